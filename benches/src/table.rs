@@ -1,0 +1,89 @@
+//! The backends side by side.
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use crate::measure::{Cell, Row};
+use crate::threads;
+
+/// The table: nanoseconds per element of the input, and for each backend but the first how many times those of the
+/// first. `None` where nothing was timed.
+pub fn render(backends: &[&str], rows: &[Row]) -> Option<String> {
+    let timed = |row: &&Row| row.cells.iter().any(|cell| matches!(cell, Cell::Timed(_)));
+    let rows: Vec<&Row> = rows.iter().filter(timed).collect();
+    let (first, others) = backends.split_first().filter(|_| !rows.is_empty())?;
+
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    let header = ["loss", "pass", "shape", "dtype", first].into_iter().map(str::to_owned);
+    table.set_header(header.chain(others.iter().flat_map(|name| [(*name).to_owned(), "ratio".to_owned()])));
+    for row in rows {
+        let workload = row.workload;
+        let (loss, dtype) = (workload.loss.name().to_owned(), workload.dtype.name().to_owned());
+        let mut line = vec![loss, row.pass.to_owned(), workload.shape_name(), dtype];
+        for (position, &cell) in row.cells.iter().enumerate() {
+            line.push(time(cell, workload.elements()));
+            if position > 0 {
+                line.push(ratio(cell, row.cells[0]));
+            }
+        }
+        table.add_row(line);
+    }
+    for column in table.column_iter_mut().skip(4) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let title = "nanoseconds per element of the input (median), and the ratio to the reference's; `-`: no such loss, \
+        `differs`: not timed";
+    Some(format!("{title}\n{}\n\n{}\n\n", threads::STATEMENT, table.trim_fmt()))
+}
+
+fn time(cell: Cell, elements: usize) -> String {
+    match cell {
+        Cell::Timed(seconds) => digits(seconds * 1e9 / elements as f64),
+        Cell::Missing => "-".to_owned(),
+        Cell::Differs => "differs".to_owned(),
+        Cell::Ran | Cell::Unselected => String::new(),
+    }
+}
+
+fn ratio(cell: Cell, first: Cell) -> String {
+    match (cell, first) {
+        (Cell::Timed(seconds), Cell::Timed(first)) => format!("{}x", digits(seconds / first)),
+        _ => String::new(),
+    }
+}
+
+/// Three digits or, for large numbers, all before the point.
+fn digits(x: f64) -> String {
+    match x {
+        _ if x < 1.0 => format!("{x:.3}"),
+        _ if x < 10.0 => format!("{x:.2}"),
+        _ if x < 100.0 => format!("{x:.1}"),
+        _ => format!("{x:.0}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use losscheck::loss::LossKind;
+    use losscheck::tensor::DType;
+
+    use super::*;
+    use crate::workloads::{Size, Workload};
+
+    #[test]
+    fn a_row_for_each_benchmark_that_ran() {
+        let workload = Workload { loss: LossKind::MseLoss, size: Size::Small, dtype: DType::F32 };
+        let row = |cells: &[Cell]| Row { workload, pass: "forward", cells: cells.to_vec() };
+        let backends = ["reference", "candle-nn", "tch"];
+        assert_eq!(render(&backends, &[row(&[Cell::Unselected, Cell::Missing, Cell::Ran])]), None);
+
+        let rows = [row(&[Cell::Timed(64e-9), Cell::Differs, Cell::Timed(1.28e-6)]), row(&[Cell::Unselected; 3])];
+        let text = render(&backends, &rows).unwrap();
+        let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert!(
+            lines.contains(&vec!["mse_loss", "forward", "128", "f32", "0.500", "differs", "10.0", "20.0x"]),
+            "{text}"
+        );
+        assert_eq!(lines.iter().filter(|line| line.first() == Some(&"mse_loss")).count(), 1);
+    }
+}

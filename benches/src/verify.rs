@@ -1,0 +1,141 @@
+//! What a backend has to show before it is timed: that it computes the very case within the oracle's budget.
+//!
+//! Each pass is held to what it computes: forward to the value, forward with gradient to the gradient of `input` as well.
+//! The oracle takes microseconds for each element. A case of the large size is therefore judged in two parts: value and
+//! gradients on the cache's size (fewer rows of the same distribution) against the oracle, and the value of the whole
+//! case against the reference in f64, within the budget of the value.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+
+use losscheck::backend::{Backend, Pass};
+use losscheck::case::Case;
+use losscheck::definition::{Arrays, Evaluation, Output, Wanted};
+use losscheck::oracle::{self, Truth};
+use losscheck::runner::{evaluate, without_panic_messages};
+use losscheck::suite::DataFolder;
+use losscheck::verdict::{Difference, Verdict, judge};
+use losscheck_reference::{Error, Real, Wide};
+use ndarray::ArrayD;
+
+use crate::workloads::{Size, Workload};
+
+/// What verifying says.
+#[derive(Clone, Debug)]
+pub enum Finding {
+    /// It agrees: time it.
+    Agrees,
+    /// It has nothing for the case.
+    Missing,
+    /// It differs in what the pass computes.
+    Differs(Vec<Flaw>),
+}
+
+/// One way in which a backend differs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Flaw {
+    /// The case and what came instead of what.
+    pub message: String,
+    /// The reason, if the difference is on record for such cases.
+    pub on_record: Option<String>,
+    /// The gradient that is off; any pass is concerned where it is something else.
+    gradient: Option<&'static str>,
+}
+
+/// A workload's case and what its results have to be; each is worked out when first asked for.
+#[derive(Debug)]
+pub struct Verifier {
+    workload: Workload,
+    case: OnceCell<Case>,
+    claims: OnceCell<Vec<Claim>>,
+    findings: RefCell<BTreeMap<&'static str, Finding>>,
+}
+
+/// A case with the outputs that are judged.
+#[derive(Debug)]
+struct Claim {
+    /// Absent where it is the workload's own.
+    case: Option<Case>,
+    truth: Result<Truth, Error>,
+}
+
+impl Verifier {
+    /// For that workload.
+    pub fn new(workload: Workload) -> Self {
+        Self { workload, case: OnceCell::new(), claims: OnceCell::new(), findings: RefCell::default() }
+    }
+
+    /// The workload.
+    pub fn workload(&self) -> Workload {
+        self.workload
+    }
+
+    /// The case to time.
+    pub fn case(&self) -> &Case {
+        self.case.get_or_init(|| self.workload.case())
+    }
+
+    /// Whether the backend computes what the pass times: the value, with [`Pass::ForwardAndGradient`] also the gradient
+    /// of `input`.
+    pub fn verify(&self, backend: &dyn Backend, pass: Pass) -> Finding {
+        let mut findings = self.findings.borrow_mut();
+        let finding = findings.entry(backend.name()).or_insert_with(|| self.judge(backend));
+        let Finding::Differs(flaws) = finding else { return finding.clone() };
+        let concerns = |flaw: &&Flaw| match flaw.gradient {
+            Some(name) => pass == Pass::ForwardAndGradient && name == "input",
+            None => true,
+        };
+        let flaws: Vec<_> = flaws.iter().filter(concerns).cloned().collect();
+        if flaws.is_empty() { Finding::Agrees } else { Finding::Differs(flaws) }
+    }
+
+    fn judge(&self, backend: &dyn Backend) -> Finding {
+        let claims = self.claims.get_or_init(|| claims(self.workload, self.case()));
+        let mut flaws = Vec::new();
+        for Claim { case, truth } in claims {
+            let case = case.as_ref().unwrap_or(self.case());
+            let outcome = without_panic_messages(|| evaluate(backend, case));
+            match judge(case, truth, &outcome) {
+                Verdict::Agrees(_) => {}
+                Verdict::NotProvided(_) => return Finding::Missing,
+                Verdict::Differs(differences) => flaws.extend(differences.iter().map(|it| flaw(backend, case, it))),
+            }
+        }
+        if flaws.is_empty() { Finding::Agrees } else { Finding::Differs(flaws) }
+    }
+}
+
+fn flaw(backend: &dyn Backend, case: &Case, difference: &Difference) -> Flaw {
+    let gradient = match difference.output {
+        Some(Output::Gradient(name)) => Some(name),
+        Some(Output::Value) | None => None,
+    };
+    let message = format!("{}: {}", case.id, difference.message);
+    match DataFolder::shipped().deviations(backend.name()) {
+        Ok(deviations) => {
+            let on_record = deviations.excuse_other(case, difference.kind).map(|record| record.reason.clone());
+            Flaw { message, on_record, gradient }
+        }
+        Err(error) => Flaw { message: format!("{message}; {error}"), on_record: None, gradient },
+    }
+}
+
+fn claims(workload: Workload, case: &Case) -> Vec<Claim> {
+    if workload.size != Size::Large {
+        return vec![Claim { case: None, truth: oracle::truth(case) }];
+    }
+    let slice = workload.resized(Size::Cache).case();
+    let truth = oracle::truth(&slice);
+    let whole = truth.clone().and_then(|truth| truth_of_whole(case, &truth));
+    vec![Claim { case: Some(slice), truth }, Claim { case: None, truth: whole }]
+}
+
+/// The value alone, by the reference in f64. A slice of the same distribution says how much larger than the value the
+/// terms are that add up to it.
+fn truth_of_whole(case: &Case, slice: &Truth) -> Result<Truth, Error> {
+    let total = |value: &ArrayD<Wide>| value.iter().map(|x| x.abs().to_f64()).sum::<f64>();
+    let factor = total(&slice.magnitudes.value) / total(&slice.exact.value);
+    let value = case.loss.evaluate::<f64>(&Arrays::new(case), Wanted::Value)?.value;
+    let scaled = |factor: f64| Evaluation { value: value.mapv(|x| Wide::from_f64(x * factor)), gradients: Vec::new() };
+    Ok(Truth { exact: scaled(1.0), magnitudes: scaled(factor) })
+}

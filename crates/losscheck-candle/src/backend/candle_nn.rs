@@ -1,0 +1,99 @@
+use candle_core::{Result, Tensor, bail};
+use losscheck::backend::{Backend, Coverage, Outcome, Pass};
+use losscheck::case::Case;
+use losscheck::loss::{Loss, LossKind};
+use losscheck_reference::Reduction;
+
+use super::inputs::Inputs;
+use super::{Adapter, VERSION, convert};
+
+/// The backend `candle-nn`: the loss functions of `candle_nn::loss` as they are.
+///
+/// A case that asks for an option or a shape that the function does not have is [`Outcome::NotProvided`]; all others,
+/// wrong inputs and awkward ones among them, are for candle-nn to answer. Class indices go to it as a candle program
+/// would hold them: as u32 if they fit (u8 stays u8), as i64 otherwise.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CandleNn;
+
+const ADAPTER: &Adapter = &Adapter { to_candle: convert::with_u32_indices, evaluate };
+
+impl Backend for CandleNn {
+    fn name(&self) -> &'static str {
+        "candle-nn"
+    }
+
+    fn version(&self) -> String {
+        format!("candle-nn {VERSION}")
+    }
+
+    fn coverage(&self, loss: LossKind) -> Coverage {
+        match loss {
+            LossKind::BinaryCrossEntropyWithLogits
+            | LossKind::CrossEntropy
+            | LossKind::HuberLoss
+            | LossKind::MseLoss
+            | LossKind::NllLoss => Coverage::Native,
+            LossKind::BinaryCrossEntropy | LossKind::L1Loss | LossKind::SmoothL1Loss => Coverage::Missing,
+        }
+    }
+
+    fn evaluate(&self, case: &Case) -> Outcome {
+        match lack(case) {
+            Some(lack) => Outcome::NotProvided(lack.to_owned()),
+            None => ADAPTER.outcome(case),
+        }
+    }
+
+    fn workload<'a>(&'a self, case: &'a Case, pass: Pass) -> Option<Box<dyn FnMut() + 'a>> {
+        if lack(case).is_some() { None } else { ADAPTER.workload(case, pass) }
+    }
+}
+
+fn evaluate(case: &Case, inputs: &Inputs) -> Result<Tensor> {
+    use candle_nn::loss;
+    let (input, target) = (inputs.require("input")?, inputs.require("target")?);
+    match &case.loss {
+        Loss::BinaryCrossEntropyWithLogits(_) => loss::binary_cross_entropy_with_logit(input, target),
+        Loss::CrossEntropy(_) => loss::cross_entropy(input, target),
+        Loss::HuberLoss(options) => loss::huber(input, target, options.delta),
+        Loss::MseLoss(_) => loss::mse(input, target),
+        Loss::NllLoss(_) => loss::nll(input, target),
+        other => bail!("candle-nn has no {}", other.kind().name()),
+    }
+}
+
+/// What of the case candle-nn lacks.
+fn lack(case: &Case) -> Option<&'static str> {
+    let class_lack = |ignore_index| class_lack(case, ignore_index);
+    let lack = match &case.loss {
+        Loss::BinaryCrossEntropy(_) | Loss::L1Loss(_) | Loss::SmoothL1Loss(_) => Some("candle-nn has no such loss"),
+        Loss::BinaryCrossEntropyWithLogits(_) => case.input("pos_weight").map(|_| "candle-nn has no pos_weight"),
+        Loss::CrossEntropy(options) if options.label_smoothing != 0. => Some("candle-nn has no label_smoothing"),
+        Loss::CrossEntropy(options) => class_lack(options.ignore_index),
+        Loss::NllLoss(options) => class_lack(options.ignore_index),
+        Loss::HuberLoss(_) | Loss::MseLoss(_) => broadcast_lack(case),
+    };
+    lack.or_else(|| match case.loss.reduction() {
+        Reduction::Mean if case.input("weight").is_some() => Some("candle-nn has no weight"),
+        Reduction::Mean => None,
+        Reduction::None | Reduction::Sum => Some("candle-nn has no reduction but the mean"),
+    })
+}
+
+fn class_lack(case: &Case, ignore_index: i64) -> Option<&'static str> {
+    let (input, target) = (case.input("input")?, case.input("target")?);
+    if input.shape().len() != 2 {
+        return Some("candle-nn takes inputs of shape (N, C) alone");
+    }
+    let Some(indices) = target.to_indices() else {
+        return Some("candle-nn takes class indices alone");
+    };
+    indices.iter().any(|&index| index == ignore_index).then_some("candle-nn has no ignore_index")
+}
+
+/// Shapes that do not broadcast are for candle-nn to refuse.
+fn broadcast_lack(case: &Case) -> Option<&'static str> {
+    let (input, target) = (case.input("input")?.shape(), case.input("target")?.shape());
+    let broadcast = input.iter().rev().zip(target.iter().rev()).all(|(&a, &b)| a == b || a == 1 || b == 1);
+    (input != target && broadcast).then_some("candle-nn does not broadcast")
+}

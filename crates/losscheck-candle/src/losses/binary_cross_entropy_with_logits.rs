@@ -1,0 +1,70 @@
+use candle_core::{Result, Tensor};
+
+use super::Reduction;
+use super::check::{broadcast, same_shape};
+use super::graft::graft;
+use super::ln_1p::ln_1p;
+
+/// Binary cross-entropy of logits, -w (pos_weight t ln p + (1 - t) ln(1 - p)) with p = sigmoid(x).
+///
+/// Input and target have the same shape, to which `weight` and `pos_weight` broadcast. Input and target are
+/// differentiable. The mean divides by the number of elements, whatever their weights.
+///
+/// With softplus(x) = ln(1 + e^x) the logarithms are -softplus(-x) and -softplus(x), and softplus(x) is
+/// max(x, 0) + ln_1p(e^-|x|): no logit overflows, and a confident prediction keeps the digits of its loss and gradient.
+///
+/// # Errors
+///
+/// If a shape or dtype does not fit.
+///
+/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.binary_cross_entropy_with_logits.html>
+pub fn binary_cross_entropy_with_logits(
+    input: &Tensor,
+    target: &Tensor,
+    weight: Option<&Tensor>,
+    pos_weight: Option<&Tensor>,
+    reduction: Reduction,
+) -> Result<Tensor> {
+    same_shape(input, target)?;
+    let (x, t) = (input.detach(), target.detach());
+    let is_positive = x.ge(0.)?;
+    let e = x.abs()?.neg()?.exp()?;
+    let rest = ln_1p(&e)?;
+    // 1 - sigmoid(|x|), the smaller one of p and 1 - p.
+    let smaller = (&e / e.affine(1., 1.)?)?;
+    let negative = t.affine(-1., 1.)?;
+
+    let losses = match pos_weight {
+        None => {
+            let linear = (is_positive.where_cond(&negative, &t)? * x.abs()?)?;
+            let losses = (linear + rest)?;
+            let losses = graft(losses, input, move |gradient| {
+                // p - t
+                gradient * is_positive.where_cond(&(&negative - &smaller)?, &(&smaller - &t)?)?
+            })?;
+            graft(losses, target, move |gradient| gradient * x.neg()?)?
+        }
+        Some(pos_weight) => {
+            let pos_weight = broadcast("pos_weight", pos_weight, input.dims())?;
+            let positive = (&pos_weight * t)?;
+            let (above_0, below_0) = (x.relu()?, x.neg()?.relu()?);
+            let losses = ((&positive * (&below_0 + &rest)?)? + (&negative * (&above_0 + &rest)?)?)?;
+            let losses = graft(losses, input, move |gradient| {
+                // (1 - t) p - pos_weight t (1 - p)
+                let larger = smaller.affine(-1., 1.)?;
+                let above = ((&negative * &larger)? - (&positive * &smaller)?)?;
+                let below = ((&negative * &smaller)? - (&positive * &larger)?)?;
+                gradient * is_positive.where_cond(&above, &below)?
+            })?;
+            graft(losses, target, move |gradient| {
+                // pos_weight softplus(-x) - softplus(x), where only one of the last two terms is not 0.
+                let of_rest = (pos_weight.affine(1., -1.)? * &rest)?;
+                gradient * ((of_rest + (&pos_weight * &below_0)?)? - &above_0)?
+            })?
+        }
+    };
+    match weight {
+        None => reduction.apply(&losses),
+        Some(weight) => reduction.apply(&(&losses * broadcast("weight", weight, input.dims())?)?),
+    }
+}

@@ -1,0 +1,109 @@
+use candle_core::{Result, Tensor, bail};
+
+use super::Reduction;
+use super::check::{class_weight, same_shape};
+use super::classes::Rows;
+use super::log_softmax::log_softmax;
+use super::reduction::{sum, sum_rows};
+
+/// The options of [`cross_entropy`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CrossEntropyOptions {
+    /// Samples of this class have loss and gradient 0 and do not count in the mean. Not for targets that are
+    /// probabilities.
+    pub ignore_index: i64,
+    /// The share of each target that is spread evenly over all classes, at most 1; as in PyTorch a negative one counts
+    /// as 0.
+    pub label_smoothing: f64,
+    /// How the samples' losses are put together.
+    pub reduction: Reduction,
+}
+
+impl Default for CrossEntropyOptions {
+    fn default() -> Self {
+        Self { ignore_index: -100, label_smoothing: 0., reduction: Reduction::Mean }
+    }
+}
+
+/// The cross-entropy of logits x with the target, -sum over classes of w t ln softmax(x).
+///
+/// The input has shape (C), (N, C) or (N, C, d1, ...) and is differentiable. The target is either
+///
+/// - class indices as u8, u32 or i64, of the input's shape without C: the mean divides by the sum of the weights of the
+///   samples that are not ignored, and is NaN if all are;
+/// - or probabilities of the input's shape, differentiable too: the mean divides by the number of samples.
+///
+/// `weight` has shape (C).
+///
+/// # Errors
+///
+/// If a class is out of bounds and not `ignore_index`, `label_smoothing` is above 1, `ignore_index` is not negative though
+/// the target holds probabilities, or a shape or dtype does not fit.
+///
+/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.cross_entropy.html>
+pub fn cross_entropy(
+    input: &Tensor,
+    target: &Tensor,
+    weight: Option<&Tensor>,
+    options: CrossEntropyOptions,
+) -> Result<Tensor> {
+    if options.label_smoothing > 1. {
+        bail!("label_smoothing is {}, expected a number from 0 to 1", options.label_smoothing);
+    }
+    let rows = Rows::new(input)?;
+    let weight = weight.map(|weight| class_weight(weight, rows.classes)).transpose()?;
+    if target.dtype().is_float() {
+        same_shape(input, target)?;
+        of_probabilities(&rows, target, weight, options)
+    } else {
+        of_indices(&rows, target, weight, options)
+    }
+}
+
+fn of_indices(rows: &Rows, target: &Tensor, weight: Option<Tensor>, options: CrossEntropyOptions) -> Result<Tensor> {
+    let indices = rows.indices(target, options.ignore_index)?;
+    let weights = weight.as_ref().map(|weight| indices.weights(weight)).transpose()?;
+    let log_probabilities = log_softmax(&rows.rows)?;
+    let mut losses = indices.pick(&log_probabilities)?.neg()?;
+    if let Some(weights) = &weights {
+        losses = (losses * weights)?;
+    }
+    let smoothing = options.label_smoothing;
+    if smoothing > 0. {
+        let even = sum_rows(&weigh(&log_probabilities, weight.as_ref())?)?.squeeze(1)?.neg()?;
+        losses = ((losses * (1. - smoothing))? + (even * (smoothing / rows.classes as f64))?)?;
+    }
+    indices.reduce(options.reduction, rows, &indices.mask(&losses)?, weights.as_ref())
+}
+
+fn of_probabilities(
+    rows: &Rows,
+    target: &Tensor,
+    weight: Option<Tensor>,
+    options: CrossEntropyOptions,
+) -> Result<Tensor> {
+    if options.ignore_index >= 0 {
+        bail!("ignore_index is {}, which targets that are probabilities do not have", options.ignore_index);
+    }
+    let mut target = Rows::new(target)?.rows;
+    let smoothing = options.label_smoothing;
+    if smoothing > 0. {
+        // Not `affine` alone, which cuts candle's graph where it multiplies by 0.
+        let kept = Tensor::new(1. - smoothing, target.device())?.to_dtype(target.dtype())?;
+        target = (target.broadcast_mul(&kept)? + smoothing / rows.classes as f64)?;
+    }
+    let log_probabilities = weigh(&log_softmax(&rows.rows)?, weight.as_ref())?;
+    let losses = sum_rows(&(log_probabilities * target)?)?.squeeze(1)?.neg()?;
+    if options.reduction == Reduction::Mean && rows.classes == 0 {
+        // PyTorch divides by the number of elements over that of classes.
+        return sum(&losses)? * f64::NAN;
+    }
+    options.reduction.apply(&rows.restore(&losses)?)
+}
+
+fn weigh(rows: &Tensor, weight: Option<&Tensor>) -> Result<Tensor> {
+    match weight {
+        None => Ok(rows.clone()),
+        Some(weight) => rows.broadcast_mul(weight),
+    }
+}

@@ -1,0 +1,67 @@
+use candle_core::{Result, Tensor};
+
+use super::graft::graft;
+use super::reduction::sum_rows;
+
+/// Input minus target, broadcast.
+pub(super) fn difference(input: &Tensor, target: &Tensor) -> Result<Tensor> {
+    if input.dims() == target.dims() {
+        return input - target;
+    }
+    let shape = input.shape().broadcast_shape_binary_op(target.shape(), "sub")?;
+    broadcast(input, shape.dims())? - broadcast(target, shape.dims())?
+}
+
+/// The tensor broadcast to a shape that it fits. Its gradient is the sum that [`sum_rows`] makes: candle's own adds one
+/// element after the other.
+fn broadcast(tensor: &Tensor, shape: &[usize]) -> Result<Tensor> {
+    if tensor.dims() == shape || shape.contains(&0) {
+        return tensor.broadcast_as(shape);
+    }
+    let dims = tensor.dims().to_vec();
+    let added = shape.len() - dims.len();
+    let is_kept = |&dim: &usize| dim >= added && dims[dim - added] == shape[dim];
+    let (kept, summed): (Vec<_>, Vec<_>) = (0..shape.len()).partition(is_kept);
+    let order = [kept, summed].concat();
+    graft(tensor.detach().broadcast_as(shape)?, tensor, move |gradient| {
+        let elements: usize = dims.iter().product();
+        let columns = gradient.elem_count() / elements;
+        sum_rows(&gradient.permute(order.as_slice())?.reshape((elements, columns))?)?.reshape(dims.as_slice())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Result, Tensor, Var};
+
+    use super::difference;
+
+    #[test]
+    fn gradients_are_sums_over_what_was_broadcast() -> Result<()> {
+        let cotangent = Tensor::arange(0f64, 24., &Device::Cpu)?.reshape((2, 3, 4))?;
+        let whole = Tensor::zeros((2, 3, 4), candle_core::DType::F64, &Device::Cpu)?;
+        let shapes: [(&[usize], &[usize]); 5] =
+            [(&[], &[0, 1, 2]), (&[4], &[0, 1]), (&[3, 1], &[0, 2]), (&[2, 1, 4], &[1]), (&[1, 3, 1], &[0, 2])];
+        for (shape, summed) in shapes {
+            let target = Var::zeros(shape, candle_core::DType::F64, &Device::Cpu)?;
+            let gradients = (difference(&whole, &target)? * &cotangent)?.backward()?;
+            let gradient = gradients.get(&target).expect("the target has a gradient");
+            let expected = cotangent.sum(summed)?.neg()?;
+            assert_eq!(gradient.dims(), shape);
+            assert_eq!(gradient.flatten_all()?.to_vec1::<f64>()?, expected.flatten_all()?.to_vec1::<f64>()?);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn both_sides_broadcast() -> Result<()> {
+        let (column, row) = (Var::new(&[[1f64], [2.]], &Device::Cpu)?, Var::new(&[1f64, 2., 4.], &Device::Cpu)?);
+        let result = difference(&column, &row)?;
+        assert_eq!(result.to_vec2::<f64>()?, [[0., -1., -3.], [1., 0., -2.]]);
+        let gradients = result.backward()?;
+        assert_eq!(gradients.get(&column).unwrap().to_vec2::<f64>()?, [[3.], [3.]]);
+        assert_eq!(gradients.get(&row).unwrap().to_vec1::<f64>()?, [-2., -2., -2.]);
+        assert!(difference(&column, &Tensor::zeros((3, 2), candle_core::DType::F64, &Device::Cpu)?).is_err());
+        Ok(())
+    }
+}

@@ -1,0 +1,20 @@
+use candle_core::{Result, Tensor};
+
+use super::Reduction;
+use super::difference::difference;
+
+/// The absolute error, |x - t|; its gradient at x = t is 0.
+///
+/// Input and target broadcast; both are differentiable.
+///
+/// # Errors
+///
+/// If the shapes do not broadcast or the dtypes differ.
+///
+/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.l1_loss.html>
+pub fn l1_loss(input: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
+    // Not `abs`, whose derivative at 0 is 1 in candle: with the sign as a constant it is the sign.
+    let difference = difference(input, target)?;
+    let sign = difference.detach().sign()?;
+    reduction.apply(&(difference * sign)?)
+}

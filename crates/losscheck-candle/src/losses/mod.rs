@@ -1,0 +1,42 @@
+//! PyTorch's loss functions, composed from candle-core's tensor operations: every option, and the values, gradients,
+//! errors and NaNs of PyTorch 2.13.
+//!
+//! The functions have PyTorch's names. Predictions come first, then the target, then weights; options other than the
+//! [`Reduction`] are in a struct with PyTorch's names and defaults. Tensors are of one float dtype on one device, and
+//! gradients flow through candle's [`backward`]; weights count as constants.
+//!
+//! Two habits of candle remain:
+//!
+//! - Tensors of different dtypes are an error, as there is no promotion.
+//! - Of tensors without elements an operation returns its first operand, so that [`backward`] of an empty batch may hold
+//!   no gradient for the target.
+//!
+//! [`backward`]: candle_core::Tensor::backward
+
+mod binary_cross_entropy;
+mod binary_cross_entropy_with_logits;
+mod check;
+mod classes;
+mod cross_entropy;
+mod difference;
+mod graft;
+mod huber_loss;
+mod l1_loss;
+mod ln_1p;
+mod log_softmax;
+mod mse_loss;
+mod nll_loss;
+mod reduction;
+mod smooth_l1_loss;
+#[cfg(test)]
+mod tests;
+
+pub use binary_cross_entropy::binary_cross_entropy;
+pub use binary_cross_entropy_with_logits::binary_cross_entropy_with_logits;
+pub use cross_entropy::{CrossEntropyOptions, cross_entropy};
+pub use huber_loss::{HuberOptions, huber_loss};
+pub use l1_loss::l1_loss;
+pub use mse_loss::mse_loss;
+pub use nll_loss::{NllOptions, nll_loss};
+pub use reduction::Reduction;
+pub use smooth_l1_loss::{SmoothL1Options, smooth_l1_loss};

@@ -1,0 +1,364 @@
+//! The edges of each loss, as PyTorch 2.13 has them.
+
+use candle_core::{DType, Device, Result, Tensor, Var};
+
+use super::*;
+
+const INF: f64 = f64::INFINITY;
+const NAN: f64 = f64::NAN;
+
+const NONE: Reduction = Reduction::None;
+
+fn tensor(elements: &[f64]) -> Result<Tensor> {
+    Tensor::new(elements, &Device::Cpu)
+}
+
+fn rows<const N: usize, const C: usize>(rows: &[[f64; C]; N]) -> Result<Tensor> {
+    Tensor::new(rows, &Device::Cpu)
+}
+
+fn indices(indices: &[i64]) -> Result<Tensor> {
+    Tensor::new(indices, &Device::Cpu)
+}
+
+fn elements(tensor: &Tensor) -> Vec<f64> {
+    tensor.to_dtype(DType::F64).and_then(|tensor| tensor.flatten_all()?.to_vec1()).expect("a float tensor")
+}
+
+#[track_caller]
+fn assert_close(what: &str, got: &[f64], expected: &[f64]) {
+    let close = |(&got, &expected): (&f64, &f64)| {
+        got == expected || (got.is_nan() && expected.is_nan()) || (got - expected).abs() <= 1e-14 * expected.abs()
+    };
+    let same = got.len() == expected.len() && got.iter().zip(expected).all(close);
+    assert!(same, "{what} is {got:?}, expected {expected:?}");
+}
+
+/// Rows of input, target, and the expected value, gradient by the input and gradient by the target.
+#[track_caller]
+fn elementwise(table: &[[f64; 5]], loss: impl Fn(&Tensor, &Tensor) -> Result<Tensor>) {
+    let evaluate = |x: f64, t: f64| {
+        let (input, target) = (Var::new(&[x], &Device::Cpu)?, Var::new(&[t], &Device::Cpu)?);
+        let value = loss(&input, &target)?;
+        let gradients = value.backward()?;
+        let [by_input, by_target] =
+            [&input, &target].map(|var| elements(gradients.get(var).expect("both have a gradient")));
+        Result::Ok([elements(&value)[0], by_input[0], by_target[0]])
+    };
+    for &[x, t, value, by_input, by_target] in table {
+        let got = evaluate(x, t).unwrap_or_else(|error| panic!("input {x}, target {t}: {error}"));
+        assert_close(&format!("input {x}, target {t}: value and gradients"), &got, &[value, by_input, by_target]);
+    }
+}
+
+/// The value and its gradient by the input.
+fn over_classes(input: &Tensor, loss: impl Fn(&Tensor) -> Result<Tensor>) -> Result<(Vec<f64>, Vec<f64>)> {
+    let input = Var::from_tensor(input)?;
+    let value = loss(&input)?;
+    let gradients = value.backward()?;
+    Ok((elements(&value), elements(gradients.get(&input).expect("the input has a gradient"))))
+}
+
+#[track_caller]
+fn assert_refuses(result: Result<Tensor>, message: &str) {
+    let error = result.expect_err("the input is refused").to_string();
+    assert!(error.contains(message), "the error is `{error}`, expected `{message}`");
+}
+
+#[test]
+fn mse() {
+    elementwise(
+        &[
+            [1., 3., 4., -4., 4.],
+            [0., 0., 0., 0., 0.],
+            [INF, 0., INF, INF, -INF],
+            [INF, INF, NAN, NAN, NAN],
+            [NAN, 0., NAN, NAN, NAN],
+        ],
+        |x, t| mse_loss(x, t, NONE),
+    );
+}
+
+#[test]
+fn l1() {
+    elementwise(
+        &[
+            [1., 3., 2., -1., 1.],
+            [2., 2., 0., 0., 0.],
+            [-INF, 0., INF, -1., 1.],
+            [INF, INF, NAN, 0., 0.],
+            [NAN, 0., NAN, 0., 0.],
+        ],
+        |x, t| l1_loss(x, t, NONE),
+    );
+}
+
+#[test]
+fn smooth_l1() {
+    let with = |beta| move |x: &Tensor, t: &Tensor| smooth_l1_loss(x, t, SmoothL1Options { beta, reduction: NONE });
+    elementwise(
+        &[
+            [0., 0., 0., 0., 0.],
+            [1., 0., 0.25, 0.5, -0.5],
+            [2., 0., 1., 1., -1.],
+            [-2., 0., 1., -1., 1.],
+            [1e300, 0., 1e300, 1., -1.],
+            [INF, 0., INF, 1., -1.],
+            [NAN, 0., NAN, NAN, NAN],
+        ],
+        with(2.),
+    );
+    elementwise(&[[0., 0., 0., 0., 0.], [-3., 0., 3., -1., 1.]], with(0.));
+    let zeros = Tensor::zeros(2, DType::F32, &Device::Cpu).unwrap();
+    assert_close("in f32", &elements(&with(1e-50)(&zeros, &zeros).unwrap()), &[0., 0.]);
+    assert_refuses(with(-1.)(&zeros, &zeros), "beta is -1");
+    assert_refuses(with(NAN)(&zeros, &zeros), "beta is NaN");
+}
+
+#[test]
+fn huber() {
+    let with = |delta| move |x: &Tensor, t: &Tensor| huber_loss(x, t, HuberOptions { delta, reduction: NONE });
+    elementwise(
+        &[
+            [0., 0., 0., 0., 0.],
+            [1., 0., 0.5, 1., -1.],
+            [2., 0., 2., 2., -2.],
+            [-3., 0., 4., -2., 2.],
+            [1e300, 0., 2e300, 2., -2.],
+            [-INF, 0., INF, -2., 2.],
+            [NAN, 0., NAN, NAN, NAN],
+        ],
+        with(2.),
+    );
+    let empty = tensor(&[]).unwrap();
+    assert_refuses(with(0.)(&empty, &empty), "delta is 0");
+    assert_refuses(with(NAN)(&empty, &empty), "delta is NaN");
+}
+
+#[test]
+fn bce() -> Result<()> {
+    let ln2 = std::f64::consts::LN_2;
+    elementwise(
+        &[
+            [0.5, 0.5, ln2, 0., 0.],
+            [0., 0., 0., 0., INF],
+            [1., 1., 0., 0., -INF],
+            [0., 1., 100., -1e12, INF],
+            [1., 0., 100., 1e12, -INF],
+            [1e-20, 0., 1e-20, 1e-8, -1e-20f64.ln()],
+            [1e-60, 1., 100., -1e12, -1e-60f64.ln()],
+        ],
+        |x, t| binary_cross_entropy(x, t, None, NONE),
+    );
+    let half = tensor(&[0.5])?;
+    for outside in [-0.1, 1.5, NAN, INF] {
+        let outside = tensor(&[outside])?;
+        assert_refuses(binary_cross_entropy(&outside, &half, None, NONE), "input has elements outside of [0, 1]");
+        assert_refuses(binary_cross_entropy(&half, &outside, None, NONE), "target has elements outside of [0, 1]");
+    }
+    assert_refuses(binary_cross_entropy(&half, &tensor(&[0., 1.])?, None, NONE), "target has shape [2]");
+    assert_refuses(binary_cross_entropy(&half, &half, Some(&tensor(&[0., 1.])?), NONE), "weight has shape [2]");
+    Ok(())
+}
+
+#[test]
+fn bce_with_logits() -> Result<()> {
+    let ln2 = std::f64::consts::LN_2;
+    let confident = (-50f64).exp();
+    elementwise(
+        &[
+            [0., 0.5, ln2, 0., 0.],
+            [50., 1., confident, -confident, -50.],
+            [-50., 0., confident, confident, 50.],
+            [1000., 0., 1000., 1., -1000.],
+            [-1000., 1., 1000., -1., 1000.],
+            [1000., 1., 0., 0., -1000.],
+            [200., 2., -200., -1., -200.],
+            [INF, 0., INF, 1., -INF],
+            [INF, 1., NAN, 0., -INF],
+            [INF, 0.5, INF, 0.5, -INF],
+            [-INF, 0., NAN, 0., INF],
+            [NAN, 1., NAN, NAN, NAN],
+            [3., NAN, NAN, NAN, -3.],
+        ],
+        |x, t| binary_cross_entropy_with_logits(x, t, None, None, NONE),
+    );
+    let pos_weight = tensor(&[2.])?;
+    elementwise(
+        &[
+            [0., 0.5, 1.5 * ln2, -0.25, ln2],
+            [50., 1., 2. * confident, -2. * confident, -50.],
+            [-1000., 1., 2000., -2., 2000.],
+            [INF, 0., INF, 1., -INF],
+        ],
+        |x, t| binary_cross_entropy_with_logits(x, t, None, Some(&pos_weight), NONE),
+    );
+    let (one, two) = (tensor(&[0.])?, tensor(&[0., 1.])?);
+    let refusals = [
+        (binary_cross_entropy_with_logits(&one, &two, None, None, NONE), "target has shape [2]"),
+        (binary_cross_entropy_with_logits(&one, &one, Some(&two), None, NONE), "weight has shape [2]"),
+        (binary_cross_entropy_with_logits(&one, &one, None, Some(&two), NONE), "pos_weight has shape [2]"),
+    ];
+    refusals.into_iter().for_each(|(result, message)| assert_refuses(result, message));
+    Ok(())
+}
+
+#[test]
+fn weights_scale_and_do_not_enter_the_mean() -> Result<()> {
+    let (input, target) = (rows(&[[0.5, 0.25], [0.5, 0.25]])?, rows(&[[1., 1.], [1., 1.]])?);
+    let ln2 = std::f64::consts::LN_2;
+    let loss = binary_cross_entropy(&input, &target, Some(&tensor(&[1., 3.])?), Reduction::Mean)?;
+    assert_close("the mean", &elements(&loss), &[(ln2 + 6. * ln2) / 2.]);
+    Ok(())
+}
+
+#[test]
+fn cross_entropy_at_the_edges() -> Result<()> {
+    let options = CrossEntropyOptions { reduction: NONE, ..Default::default() };
+    let confident = (-50f64).exp();
+    let table: [([f64; 2], i64, f64, [f64; 2]); 9] = [
+        ([0., 0.], 1, std::f64::consts::LN_2, [0.5, -0.5]),
+        ([50., 0.], 0, confident, [-confident, confident]),
+        ([0., 50.], 0, 50. + confident, [-1., 1.]),
+        ([-INF, 0.], 0, INF, [-1., 1.]),
+        ([-INF, 0.], 1, 0., [0., 0.]),
+        ([-INF, -INF], 0, NAN, [NAN, NAN]),
+        ([-INF, -INF], -100, 0., [NAN, NAN]),
+        ([INF, 0.], 1, NAN, [NAN, NAN]),
+        ([0., NAN], 0, NAN, [NAN, NAN]),
+    ];
+    for (logits, class, value, gradient) in table {
+        let loss = over_classes(&tensor(&logits)?, |input| {
+            cross_entropy(input, &indices(&[class])?.squeeze(0)?, None, options)
+        })?;
+        assert_close(&format!("the loss of {logits:?}, {class}"), &loss.0, &[value]);
+        assert_close(&format!("the gradient of {logits:?}, {class}"), &loss.1, &gradient);
+    }
+    Ok(())
+}
+
+#[test]
+fn ignored_samples_are_removed_samples() -> Result<()> {
+    let logits = rows(&[[1., 2., 3.], [NAN, 0., 0.], [0.5, -1., 0.]])?;
+    let weight = tensor(&[1., 2., 3.])?;
+    for label_smoothing in [0., 0.2] {
+        let options = CrossEntropyOptions { ignore_index: 7, label_smoothing, ..Default::default() };
+        let whole = cross_entropy(&logits, &indices(&[1, 7, 2])?, Some(&weight), options)?;
+        let rest = logits.index_select(&indices(&[0, 2])?, 0)?;
+        let rest = cross_entropy(&rest, &indices(&[1, 2])?, Some(&weight), options)?;
+        assert_close("the mean without the ignored sample", &elements(&whole), &elements(&rest));
+
+        let none_left = |input: &Tensor| cross_entropy(input, &indices(&[7, 7, 7])?, Some(&weight), options);
+        let (value, gradient) = over_classes(&logits.zeros_like()?, none_left)?;
+        assert_close("the mean of none", &value, &[NAN]);
+        assert_close("the gradient of the mean of none", &gradient, &[0.; 9]);
+    }
+    Ok(())
+}
+
+#[test]
+fn one_hot_probabilities_are_indices() -> Result<()> {
+    let logits = Tensor::arange(0f64, 24., &Device::Cpu)?.sin()?.reshape((2, 3, 4))?;
+    let classes = indices(&[0, 2, 1, 1, 2, 0, 0, 1])?.reshape((2, 4))?;
+    let one_hot = rows(&[[1., 0., 0.], [0., 1., 0.], [0., 0., 1.]])?;
+    let one_hot = one_hot.index_select(&classes.flatten_all()?, 0)?.reshape((2, 4, 3))?.transpose(1, 2)?;
+    let weight = tensor(&[0.5, 0., 2.])?;
+    for weight in [None, Some(&weight)] {
+        for (label_smoothing, reduction) in [(0., NONE), (0.3, NONE), (1., Reduction::Sum), (0.3, Reduction::Sum)] {
+            let options = CrossEntropyOptions { label_smoothing, reduction, ..Default::default() };
+            let by_index = over_classes(&logits, |input| cross_entropy(input, &classes, weight, options))?;
+            let by_share = over_classes(&logits, |input| cross_entropy(input, &one_hot, weight, options))?;
+            assert_close("the loss", &by_share.0, &by_index.0);
+            let difference = by_index.1.iter().zip(&by_share.1).map(|(a, b)| (a - b).abs()).fold(0., f64::max);
+            assert!(difference < 1e-14, "the gradients differ by {difference}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn probabilities_have_a_gradient_whatever_the_smoothing() -> Result<()> {
+    let target = Var::new(&[0.25f64, 0.75], &Device::Cpu)?;
+    for label_smoothing in [0., 0.5, 1.] {
+        let options = CrossEntropyOptions { label_smoothing, ..Default::default() };
+        let loss = cross_entropy(&tensor(&[0., 0.])?, &target, None, options)?;
+        let gradient = elements(loss.backward()?.get(&target).expect("a gradient"));
+        assert_close("the gradient", &gradient, &[(1. - label_smoothing) * std::f64::consts::LN_2; 2]);
+    }
+    Ok(())
+}
+
+#[test]
+fn every_integer_dtype_holds_classes() -> Result<()> {
+    let log_probabilities = Tensor::arange(0f64, 256., &Device::Cpu)?.reshape((1, 256))?;
+    for dtype in [DType::U8, DType::U32, DType::I64] {
+        let target = Tensor::new(&[255u32], &Device::Cpu)?.to_dtype(dtype)?;
+        let loss = nll_loss(&log_probabilities, &target, None, NllOptions::default())?;
+        assert_eq!(elements(&loss), [-255.]);
+    }
+    Ok(())
+}
+
+#[test]
+fn classes_have_to_fit() -> Result<()> {
+    let logits = Tensor::zeros((2, 3), DType::F64, &Device::Cpu)?;
+    let refusals = [
+        (indices(&[3, 0])?, "target 3 is out of bounds"),
+        (indices(&[0, -1])?, "target -1 is out of bounds"),
+        (indices(&[0, i64::MAX])?, "out of bounds"),
+        (Tensor::new(&[0u32, u32::MAX], &Device::Cpu)?, "out of bounds"),
+        (Tensor::new(&[0u8, 255], &Device::Cpu)?, "out of bounds"),
+        (indices(&[0, 0, 0])?, "target has shape [3], expected [2]"),
+        (indices(&[0, 0])?.unsqueeze(1)?, "target has shape [2, 1]"),
+        (tensor(&[0., 0.])?, "target has"),
+    ];
+    for (target, message) in refusals {
+        assert_refuses(nll_loss(&logits, &target, None, NllOptions::default()), message);
+        assert_refuses(cross_entropy(&logits, &target, None, CrossEntropyOptions::default()), message);
+    }
+    let target = indices(&[0, 0])?;
+    assert_refuses(
+        nll_loss(&logits, &target, Some(&tensor(&[1., 1.])?), NllOptions::default()),
+        "weight has shape [2]",
+    );
+    let options = CrossEntropyOptions { label_smoothing: 1.5, ..Default::default() };
+    assert_refuses(cross_entropy(&logits, &target, None, options), "label_smoothing is 1.5");
+    let options = CrossEntropyOptions { ignore_index: 0, ..Default::default() };
+    assert_refuses(cross_entropy(&logits, &logits, None, options), "ignore_index is 0");
+    Ok(())
+}
+
+#[test]
+fn empty_batches() -> Result<()> {
+    let empty = Tensor::zeros((0, 3), DType::F64, &Device::Cpu)?;
+    let classes = indices(&[])?;
+    for (reduction, expected) in [(NONE, vec![]), (Reduction::Mean, vec![NAN]), (Reduction::Sum, vec![0.])] {
+        let options = CrossEntropyOptions { label_smoothing: 0.1, reduction, ..Default::default() };
+        let losses = [
+            binary_cross_entropy(&empty, &empty, None, reduction)?,
+            binary_cross_entropy_with_logits(&empty, &empty, None, None, reduction)?,
+            cross_entropy(&empty, &classes, None, options)?,
+            cross_entropy(&empty, &empty, None, options)?,
+            huber_loss(&empty, &empty, HuberOptions { reduction, ..Default::default() })?,
+            l1_loss(&empty, &empty, reduction)?,
+            mse_loss(&empty, &empty, reduction)?,
+            nll_loss(&empty, &classes, None, NllOptions { reduction, ..Default::default() })?,
+            smooth_l1_loss(&empty, &empty, SmoothL1Options { reduction, ..Default::default() })?,
+        ];
+        for loss in &losses {
+            assert_close("the loss", &elements(loss), &expected);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn inputs_and_targets_broadcast() -> Result<()> {
+    let (input, target) = (Var::new(&[[1f64], [2.]], &Device::Cpu)?, Var::new(&[1f64, 2., 4.], &Device::Cpu)?);
+    let loss = mse_loss(&input, &target, Reduction::Sum)?;
+    let gradients = loss.backward()?;
+    assert_close("the loss", &elements(&loss), &[15.]);
+    assert_close("the gradient by the input", &elements(gradients.get(&input).unwrap()), &[-8., -2.]);
+    assert_close("the gradient by the target", &elements(gradients.get(&target).unwrap()), &[-2., 2., 10.]);
+    Ok(())
+}

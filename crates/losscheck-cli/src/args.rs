@@ -1,0 +1,141 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use losscheck::loss::LossKind;
+
+use crate::backends;
+
+/// Holds PyTorch's loss functions in Rust against PyTorch and against exact arithmetic.
+///
+/// Without a subcommand it does `check`.
+#[derive(Debug, Parser)]
+#[command(name = "losscheck", version, after_help = CODES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    /// The folder with goldens, deviations and regressions, instead of the repository's `reference_data`
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub(crate) reference_data: Option<PathBuf>,
+}
+
+const CODES: &str = "\
+Exit code: 0, all agree or are on record; 1, something differs or the record is stale; 2, bad usage or bad data.
+
+Example: losscheck check --backend candle-nn --loss cross_entropy";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Evaluate the goldens on every backend: the matrix of losses by backends, then each difference
+    #[command(after_help = "Example: losscheck check --backend reference --data my_cases.json")]
+    Check(Check),
+    /// List the losses, their options, and what each backend provides
+    #[command(after_help = "Example: losscheck list --format json")]
+    List(List),
+    /// Show a case: its tensors, PyTorch's answer, the exact one, and each backend's with its error
+    #[command(after_help = "Example: losscheck show cross_entropy/f32/tutorial")]
+    Show(Show),
+    /// Compare the backends with exact arithmetic on random cases; shrink and keep what differs
+    #[command(after_help = "Example: losscheck fuzz --cases 20000 --seed 7 --loss huber_loss")]
+    Fuzz(Fuzz),
+}
+
+impl Default for Command {
+    fn default() -> Self {
+        Self::Check(Check::default())
+    }
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+
+    /// Cases of your own in the golden format, a file or a folder of them, instead of the shipped ones; repeatable
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Vec<PathBuf>,
+
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+
+    /// Rewrite the deviations on record from what differs now, for review
+    #[arg(long, conflicts_with = "data")]
+    pub(crate) update_deviations: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// The id of a case: a golden, one of the tutorial's, a regression, or one of `--data`
+    #[arg(value_name = "CASE")]
+    pub(crate) case: String,
+
+    /// Look for it in this file or folder instead of the shipped ones; repeatable
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Vec<PathBuf>,
+
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fuzz {
+    /// How many cases to draw, shared out evenly among the losses and dtypes
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    pub(crate) cases: usize,
+
+    /// What the cases are drawn from: the same seed gives the same cases; by default from the clock
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+
+    /// Where to keep what differs, instead of the repository's `reference_data/regressions`
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct Selection {
+    /// Only this backend; repeatable
+    #[arg(long = "backend", value_name = "NAME", value_parser = backends::parse)]
+    pub(crate) backends: Vec<&'static str>,
+
+    /// Only this loss, by PyTorch's functional name; repeatable
+    #[arg(long = "loss", value_name = "NAME", value_parser = loss(), hide_possible_values = true)]
+    pub(crate) losses: Vec<LossKind>,
+}
+
+impl Selection {
+    /// The losses asked for; all where none is.
+    pub(crate) fn losses(&self) -> Vec<LossKind> {
+        let wanted = |loss: &LossKind| self.losses.is_empty() || self.losses.contains(loss);
+        LossKind::ALL.iter().copied().filter(wanted).collect()
+    }
+}
+
+fn loss() -> impl TypedValueParser<Value = LossKind> {
+    PossibleValuesParser::new(LossKind::ALL.iter().map(|loss| loss.name()))
+        .map(|name| name.parse().expect("one of the possible values"))
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    #[default]
+    Table,
+    /// For programs: one document, whose fields are only ever added to
+    Json,
+}

@@ -1,0 +1,37 @@
+//! The one list of backends.
+
+use losscheck::backend::Backend;
+use losscheck::backends::Reference;
+use losscheck_candle::{Candle, CandleNn};
+
+/// Every backend in this build, in the order of the tables.
+pub fn backends() -> Vec<Box<dyn Backend>> {
+    vec![
+        Box::new(Reference),
+        Box::new(CandleNn),
+        Box::new(Candle),
+        #[cfg(feature = "tch")]
+        Box::new(losscheck_tch::Tch),
+    ]
+}
+
+/// The backends of these names; all where there are none.
+pub(crate) fn select(names: &[&str]) -> Vec<Box<dyn Backend>> {
+    let wanted = |backend: &Box<dyn Backend>| names.is_empty() || names.contains(&backend.name());
+    backends().into_iter().filter(wanted).collect()
+}
+
+/// The backends as the library takes them.
+pub(crate) fn borrow(backends: &[Box<dyn Backend>]) -> Vec<&dyn Backend> {
+    backends.iter().map(AsRef::as_ref).collect()
+}
+
+/// The name of a backend, for the command line.
+pub(crate) fn parse(name: &str) -> Result<&'static str, String> {
+    let names: Vec<_> = backends().iter().map(|backend| backend.name()).collect();
+    match names.iter().find(|known| **known == name) {
+        Some(known) => Ok(known),
+        None if name == "tch" => Err("this build is without libtorch: `tch` needs `--features tch`".to_owned()),
+        None => Err(format!("expected one of {}", names.join(", "))),
+    }
+}

@@ -1,0 +1,56 @@
+//! `losscheck check`: the matrix, then every difference.
+
+mod render;
+mod report;
+mod update;
+
+use std::io::Write;
+
+use losscheck::golden::Goldens;
+use losscheck::suite::{DataFolder, Run};
+
+use crate::args::{Check, Format};
+use crate::failure::Failure;
+use crate::{Passed, backends, progress, source};
+
+/// Does the run and prints what came of it.
+pub(crate) fn run(options: &Check, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
+    let goldens = goldens(options, data)?;
+    let strict = options.data.is_empty();
+    let backends = backends::select(&options.selection.backends);
+    let bar = progress::bar(goldens.cases.len());
+    let run = Run::new(goldens, strict, &backends::borrow(&backends), data, || bar.inc(1))?;
+    bar.finish_and_clear();
+
+    if options.update_deviations {
+        let updates = update::update(&run, data)?;
+        match options.format {
+            Format::Table => update::print(&updates, out)?,
+            Format::Json => json(out, &updates)?,
+        }
+        return Ok(Passed(true));
+    }
+    let report = report::Report::new(&run, &backends, &options.data, data);
+    match options.format {
+        Format::Table => render::print(&report, out)?,
+        Format::Json => json(out, &report)?,
+    }
+    Ok(Passed(report.passed))
+}
+
+/// Writes one JSON document.
+pub(crate) fn json(out: &mut dyn Write, document: &impl serde::Serialize) -> Result<(), Failure> {
+    serde_json::to_writer_pretty(&mut *out, document)?;
+    Ok(writeln!(out)?)
+}
+
+fn goldens(options: &Check, data: &DataFolder) -> Result<Goldens, Failure> {
+    let mut goldens = if options.data.is_empty() { data.goldens()? } else { source::read(&options.data)? };
+    let losses = options.selection.losses();
+    goldens.cases.retain(|case| losses.contains(&case.loss.kind()));
+    if goldens.cases.is_empty() {
+        let names: Vec<_> = losses.iter().map(|loss| loss.name()).collect();
+        return Err(Failure::Usage(format!("there is no case of {}", names.join(", "))));
+    }
+    Ok(goldens)
+}

@@ -1,0 +1,125 @@
+//! The report as tables.
+
+use std::io::{self, Write};
+
+use comfy_table::Cell;
+use losscheck::suite::Tally;
+use losscheck::verdict::count;
+
+use super::report::{CellReport, ColumnReport, Report};
+use crate::style::{BAD, DIM, GOOD, HEADING, NOTE};
+use crate::table::{cases, counted, table, tally};
+
+/// Prints the whole report.
+pub(crate) fn print(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    matrix(report, out)?;
+    tutorial(report, out)?;
+    on_record(report, out)?;
+    stale(report, out)?;
+    differences(report, out)?;
+    summary(report, out)
+}
+
+fn matrix(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let names = report.columns.iter().map(|column| column.backend);
+    let mut matrix = table(["loss", "cases"].into_iter().chain(names), 1);
+    let losses = report.columns.first().map_or(&[][..], |column| &column.losses);
+    for (row, CellReport { loss, agree, on_record, differ, not_provided }) in losses.iter().enumerate() {
+        let cases = agree + on_record + differ + not_provided;
+        let cells = report.columns.iter().map(|column| tally(column.losses[row].tally()));
+        matrix.add_row([Cell::new(loss), Cell::new(cases)].into_iter().chain(cells));
+    }
+    let totals = report.columns.iter().map(|column| tally(total(column)));
+    matrix.add_row([Cell::new("all"), Cell::new(report.cases)].into_iter().chain(totals));
+    writeln!(out, "{}\n", matrix.trim_fmt())?;
+
+    for ColumnReport { backend, version, .. } in &report.columns {
+        let against = if version == "stored answers" { " against exact arithmetic" } else { "" };
+        writeln!(out, "{DIM}{backend}: {version}{against}{DIM:#}")?;
+    }
+    Ok(())
+}
+
+fn total(column: &ColumnReport) -> Tally {
+    column.losses.iter().fold(Tally::default(), |sum, cell| Tally {
+        agree: sum.agree + cell.agree,
+        on_record: sum.on_record + cell.on_record,
+        differ: sum.differ + cell.differ,
+        not_provided: sum.not_provided + cell.not_provided,
+    })
+}
+
+fn tutorial(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let wrong: Vec<_> = report.tutorial.iter().filter(|example| !example.right).collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{HEADING}Wrong results in the tutorial{HEADING:#}")?;
+    for example in wrong {
+        let (loss, case) = (example.loss, &example.case);
+        write!(out, "  {loss}: the tutorial prints {:.4}, PyTorch gives {:.4}", example.printed, example.pytorch)?;
+        writeln!(out, " {DIM}({case}){DIM:#}")?;
+    }
+    Ok(())
+}
+
+fn on_record(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    if report.on_record.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{HEADING}On record{HEADING:#}")?;
+    for deviation in &report.on_record {
+        let kind = deviation.kind.describe();
+        let cases = cases(deviation.cases);
+        writeln!(out, "  {NOTE}{} {}, {kind}: {cases}{NOTE:#}", deviation.backend, deviation.loss)?;
+        writeln!(out, "    {}", deviation.reason)?;
+        writeln!(out, "    {DIM}{}; losscheck show {}{DIM:#}", deviation.upstream, deviation.witness)?;
+    }
+    Ok(())
+}
+
+fn stale(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    if report.stale.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{HEADING}Stale record{HEADING:#}")?;
+    for stale in &report.stale {
+        writeln!(out, "  {BAD}{}{BAD:#} {}", stale.backend, stale.message)?;
+    }
+    let mut files: Vec<_> = report.stale.iter().map(|stale| stale.file.display().to_string()).collect();
+    files.dedup();
+    writeln!(out, "  Correct {}, or run", files.join(", "))?;
+    writeln!(out, "    losscheck check --update-deviations")?;
+    writeln!(out, "  and review what it changes.")
+}
+
+fn differences(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    if report.differences.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{HEADING}Differences{HEADING:#}")?;
+    for difference in &report.differences {
+        let (backend, loss, kind) = (difference.backend, difference.loss, difference.kind.describe());
+        let worst = difference.worst_ulps.map_or_else(String::new, |ulps| format!(", worst {} ULPs", count(ulps)));
+        writeln!(out, "  {BAD}{backend} {loss}, {kind}: {}{worst}{BAD:#}", cases(difference.cases))?;
+        writeln!(out, "    {}", difference.message)?;
+        writeln!(out, "    {}", difference.command)?;
+    }
+    Ok(())
+}
+
+fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let sum = |part: fn(&CellReport) -> usize| -> usize {
+        report.columns.iter().flat_map(|column| &column.losses).map(part).sum()
+    };
+    let (recorded, differ) = (sum(|cell| cell.on_record), sum(|cell| cell.differ));
+    let runs = format!("{} in {}", cases(report.cases), counted(report.columns.len(), "column"));
+    if report.passed {
+        return writeln!(out, "\n{runs}: {GOOD}all agree or are on record{GOOD:#} ({recorded} on record)");
+    }
+    let stale = match report.stale.len() {
+        0 => String::new(),
+        stale => format!(", {stale} stale on record"),
+    };
+    writeln!(out, "\n{runs}: {BAD}{differ} differ{stale}{BAD:#} ({recorded} on record)")
+}

@@ -1,0 +1,58 @@
+//! The program `losscheck`, as a library: what its binary, its tests and the benchmarks share.
+
+mod args;
+mod backends;
+mod check;
+mod failure;
+mod fuzz;
+mod list;
+mod progress;
+mod show;
+mod source;
+mod style;
+mod table;
+
+use std::io::{BufWriter, Write};
+use std::process::ExitCode;
+
+use anstream::eprintln;
+use clap::Parser;
+use losscheck::runner::without_panic_messages;
+use losscheck::suite::DataFolder;
+
+use crate::args::{Arguments, Command};
+use crate::failure::Failure;
+
+pub use backends::backends;
+
+/// Runs the program on its command line.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let data = arguments.reference_data.map_or_else(DataFolder::shipped, DataFolder);
+    let mut out = BufWriter::new(anstream::stdout());
+    let result = without_panic_messages(|| {
+        let passed = match arguments.command.unwrap_or_default() {
+            Command::Check(options) => check::run(&options, &data, &mut out),
+            Command::List(options) => list::run(&options, &mut out),
+            Command::Show(options) => show::run(&options, &data, &mut out),
+            Command::Fuzz(options) => fuzz::run(&options, &data, &mut out),
+        }?;
+        out.flush()?;
+        Ok(passed)
+    });
+    match result {
+        Ok(Passed(true)) => ExitCode::SUCCESS,
+        Ok(Passed(false)) => ExitCode::from(1),
+        // Whoever read the output has seen enough.
+        Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(failure) => {
+            let bad = style::BAD;
+            eprintln!("{bad}error:{bad:#} {failure}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether all that a subcommand looked at agrees or is on record.
+#[derive(Clone, Copy, Debug)]
+struct Passed(bool);

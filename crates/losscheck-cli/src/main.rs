@@ -1,0 +1,7 @@
+//! The program `losscheck`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    losscheck_cli::run()
+}

@@ -1,0 +1,180 @@
+//! The view as tables.
+
+use std::io::{self, Write};
+
+use comfy_table::{Cell, Color};
+use losscheck::case::{Case, Expected};
+use losscheck::tensor::{DType, Data, Tensor};
+use losscheck::verdict::count;
+use serde_json::Value;
+
+use super::view::{AnswerView, Exact, OutputView, View};
+use crate::list;
+use crate::style::{BAD, DIM, GOOD, HEADING, NOTE};
+use crate::table::table;
+
+/// How many elements of a tensor of the case to print.
+const ELEMENTS: usize = 24;
+
+/// How many rows of a table of results to print.
+const ROWS: usize = 16;
+
+/// Prints everything.
+pub(super) fn print(case: &Case, view: &View, out: &mut dyn Write) -> io::Result<()> {
+    header(case, view, out)?;
+    inputs(case, out)?;
+    if let Some(reason) = &view.refused {
+        writeln!(out, "\n{HEADING}exact{HEADING:#}: refused, {reason}")?;
+        answers_alone(view, out)?;
+    }
+    for exact in &view.exact {
+        output(case, exact, view, out)?;
+    }
+    verdicts(view, out)
+}
+
+fn header(case: &Case, view: &View, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{HEADING}{}{HEADING:#}", case.id)?;
+    let options = match case.loss.write_options() {
+        Value::Object(options) => list::options(&options),
+        _ => String::new(),
+    };
+    writeln!(out, "  {}({options})", case.loss.kind().name())?;
+    for (flag, explanation) in &view.flags {
+        write!(out, "  {NOTE}{flag}{NOTE:#}: {}; {}", explanation.tests, explanation.why)?;
+        match explanation.upstream.as_slice() {
+            [] => writeln!(out)?,
+            upstream => writeln!(out, " {DIM}({}){DIM:#}", upstream.join(", "))?,
+        }
+    }
+    if let Some(printed) = case.printed {
+        writeln!(out, "  the tutorial prints {printed:.4}")?;
+    }
+    if let Some(Expected::Rejection { error, message }) = &case.expected {
+        writeln!(out, "  PyTorch raises {error}: {}", message.lines().next().unwrap_or_default())?;
+    }
+    Ok(())
+}
+
+fn inputs(case: &Case, out: &mut dyn Write) -> io::Result<()> {
+    let mut inputs = table(["input", "dtype", "shape", "elements"], 4);
+    let cotangent = case.cotangent.as_ref().map(|tensor| ("cotangent", tensor));
+    let named = case.inputs.iter().map(|(name, tensor)| (name.as_str(), tensor));
+    for (name, tensor) in named.chain(cotangent) {
+        inputs.add_row([name, tensor.dtype().name(), &format!("{:?}", tensor.shape()), &elements(tensor)]);
+    }
+    writeln!(out, "\n{}", inputs.trim_fmt())
+}
+
+/// What they answer where there is nothing to compare it with.
+fn answers_alone(view: &View, out: &mut dyn Write) -> io::Result<()> {
+    let mut answers = table(["answer", "output", "shape", "elements"], 4);
+    for AnswerView { backend, outputs, .. } in &view.answers {
+        for OutputView { output, own, .. } in outputs {
+            answers.add_row([*backend, output, &format!("{:?}", own.shape()), &elements(own)]);
+        }
+    }
+    if answers.is_empty() { Ok(()) } else { writeln!(out, "\n{}", answers.trim_fmt()) }
+}
+
+/// One output: a row per element, the exact result, then each answer with its error.
+fn output(case: &Case, exact: &Exact, view: &View, out: &mut dyn Write) -> io::Result<()> {
+    let columns: Vec<(&str, &Tensor, &[Option<f64>])> = view
+        .answers
+        .iter()
+        .filter_map(|answer| {
+            let own = answer.outputs.iter().find(|own| own.output == exact.output)?;
+            Some((answer.backend, &own.own, own.ulps.as_deref()?))
+        })
+        .collect();
+    let rows = worst(exact.elements.len(), &columns);
+    let elided = match exact.elements.len() - rows.len() {
+        0 => String::new(),
+        _ => format!(", the worst {} of {} elements", rows.len(), exact.elements.len()),
+    };
+    writeln!(out, "\n{HEADING}{}{HEADING:#}{elided}", exact.output)?;
+    if rows.is_empty() {
+        return writeln!(out, "  no elements");
+    }
+    let header = columns.iter().flat_map(|(backend, ..)| [*backend, "ULPs"]);
+    let mut results = table(["", "exact"].into_iter().chain(header), 0);
+    for row in rows {
+        let answers = columns.iter().flat_map(|(_, own, ulps)| [Cell::new(element(own, row)), error(ulps[row])]);
+        let first = [Cell::new(format!("[{row}]")), Cell::new(exact_number(case.dtype(), exact.elements[row]))];
+        results.add_row(first.into_iter().chain(answers));
+    }
+    writeln!(out, "{}", results.trim_fmt())
+}
+
+/// The elements to print, in order: all, or those with the largest errors.
+fn worst(elements: usize, columns: &[(&str, &Tensor, &[Option<f64>])]) -> Vec<usize> {
+    let mut rows: Vec<usize> = (0..elements).collect();
+    if elements > ROWS {
+        let error =
+            |row: usize| columns.iter().map(|(_, _, ulps)| ulps[row].unwrap_or(f64::INFINITY)).fold(0.0, f64::max);
+        rows.sort_by(|&a, &b| error(b).total_cmp(&error(a)));
+        rows.truncate(ROWS);
+        rows.sort_unstable();
+    }
+    rows
+}
+
+fn verdicts(view: &View, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out)?;
+    let width = view.answers.iter().map(|answer| answer.backend.len()).max().unwrap_or(0);
+    for AnswerView { backend, verdict, message, differences, .. } in &view.answers {
+        write!(out, "{backend:width$}  ")?;
+        let message = message.as_ref().map_or_else(String::new, |message| format!(", {message}"));
+        let known = differences.iter().all(|difference| difference.on_record.is_some());
+        match (*verdict, known) {
+            ("agrees" | "agrees with PyTorch alone", _) => writeln!(out, "{GOOD}{verdict}{GOOD:#}{message}")?,
+            ("differs", true) => writeln!(out, "{NOTE}{verdict}, on record{NOTE:#}{message}")?,
+            ("differs", false) => writeln!(out, "{BAD}{verdict}{BAD:#}{message}")?,
+            _ => writeln!(out, "{DIM}{verdict}{message}{DIM:#}")?,
+        }
+        for difference in differences {
+            writeln!(out, "{:width$}    {}: {}", "", difference.kind.describe(), difference.message)?;
+            if let Some(reason) = &difference.on_record {
+                writeln!(out, "{:width$}    {DIM}{reason}{DIM:#}", "")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn error(ulps: Option<f64>) -> Cell {
+    match ulps {
+        None => Cell::new("∞").fg(Color::Red),
+        Some(0.0) => Cell::new("0").add_attribute(comfy_table::Attribute::Dim),
+        Some(ulps) => Cell::new(count(ulps)),
+    }
+}
+
+fn elements(tensor: &Tensor) -> String {
+    if tensor.len() <= ELEMENTS {
+        return (0..tensor.len()).map(|index| element(tensor, index)).collect::<Vec<_>>().join(" ");
+    }
+    let ends = [0, 1, 2, 3, 4, 5].map(|index| element(tensor, index)).join(" ");
+    format!("{ends} … {}", element(tensor, tensor.len() - 1))
+}
+
+/// The shortest decimal that reads back.
+fn element(tensor: &Tensor, index: usize) -> String {
+    match tensor.data() {
+        Data::F32(data) => shortest(data[index].into(), format!("{}", data[index]), format!("{:e}", data[index])),
+        Data::F64(data) => shortest(data[index], format!("{}", data[index]), format!("{:e}", data[index])),
+        Data::I64(data) => data[index].to_string(),
+        Data::U8(data) => data[index].to_string(),
+    }
+}
+
+/// An exact result, with a few digits more than the dtype has.
+fn exact_number(dtype: DType, x: f64) -> String {
+    let scientific = if dtype == DType::F32 { format!("{x:.10e}") } else { format!("{x:e}") };
+    let rounded: f64 = scientific.parse().unwrap_or(x);
+    shortest(x, format!("{rounded}"), format!("{rounded:e}"))
+}
+
+fn shortest(x: f64, plain: String, scientific: String) -> String {
+    if x == 0.0 || !x.is_finite() || (1e-4..1e7).contains(&x.abs()) { plain } else { scientific }
+}

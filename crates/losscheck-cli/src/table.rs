@@ -1,0 +1,56 @@
+//! Tables: aligned, borderless, as wide as the terminal at most.
+
+use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle, presets};
+use losscheck::suite::Tally;
+
+const STYLE: TableStyle = presets::NOTHING.header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// A table with that header; the columns after the first `left` are aligned to the right.
+pub(crate) fn table<T: AsRef<str>>(header: impl IntoIterator<Item = T>, left: usize) -> Table {
+    let mut table = Table::new();
+    table.style_text_only();
+    table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic).enforce_styling();
+    let header = header.into_iter().map(|name| Cell::new(name.as_ref()).add_attribute(comfy_table::Attribute::Bold));
+    table.set_header(header.collect::<Vec<_>>());
+    for column in table.column_iter_mut().skip(left) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// A cell of the matrix: how many agree of how many, how many are on record, how many differ.
+pub(crate) fn tally(tally: Tally) -> Cell {
+    let Tally { agree, on_record, differ, .. } = tally;
+    let provided = agree + on_record + differ;
+    if provided == 0 {
+        return missing();
+    }
+    let mut lines = vec![format!("{agree}/{provided}")];
+    if on_record > 0 {
+        lines.push(format!("{on_record} on record"));
+    }
+    if differ > 0 {
+        lines.push(format!("{differ} differ"));
+    }
+    let color = match (differ, on_record) {
+        (0, 0) => Color::Green,
+        (0, _) => Color::Yellow,
+        _ => Color::Red,
+    };
+    Cell::new(lines.join("\n")).fg(color)
+}
+
+/// The cell for what is not there.
+pub(crate) fn missing() -> Cell {
+    Cell::new("-").add_attribute(comfy_table::Attribute::Dim)
+}
+
+/// A number of things, in words.
+pub(crate) fn counted(count: usize, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
+/// A number of cases, in words.
+pub(crate) fn cases(count: usize) -> String {
+    counted(count, "case")
+}

@@ -1,0 +1,521 @@
+//! The program's output and exit codes, through the built binary.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// One run of the program.
+struct Ran {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn losscheck(arguments: &[&str]) -> Ran {
+    let command = Command::new(env!("CARGO_BIN_EXE_losscheck")).args(arguments).output();
+    let Output { status, stdout, stderr } = command.expect("the binary runs");
+    let text = |bytes| String::from_utf8(bytes).expect("the output is UTF-8");
+    Ran { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+}
+
+impl Ran {
+    /// Exit code, and texts that standard output holds; standard error is empty.
+    #[track_caller]
+    fn gives(&self, code: i32, texts: &[&str]) {
+        assert_eq!(self.code, Some(code), "{}{}", self.stdout, self.stderr);
+        assert_eq!(self.stderr, "");
+        for text in texts {
+            assert!(self.stdout.contains(text), "no `{text}` in\n{}", self.stdout);
+        }
+    }
+
+    /// Exit code 2, and texts that standard error holds; standard output is empty.
+    #[track_caller]
+    fn refuses(&self, texts: &[&str]) {
+        assert_eq!(self.code, Some(2), "{}{}", self.stdout, self.stderr);
+        assert_eq!(self.stdout, "");
+        assert!(self.stderr.starts_with("error: "), "{}", self.stderr);
+        for text in texts {
+            assert!(self.stderr.contains(text), "no `{text}` in\n{}", self.stderr);
+        }
+    }
+
+    #[track_caller]
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).expect("the output is JSON")
+    }
+}
+
+/// A folder of one's own, outside the repository.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("the folder can be made");
+        fs::write(&path, bytes).expect("the file can be written");
+        text(&path)
+    }
+
+    /// Reference data with the cases of [`GOOD`], [`INFINITE`] and one of the tutorial's, and no deviations.
+    fn reference_data() -> (Self, String) {
+        let folder = Self::new();
+        folder.write("goldens/mse_loss.json", file(&[GOOD]));
+        folder.write("goldens/huber_loss.json", file(&[INFINITE]));
+        folder.write("tutorial.json", file(&[TUTORIAL]));
+        let path = text(folder.0.path());
+        (folder, path)
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().expect("the path is UTF-8").to_owned()
+}
+
+/// A golden file of these cases.
+fn file(cases: &[&str]) -> String {
+    let (count, cases) = (cases.len(), cases.join(",\n"));
+    format!("{{\"format\": \"losscheck-goldens/1\", \"count\": {count}, \"cases\": [\n{cases}\n]}}\n")
+}
+
+/// ((1 - 2)^2 + (3 - 5)^2) / 2, in the hand of whoever wants to try the format.
+const GOOD: &str = r#"{"id": "mse_loss/f32/by_hand", "loss": "mse_loss", "options": {"reduction": "mean"},
+    "inputs": {"input": {"dtype": "f32", "shape": [2], "data": [1, 3]},
+               "target": {"dtype": "f32", "shape": [2], "data": [2.0, 5.0]}},
+    "cotangent": {"dtype": "f32", "shape": [], "data": [0.5]},
+    "expected": {"value": {"dtype": "f32", "shape": [], "data": [2.5]},
+                 "gradients": {"input": {"dtype": "f32", "shape": [2], "data": [-0.5, -1.0]},
+                               "target": {"dtype": "f32", "shape": [2], "data": [0.5, 1.0]}}}}"#;
+
+/// candle-nn's gradient is NaN here.
+const INFINITE: &str = r#"{"id": "huber_loss/f32/infinite", "loss": "huber_loss",
+    "inputs": {"input": {"dtype": "f32", "shape": [1], "data": ["Infinity"]},
+               "target": {"dtype": "f32", "shape": [1], "data": [0]}}}"#;
+
+const TUTORIAL: &str = r#"{"id": "l1_loss/f32/tutorial", "loss": "l1_loss",
+    "inputs": {"input": {"dtype": "f32", "shape": [2], "data": [1, 0]},
+               "target": {"dtype": "f32", "shape": [2], "data": [0, 0.25]}},
+    "expected": {"value": {"dtype": "f32", "shape": [], "data": [0.625]}}, "printed": 0.5}"#;
+
+/// A deviation that excuses what candle-nn does on [`INFINITE`].
+const DEVIATION: &str = r#"
+[[deviation]]
+loss = "huber_loss"
+kind = "nan"
+reason = "the masked branch is infinite"
+upstream = "https://example.com/1"
+witness = "huber_loss/f32/infinite"
+when = "nonfinite"
+cases = ["huber_loss/f32/infinite"]
+"#;
+
+#[test]
+fn without_a_subcommand_it_checks() {
+    let (_folder, data) = Folder::reference_data();
+    let ran = losscheck(&["--reference-data", &data]);
+    ran.gives(1, &["loss", "cases", "pytorch", "reference", "candle-nn", "candle", "mse_loss", "all"]);
+    assert_eq!(ran.stdout, losscheck(&["check", "--reference-data", &data]).stdout);
+}
+
+#[test]
+fn the_shipped_goldens_pass() {
+    losscheck(&["check", "--loss", "mse_loss", "--loss", "l1_loss"]).gives(
+        0,
+        &[
+            "mse_loss",
+            "l1_loss",
+            "l1_loss: the tutorial prints 0.5000, PyTorch gives 0.6250",
+            "all agree or are on record",
+        ],
+    );
+}
+
+#[test]
+fn the_four_wrong_results_of_the_tutorial() {
+    let tutorial = concat!(env!("CARGO_MANIFEST_DIR"), "/../../reference_data/tutorial.json");
+    losscheck(&["check", "--data", tutorial, "--backend", "reference"]).gives(
+        0,
+        &[
+            "cross_entropy: the tutorial prints 0.1763, PyTorch gives 0.1640",
+            "binary_cross_entropy: the tutorial prints 0.2824, PyTorch gives 0.2407",
+            "mse_loss: the tutorial prints 0.3750, PyTorch gives 0.5625",
+            "l1_loss: the tutorial prints 0.5000, PyTorch gives 0.6250",
+        ],
+    );
+}
+
+#[test]
+fn a_file_of_ones_own() {
+    let folder = Folder::new();
+    let good = folder.write("good.json", file(&[GOOD]));
+    losscheck(&["check", "--data", &good]).gives(0, &["mse_loss", "1/1", "all agree or are on record"]);
+
+    let wrong = folder.write("wrong.json", file(&[&GOOD.replace("2.5", "2.75")]));
+    losscheck(&["check", "--data", &wrong, "--backend", "reference"]).gives(
+        1,
+        &[
+            "pytorch mse_loss, value: 1 case",
+            "value[0]: 2.75e0, exact 2.5e0",
+            "1 differ",
+            "mse_loss/f32/by_hand --data",
+            &wrong,
+        ],
+    );
+
+    let (inputs, _) = GOOD.split_once(",\n    \"expected\"").expect("the case has an expectation");
+    let bare = folder.write("bare.json", file(&[&format!("{inputs}}}")]));
+    let ran = losscheck(&["check", "--data", &bare, "--backend", "reference", "--format", "json"]);
+    ran.gives(0, &[]);
+    let columns = &ran.json()["columns"];
+    assert_eq!(columns[0]["losses"][0]["not_provided"], 1, "PyTorch's answer is not there");
+    assert_eq!(columns[1]["losses"][0]["agree"], 1, "the oracle judges");
+}
+
+#[test]
+fn files_and_folders_together() {
+    let folder = Folder::new();
+    let one = folder.write("one.json", file(&[GOOD]));
+    folder.write("two/three.json", file(&[INFINITE]));
+    let two = text(&folder.path("two"));
+    losscheck(&["check", "--backend", "reference", "--data", &one, "--data", &two])
+        .gives(0, &["mse_loss", "huber_loss", "2 cases"]);
+    losscheck(&["check", "--data", &one, "--data", &one])
+        .refuses(&["one.json", "case `mse_loss/f32/by_hand`: `id`: stands in an earlier file"]);
+    losscheck(&["check", "--data", &one, "--loss", "l1_loss"]).refuses(&["no case of l1_loss"]);
+}
+
+#[test]
+fn bad_golden_files() {
+    let good = file(&[GOOD]);
+    let change = |from: &str, to: &str| {
+        assert!(good.contains(from), "{from}");
+        good.replacen(from, to, 1).into_bytes()
+    };
+    let case = "case `mse_loss/f32/by_hand`: ";
+    let rows: Vec<(&str, Vec<u8>, &[&str])> = vec![
+        ("truncated", good.as_bytes()[..good.len() / 2].to_vec(), &["EOF while parsing", "line"]),
+        ("empty", Vec::new(), &["EOF while parsing"]),
+        ("not_json", b"input,target\n".to_vec(), &["expected value at line 1"]),
+        (
+            "not_utf8",
+            change("by_hand", "by\u{fffd}").into_iter().map(|b| if b == 0xef { 0xff } else { b }).collect(),
+            &["is not UTF-8 at byte"],
+        ),
+        ("after_the_end", [good.as_bytes(), b"{}"].concat(), &["text follows after the JSON value"]),
+        (
+            "format",
+            change("goldens/1", "goldens/9"),
+            &["`format` is `losscheck-goldens/9`, expected `losscheck-goldens/1`"],
+        ),
+        ("count", change("\"count\": 1", "\"count\": 7"), &["`count` is 7, expected 1"]),
+        ("duplicate", file(&[GOOD, GOOD]).into_bytes(), &[case, "`id`: duplicate"]),
+        ("field_of_file", change("\"count\"", "\"author\": \"me\", \"count\""), &["unknown field `author`"]),
+        (
+            "field_of_case",
+            change("\"loss\"", "\"reduction\": \"mean\", \"loss\""),
+            &[case, "unknown field `reduction`"],
+        ),
+        ("missing_field", change("\"loss\": \"mse_loss\",", ""), &[case, "missing field `loss`"]),
+        ("loss", change("\"mse_loss\"", "\"mse\""), &[case, "`loss`: unknown loss `mse`", "mse_loss"]),
+        ("option", change("\"reduction\"", "\"reduce\""), &[case, "`options", "unknown field `reduce`"]),
+        ("value_of_option", change("\"mean\"", "\"average\""), &[case, "`options", "average"]),
+        (
+            "flag",
+            change("\"options\"", "\"flags\": [\"odd\"], \"options\""),
+            &[case, "`flags`: `odd` is not explained"],
+        ),
+        ("input", change("\"target\"", "\"weight\""), &[case, "`inputs.target`: missing"]),
+        (
+            "unknown_input",
+            change("\"target\"", "\"bias\": {\"dtype\": \"f32\", \"shape\": [0], \"data\": []}, \"target\""),
+            &[case, "`inputs.bias`: unknown, expected one of input, target"],
+        ),
+        (
+            "dtype",
+            change("\"dtype\": \"f32\"", "\"dtype\": \"f16\""),
+            &[case, "`inputs.input.dtype`: `f16`, expected f32, f64, i64 or u8"],
+        ),
+        ("dtypes_differ", change("\"dtype\": \"f32\"", "\"dtype\": \"f64\""), &[case, ".dtype`", "expected f64"]),
+        (
+            "shape",
+            change("\"shape\": [2]", "\"shape\": [3]"),
+            &[case, "`inputs.input.data`: 2 elements, expected 3 for shape [3]"],
+        ),
+        (
+            "shape_of_gradient",
+            change("[-0.5, -1.0]", "[-0.5]").into_iter().collect(),
+            &[case, "`expected.gradients.input.data`"],
+        ),
+        (
+            "shape_of_cotangent",
+            change("\"shape\": [], \"data\": [0.5]", "\"shape\": [1], \"data\": [0.5]"),
+            &[case, "`cotangent.shape`: [1], expected []"],
+        ),
+        ("element", change("[1, 3]", "[1, \"x\"]"), &[case, "`inputs.input.data[1]`", "\"Infinity\""]),
+        (
+            "expectation",
+            change("\"value\"", "\"error\": \"ValueError\", \"value\""),
+            &[case, "`expected`: expected either"],
+        ),
+    ];
+    let folder = Folder::new();
+    for (name, bytes, texts) in rows {
+        let path = folder.write(&format!("{name}.json"), bytes);
+        losscheck(&["check", "--data", &path]).refuses(&[&[path.as_str()], texts].concat());
+    }
+    let missing = text(&folder.path("missing.json"));
+    losscheck(&["check", "--data", &missing]).refuses(&[&missing, "cannot be read"]);
+    fs::create_dir(folder.path("empty_folder")).expect("the folder can be made");
+    losscheck(&["check", "--data", &text(&folder.path("empty_folder"))]).refuses(&["has no .json file"]);
+    losscheck(&["show", "x", "--data", &missing]).refuses(&[&missing, "cannot be read"]);
+}
+
+#[test]
+fn bad_usage() {
+    for (arguments, texts) in [
+        (&["check", "--loss", "mse"][..], &["'mse'", "--loss", "mse_loss", "smooth_l1_loss"][..]),
+        (&["check", "--backend", "torch"], &["'torch'", "--backend", "expected one of reference, candle-nn, candle"]),
+        (&["fuzz", "--backend", "torch"], &["expected one of reference"]),
+        (&["fuzz", "--cases", "many"], &["'many'", "--cases"]),
+        (&["check", "--format", "yaml"], &["'yaml'", "table", "json"]),
+        (&["check", "--update-deviations", "--data", "x"], &["cannot be used with"]),
+        (&["chekc"], &["'chekc'", "'check'"]),
+        (&["show"], &["<CASE>"]),
+        (
+            &["show", "mse_loss/f32/by_hnad"],
+            &["there is no case `mse_loss/f32/by_hnad`; the nearest are", "mse_loss/f32/"],
+        ),
+        (&["check", "--reference-data", "/nowhere"], &["/nowhere", "cannot be read"]),
+    ] {
+        losscheck(arguments).refuses(texts);
+    }
+    #[cfg(not(feature = "tch"))]
+    losscheck(&["check", "--backend", "tch"]).refuses(&["`tch` needs `--features tch`"]);
+}
+
+#[test]
+fn a_difference_is_reported_until_it_is_on_record() {
+    let (folder, data) = Folder::reference_data();
+    let check =
+        |more: &[&str]| losscheck(&[&["check", "--reference-data", &data, "--backend", "candle-nn"], more].concat());
+    check(&[]).gives(
+        1,
+        &[
+            "candle-nn huber_loss, NaN or infinity: 1 case",
+            "gradient of input[0]: NaN",
+            "losscheck show huber_loss/f32/infinite",
+        ],
+    );
+    check(&["--loss", "mse_loss"]).gives(0, &["1 case in 2 columns: all agree"]);
+
+    folder.write("deviations/candle-nn.toml", DEVIATION);
+    check(&[]).gives(
+        0,
+        &["On record", "the masked branch is infinite", "https://example.com/1", "all agree or are on record"],
+    );
+    let ran = check(&["--format", "json"]);
+    ran.gives(0, &[]);
+    assert_eq!(ran.json()["on_record"][0]["cases"], 1);
+    // Cases outside the goldens are excused by the condition.
+    let own = folder.write("own.json", file(&[&INFINITE.replace("infinite", "other")]));
+    check(&["--data", &own]).gives(0, &["the masked branch is infinite"]);
+}
+
+#[test]
+fn a_stale_record_fails() {
+    let (folder, data) = Folder::reference_data();
+    let agreeing =
+        DEVIATION.replace("huber_loss/f32/infinite", "mse_loss/f32/by_hand").replace("huber_loss", "mse_loss");
+    folder.write("deviations/reference.toml", agreeing);
+    let check =
+        |more: &[&str]| losscheck(&[&["check", "--reference-data", &data, "--backend", "reference"], more].concat());
+    check(&[]).gives(
+        1,
+        &["Stale record", "mse_loss/f32/by_hand does not differ so", "reference.toml", "--update-deviations"],
+    );
+    check(&["--loss", "l1_loss"]).gives(0, &[]);
+    let stale = check(&["--format", "json"]).json();
+    assert_eq!(stale["stale"][0]["backend"], "reference");
+    assert_eq!(stale["passed"], false);
+
+    folder.write("deviations/reference.toml", DEVIATION.replace("\"nan\"", "\"odd\""));
+    check(&[]).refuses(&["reference.toml", "odd"]);
+}
+
+#[test]
+fn the_record_is_rewritten() {
+    let (folder, data) = Folder::reference_data();
+    let update = ["check", "--update-deviations", "--reference-data", &data];
+    losscheck(&update)
+        .gives(0, &["candle-nn", "added", "huber_loss/f32/infinite (unexplained)", "reference: unchanged"]);
+    let written = fs::read_to_string(folder.path("deviations/candle-nn.toml")).expect("the record is there");
+    assert!(written.contains("unexplained"), "{written}");
+    assert!(!folder.path("deviations/reference.toml").exists());
+    losscheck(&["check", "--reference-data", &data]).gives(0, &["on record"]);
+    losscheck(&update).gives(0, &["candle-nn: unchanged"]);
+}
+
+#[test]
+fn check_as_json() {
+    let (_folder, data) = Folder::reference_data();
+    let ran = losscheck(&["check", "--format", "json", "--reference-data", &data]);
+    ran.gives(1, &[]);
+    let report = ran.json();
+    assert_eq!(report["cases"], 3);
+    let names = report["columns"].as_array().expect("columns").iter().map(|column| column["backend"].as_str());
+    let expected: Vec<_> = losscheck_cli::backends().iter().map(|backend| Some(backend.name())).collect();
+    assert_eq!(names.collect::<Vec<_>>(), [vec![Some("pytorch")], expected].concat());
+    let difference = &report["differences"][0];
+    assert_eq!(difference["backend"], "candle-nn");
+    assert_eq!(difference["kind"], "nan");
+    assert_eq!(difference["worst_ulps"], Value::Null);
+    assert_eq!(difference["command"], format!("losscheck show huber_loss/f32/infinite --reference-data {data}"));
+    assert_eq!(report["tutorial"][0]["printed"], 0.5);
+    assert_eq!(report["tutorial"][0]["pytorch"], 0.625);
+}
+
+#[test]
+fn list() {
+    losscheck(&["list"]).gives(0, &["smooth_l1_loss", "beta=1.0", "[pos_weight]", "native", "composed", "candle-nn"]);
+    let ran = losscheck(&["list", "--format", "json"]);
+    ran.gives(0, &[]);
+    let listing = ran.json();
+    let losses = listing["losses"].as_array().expect("losses");
+    assert_eq!(losses.len(), losscheck::loss::LossKind::ALL.len());
+    let cross_entropy = losses.iter().find(|loss| loss["loss"] == "cross_entropy").expect("cross_entropy");
+    assert_eq!(cross_entropy["options"]["ignore_index"], -100);
+    assert_eq!(listing["backends"][1]["coverage"]["l1_loss"], "missing");
+}
+
+#[test]
+fn show() {
+    let (folder, data) = Folder::reference_data();
+    let show = |id: &str, more: &[&str]| losscheck(&[&["show", id, "--reference-data", &data], more].concat());
+    show("mse_loss/f32/by_hand", &[]).gives(
+        0,
+        &[
+            "mse_loss(reduction=\"mean\")",
+            "cotangent",
+            "gradient of target",
+            "exact",
+            "pytorch",
+            "ULPs",
+            "2.5",
+            "agrees",
+        ],
+    );
+    show("huber_loss/f32/infinite", &[]).gives(0, &["NaN", "∞", "candle-nn", "differs"]);
+    show("l1_loss/f32/tutorial", &[]).gives(0, &["the tutorial prints 0.5000"]);
+    show("by_hand", &[]).refuses(&["there is no case `by_hand`; the nearest are\n  mse_loss/f32/by_hand\n"]);
+
+    let regression = INFINITE.replace("infinite", "found");
+    folder.write("regressions/huber_loss.json", file(&[&regression]));
+    show("huber_loss/f32/found", &[]).gives(0, &["candle-nn", "differs"]);
+    let own = folder.write("own.json", file(&[&INFINITE.replace("infinite", "own")]));
+    show("huber_loss/f32/own", &["--data", &own]).gives(0, &["huber_loss/f32/own"]);
+    show("huber_loss/f32/infinite", &["--data", &own]).refuses(&["huber_loss/f32/own"]);
+
+    let ran = show("mse_loss/f32/by_hand", &["--format", "json"]);
+    ran.gives(0, &[]);
+    let view = ran.json();
+    assert_eq!(view["case"]["id"], "mse_loss/f32/by_hand");
+    assert_eq!(view["exact"][0]["tensor"]["data"][0], 2.5);
+    assert_eq!(view["answers"][1]["backend"], "reference");
+    assert_eq!(view["answers"][1]["outputs"][0]["ulps"][0], 0.0);
+}
+
+#[test]
+fn show_elides_large_tensors() {
+    let folder = Folder::new();
+    let random = r#"{"dtype": "f64", "shape": [50, 20], "random": {"seed": 1, "low": -1, "high": 1}}"#;
+    let case = format!(
+        r#"{{"id": "l1_loss/f64/large", "loss": "l1_loss", "options": {{"reduction": "none"}},
+        "inputs": {{"input": {random}, "target": {random}}}}}"#
+    );
+    let path = folder.write("large.json", file(&[&case]));
+    let ran = losscheck(&["show", "l1_loss/f64/large", "--data", &path]);
+    ran.gives(0, &["…", "the worst 16 of 1000 elements"]);
+    assert!(ran.stdout.lines().count() < 90, "{}", ran.stdout);
+}
+
+#[test]
+fn fuzz_finds_shrinks_and_keeps() {
+    let (folder, data) = Folder::reference_data();
+    let fuzz = |more: &[&str]| {
+        let arguments = ["fuzz", "--cases", "400", "--seed", "1", "--loss", "huber_loss", "--reference-data", &data];
+        losscheck(&[&arguments[..], more].concat())
+    };
+    let once = fuzz(&["--backend", "candle-nn"]);
+    let repeat =
+        format!("losscheck fuzz --cases 400 --seed 1 --backend candle-nn --loss huber_loss --reference-data {data}");
+    once.gives(
+        1,
+        &["seed 1", &repeat, "Unexplained", "candle-nn huber_loss, NaN or infinity", "losscheck show", "regressions"],
+    );
+    assert_eq!(fuzz(&["--backend", "candle-nn"]).stdout, once.stdout, "a seed is a run");
+
+    let shown = once.stdout.lines().find_map(|line| line.trim().strip_prefix("losscheck show ")).expect("a command");
+    let id = shown.split(' ').next().expect("an id");
+    assert!(id.starts_with("huber_loss/") && id.contains("/fuzz-1-"), "{id}");
+    losscheck(&["show", id, "--reference-data", &data]).gives(0, &["candle-nn", "differs"]);
+    let regressions = text(&folder.path("regressions"));
+    losscheck(&["check", "--data", &regressions, "--backend", "candle-nn", "--reference-data", &data]).gives(1, &[id]);
+
+    let elsewhere = text(&folder.path("elsewhere"));
+    fuzz(&["--backend", "candle-nn", "--out", &elsewhere]).gives(1, &[&elsewhere]);
+    assert!(folder.path("elsewhere/huber_loss.json").exists());
+}
+
+#[test]
+fn fuzz_passes_what_is_on_record() {
+    let (folder, data) = Folder::reference_data();
+    let everything = |kind| DEVIATION.replace("nonfinite", "any").replace("\"nan\"", kind);
+    let kinds = ["\"nan\"", "\"accepted\"", "\"value\"", "\"gradient\"", "\"rejected\"", "\"shape\"", "\"panicked\""];
+    folder.write("deviations/pytorch.toml", kinds.map(everything).concat());
+    let arguments = ["fuzz", "--cases", "300", "--loss", "huber_loss", "--reference-data", &data];
+    let ran = losscheck(&arguments);
+    ran.gives(
+        0,
+        &["to repeat: losscheck fuzz --cases 300 --seed ", "On record", "as pytorch", "no unexplained difference"],
+    );
+    assert!(!folder.path("regressions").exists());
+}
+
+#[test]
+fn output_is_plain_where_it_is_no_terminal() {
+    let (_folder, data) = Folder::reference_data();
+    for arguments in [&["check"][..], &["list"], &["show", "mse_loss/f32/by_hand"], &["fuzz", "--cases", "10"]] {
+        let ran = losscheck(&[arguments, &["--reference-data", &data]].concat());
+        assert!(!ran.stdout.contains('\x1b'), "{}", ran.stdout);
+        assert_eq!(ran.stderr, "", "no progress bar");
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_losscheck"));
+    let mut child = command.arg("list").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("the binary ends");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stderr.is_empty());
+}
+
+#[test]
+fn help_and_version() {
+    losscheck(&["--version"]).gives(0, &[concat!("losscheck ", env!("CARGO_PKG_VERSION"))]);
+    for verb in ["check", "list", "show", "fuzz"] {
+        losscheck(&[verb, "--help"]).gives(0, &["Usage: losscheck", "Example: losscheck"]);
+    }
+}

@@ -1,0 +1,152 @@
+//! Tensors as stretches of elements in the order of the output, copied only where they do not lie in that order.
+
+use ndarray::iter::{Iter, IterMut};
+use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
+
+use crate::{Real, Sum};
+
+/// The most elements that one call of `block` asks for.
+pub(crate) const BLOCK: usize = 1024;
+
+/// A tensor to read from.
+pub(crate) enum Source<'a, R> {
+    InOrder(&'a [R]),
+    Gathered { elements: Iter<'a, R, IxDyn>, buffer: Vec<R> },
+}
+
+impl<'a, R: Real> Source<'a, R> {
+    /// A view that broadcasts to `shape`.
+    pub(crate) fn new(view: &'a ArrayViewD<'a, R>, shape: &[usize]) -> Self {
+        match view.as_slice() {
+            Some(slice) if view.shape() == shape => Self::InOrder(slice),
+            _ => {
+                let broadcast = view.broadcast(IxDyn(shape)).expect("the shapes have been checked to broadcast");
+                Self::Gathered { elements: broadcast.into_iter(), buffer: Vec::new() }
+            }
+        }
+    }
+
+    /// The `n` elements from `start`; blocks are asked for in order.
+    #[inline(always)]
+    pub(crate) fn block(&mut self, start: usize, n: usize) -> &[R] {
+        match self {
+            Self::InOrder(slice) => &slice[start..start + n],
+            Self::Gathered { elements, buffer } => {
+                buffer.clear();
+                buffer.extend(elements.take(n));
+                buffer
+            }
+        }
+    }
+}
+
+/// A tensor to write to.
+pub(crate) enum Sink<'a, R: Real> {
+    InOrder(&'a mut [R]),
+    Scattered {
+        elements: IterMut<'a, R, IxDyn>,
+        buffer: Vec<R>,
+    },
+    /// Broadcast: what belongs to one element is summed.
+    Reduced {
+        out: IterMut<'a, R, IxDyn>,
+        sums: Vec<R::Sum>,
+        offsets: Offsets,
+        buffer: Vec<R>,
+    },
+}
+
+impl<'a, R: Real> Sink<'a, R> {
+    /// A view that broadcasts to `shape`.
+    pub(crate) fn new(view: &'a mut ArrayViewMutD<'_, R>, shape: &[usize]) -> Self {
+        if view.shape() != shape {
+            let offsets = Offsets::new(view.shape(), shape);
+            let sums = vec![R::Sum::ZERO; view.len()];
+            return Self::Reduced { out: view.iter_mut(), sums, offsets, buffer: Vec::new() };
+        }
+        if view.is_standard_layout() {
+            Self::InOrder(view.as_slice_mut().expect("a view in standard layout is a slice"))
+        } else {
+            Self::Scattered { elements: view.iter_mut(), buffer: Vec::new() }
+        }
+    }
+
+    /// Where to write the `n` elements from `start`; blocks are asked for in order, each followed by `flush`.
+    #[inline(always)]
+    pub(crate) fn block(&mut self, start: usize, n: usize) -> &mut [R] {
+        match self {
+            Self::InOrder(slice) => &mut slice[start..start + n],
+            Self::Scattered { buffer, .. } | Self::Reduced { buffer, .. } => {
+                buffer.resize(n, R::ZERO);
+                buffer
+            }
+        }
+    }
+
+    /// Passes on the last block.
+    #[inline(always)]
+    pub(crate) fn flush(&mut self) {
+        match self {
+            Self::InOrder(_) => {}
+            Self::Scattered { elements, buffer } => {
+                for (&from, to) in buffer.iter().zip(elements) {
+                    *to = from;
+                }
+            }
+            Self::Reduced { sums, offsets, buffer, .. } => {
+                for (&term, offset) in buffer.iter().zip(offsets) {
+                    sums[offset] = sums[offset].plus(term);
+                }
+            }
+        }
+    }
+
+    /// Writes what could only be known at the end.
+    pub(crate) fn finish(self) {
+        if let Self::Reduced { out, sums, .. } = self {
+            for (to, sum) in out.zip(sums) {
+                *to = sum.total();
+            }
+        }
+    }
+}
+
+/// For each element of a shape, the position of the element that broadcasts to it.
+pub(crate) struct Offsets {
+    shape: Vec<usize>,
+    strides: Vec<usize>,
+    index: Vec<usize>,
+    offset: usize,
+}
+
+impl Offsets {
+    fn new(from: &[usize], shape: &[usize]) -> Self {
+        let mut strides = vec![0; shape.len()];
+        let mut stride = 1;
+        for (axis, &dim) in from.iter().enumerate().rev() {
+            if dim != 1 {
+                strides[axis + shape.len() - from.len()] = stride;
+            }
+            stride *= dim;
+        }
+        Self { shape: shape.to_vec(), strides, index: vec![0; shape.len()], offset: 0 }
+    }
+}
+
+impl Iterator for Offsets {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let offset = self.offset;
+        for axis in (0..self.shape.len()).rev() {
+            self.index[axis] += 1;
+            self.offset += self.strides[axis];
+            if self.index[axis] < self.shape[axis] {
+                break;
+            }
+            self.offset -= self.strides[axis] * self.shape[axis];
+            self.index[axis] = 0;
+        }
+        Some(offset)
+    }
+}

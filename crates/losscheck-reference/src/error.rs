@@ -1,0 +1,54 @@
+//! What a loss refuses, and why.
+
+use crate::Reduction;
+
+/// Why a loss refuses its input.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A tensor has a shape that does not go with the others.
+    #[error("`{name}` has shape {shape:?}, expected {expected}")]
+    Shape {
+        /// The tensor.
+        name: &'static str,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// What was expected.
+        expected: String,
+    },
+    /// A class index is neither `ignore_index` nor a class.
+    #[error("`target` holds the index {index} at row {row}, expected 0 to {} or ignore_index {ignore_index}", classes.saturating_sub(1))]
+    Index {
+        /// The index.
+        index: i64,
+        /// The row, counted over all rows in order.
+        row: usize,
+        /// The number of classes.
+        classes: usize,
+        /// The index that is ignored.
+        ignore_index: i64,
+    },
+    /// An element is outside its domain.
+    #[error("`{name}` holds {value}, expected {expected}")]
+    Domain {
+        /// The tensor.
+        name: &'static str,
+        /// The element.
+        value: f64,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// An option is outside its range.
+    #[error("`{name}` is {value}, expected {expected}")]
+    Option {
+        /// The option.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// A name is not a reduction.
+    #[error("unknown reduction `{0}`, expected one of {names}", names = Reduction::ALL.map(Reduction::name).join(", "))]
+    Reduction(String),
+}

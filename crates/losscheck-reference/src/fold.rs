@@ -1,0 +1,39 @@
+//! Folds over a row, in lanes that the processor runs side by side.
+
+use crate::{Real, Sum};
+
+const LANES: usize = 32;
+
+/// The sum of `term(i)` for i from 0 to `n`.
+#[inline(always)]
+pub(crate) fn sum<R: Real>(n: usize, mut term: impl FnMut(usize) -> R) -> R::Sum {
+    let mut sums = [R::Sum::ZERO; LANES];
+    let whole = n - n % LANES;
+    for at in (0..whole).step_by(LANES) {
+        for lane in 0..LANES {
+            sums[lane] = sums[lane].plus(term(at + lane));
+        }
+    }
+    for (at, sum) in (whole..n).zip(&mut sums) {
+        *sum = sum.plus(term(at));
+    }
+    sums.into_iter().reduce(Sum::merge).unwrap_or(R::Sum::ZERO)
+}
+
+/// The largest element and where it first stands; NaN if any is. Minus infinity, at 0, of nothing.
+#[inline(always)]
+pub(crate) fn max<R: Real>(row: &[R]) -> (R, usize) {
+    let lowest = R::from_f64(f64::NEG_INFINITY);
+    let mut maxima = [lowest; LANES];
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    for chunk in chunks {
+        for lane in 0..LANES {
+            maxima[lane] = maxima[lane].maximum(chunk[lane]);
+        }
+    }
+    for (maximum, &x) in maxima.iter_mut().zip(rest) {
+        *maximum = maximum.maximum(x);
+    }
+    let maximum = maxima.into_iter().reduce(R::maximum).unwrap_or(lowest);
+    (maximum, row.iter().position(|&x| x == maximum).unwrap_or(0))
+}

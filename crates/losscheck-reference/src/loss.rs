@@ -1,0 +1,148 @@
+//! What every loss offers.
+
+use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};
+
+use crate::{Error, Real};
+
+/// A loss over the arithmetic `R`, taking the inputs `I`, a tuple of views, of which the first `K` are differentiable.
+///
+/// The gradients are vector-Jacobian products, as in PyTorch's `backward(cotangent)`: what `autograd` would store in
+/// `.grad`. Without a cotangent it is all ones.
+pub trait Loss<R: Real, I, const K: usize> {
+    /// The shapes of the value and of the `K` gradients for these inputs.
+    ///
+    /// # Errors
+    ///
+    /// Where the shapes do not fit each other, or an option is out of range.
+    fn shapes(&self, inputs: &I) -> Result<Shapes<K>, Error>;
+
+    /// Writes the value and, if asked, gradients into the caller's buffers, overwriting them.
+    ///
+    /// # Errors
+    ///
+    /// Where the inputs are refused, or a buffer does not have the shape that [`Loss::shapes`] gives.
+    fn evaluate_into(
+        &self,
+        inputs: I,
+        value: ArrayViewMutD<'_, R>,
+        backward: Option<Backward<'_, R, K>>,
+    ) -> Result<(), Error>;
+
+    /// The loss.
+    ///
+    /// # Errors
+    ///
+    /// Where the inputs are refused.
+    fn value(&self, inputs: I) -> Result<ArrayD<R>, Error> {
+        let mut value = zeros(&self.shapes(&inputs)?.value);
+        self.evaluate_into(inputs, value.view_mut(), None)?;
+        Ok(value)
+    }
+
+    /// The loss, into the caller's buffer.
+    ///
+    /// # Errors
+    ///
+    /// Where the inputs are refused, or the buffer does not have the shape that [`Loss::shapes`] gives.
+    fn value_into(&self, inputs: I, value: ArrayViewMutD<'_, R>) -> Result<(), Error> {
+        self.evaluate_into(inputs, value, None)
+    }
+
+    /// The loss and the gradient of the first input, all that training needs.
+    ///
+    /// # Errors
+    ///
+    /// Where the inputs are refused.
+    fn value_and_gradient(
+        &self,
+        inputs: I,
+        cotangent: Option<ArrayViewD<'_, R>>,
+    ) -> Result<(ArrayD<R>, ArrayD<R>), Error> {
+        let shapes = self.shapes(&inputs)?;
+        let mut value = zeros(&shapes.value);
+        let mut gradient = zeros(&shapes.gradients[0]);
+        self.value_and_gradient_into(inputs, cotangent, value.view_mut(), gradient.view_mut())?;
+        Ok((value, gradient))
+    }
+
+    /// The loss and the gradient of the first input, into the caller's buffers.
+    ///
+    /// # Errors
+    ///
+    /// Where the inputs are refused, or a buffer does not have the shape that [`Loss::shapes`] gives.
+    fn value_and_gradient_into(
+        &self,
+        inputs: I,
+        cotangent: Option<ArrayViewD<'_, R>>,
+        value: ArrayViewMutD<'_, R>,
+        gradient: ArrayViewMutD<'_, R>,
+    ) -> Result<(), Error> {
+        let mut gradients = [const { None }; K];
+        gradients[0] = Some(gradient);
+        self.evaluate_into(inputs, value, Some(Backward { cotangent, gradients }))
+    }
+
+    /// The loss and the gradients of all differentiable inputs.
+    ///
+    /// # Errors
+    ///
+    /// Where the inputs are refused.
+    fn value_and_gradients(
+        &self,
+        inputs: I,
+        cotangent: Option<ArrayViewD<'_, R>>,
+    ) -> Result<(ArrayD<R>, [ArrayD<R>; K]), Error> {
+        let shapes = self.shapes(&inputs)?;
+        let mut value = zeros(&shapes.value);
+        let mut gradients = shapes.gradients.map(|shape| zeros(&shape));
+        let buffers = gradients.each_mut().map(|gradient| Some(gradient.view_mut()));
+        self.evaluate_into(inputs, value.view_mut(), Some(Backward { cotangent, gradients: buffers }))?;
+        Ok((value, gradients))
+    }
+}
+
+/// The shapes of the results of a [`Loss`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shapes<const K: usize> {
+    /// That of the value.
+    pub value: Vec<usize>,
+    /// Those of the gradients.
+    pub gradients: [Vec<usize>; K],
+}
+
+/// The backward pass that goes along with a value.
+#[derive(Debug)]
+pub struct Backward<'a, R, const K: usize> {
+    /// The gradient that it starts from, of the value's shape; all ones where absent.
+    pub cotangent: Option<ArrayViewD<'a, R>>,
+    /// Where the gradients go; those that are `None` are not computed.
+    pub gradients: [Option<ArrayViewMutD<'a, R>>; K],
+}
+
+impl<R: Real, const K: usize> Backward<'_, R, K> {
+    /// That the cotangent and the buffers have the shapes that the loss gives.
+    pub(crate) fn check(&self, shapes: &Shapes<K>) -> Result<(), Error> {
+        if let Some(cotangent) = &self.cotangent {
+            check_shape("cotangent", cotangent.shape(), &shapes.value)?;
+        }
+        for (gradient, shape) in self.gradients.iter().zip(&shapes.gradients) {
+            if let Some(gradient) = gradient {
+                check_shape("gradient", gradient.shape(), shape)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// That a tensor has just this shape.
+pub(crate) fn check_shape(name: &'static str, shape: &[usize], expected: &[usize]) -> Result<(), Error> {
+    if shape == expected {
+        Ok(())
+    } else {
+        Err(Error::Shape { name, shape: shape.to_vec(), expected: format!("{expected:?}") })
+    }
+}
+
+fn zeros<R: Real>(shape: &[usize]) -> ArrayD<R> {
+    ArrayD::from_elem(IxDyn(shape), R::ZERO)
+}

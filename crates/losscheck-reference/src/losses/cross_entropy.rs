@@ -1,0 +1,274 @@
+use ndarray::{ArrayViewD, ArrayViewMutD};
+
+use crate::fold;
+use crate::losses::{InputAndClasses, InputAndTarget};
+use crate::rowwise::{Classes, Probabilities, RowGradients, Rows, Rowwise, weight_of};
+use crate::{Backward, Error, Loss, Real, Reduction, Shapes, Sum};
+
+/// Cross-entropy of class scores, with p = softmax(x), for a row with target probabilities q:
+///
+/// ```text
+/// -sum_c w_c q_c ln p_c
+/// ```
+///
+/// A target of class indices stands for q_y = 1. Smoothing mixes the target with the uniform distribution:
+/// q_c (1 - label_smoothing) + label_smoothing / C.
+///
+/// The input has shape (C), (N, C) or (N, C, d1, ...). The target is a tensor of indices, of the same shape without C, or
+/// of probabilities, of the same shape. The mean divides by the sum of the weights w_y of the rows that are not ignored,
+/// or for probabilities by the number of rows; it is NaN where that is 0. Input and probabilities are differentiable. An
+/// index that is neither a class nor `ignore_index` is an error, so is a smoothing above 1, and an `ignore_index` that is
+/// not negative beside probabilities. A negative smoothing is none, as in PyTorch.
+///
+/// With m = x_k the largest score and s the sum of e^(x_c - m) over the *other* classes, -ln p_c is
+/// (m - x_c) + ln_1p(s): no term is negative, so nothing cancels, however confident the prediction. Likewise the gradient
+/// p_c (sum of the other coefficients) - (its own) (1 - p_c) takes 1 - p_k from s.
+///
+/// Sources: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.CrossEntropyLoss.html>; C. Szegedy et al., "Rethinking
+/// the Inception Architecture for Computer Vision", 2016, for the smoothing.
+#[derive(Clone, Debug)]
+pub struct CrossEntropyLoss<'a, R> {
+    /// A weight for each class.
+    pub weight: Option<ArrayViewD<'a, R>>,
+    /// Rows with this target index count for nothing.
+    pub ignore_index: i64,
+    /// The share of the uniform distribution in the target.
+    pub label_smoothing: f64,
+    /// How the rows' losses are put together.
+    pub reduction: Reduction,
+}
+
+impl<R> Default for CrossEntropyLoss<'_, R> {
+    fn default() -> Self {
+        Self { weight: None, ignore_index: -100, label_smoothing: 0.0, reduction: Reduction::Mean }
+    }
+}
+
+struct Formula<'a, R> {
+    weight: Option<ArrayViewD<'a, R>>,
+    label_smoothing: f64,
+}
+
+/// -ln softmax of a row.
+struct Surprise<R> {
+    /// The largest score, and its class.
+    max: R,
+    argmax: usize,
+    /// The sum of e^(x_c - max) over the other classes.
+    others: R,
+    /// ln(1 + others).
+    ln_sum: R,
+}
+
+impl<R: Real> Surprise<R> {
+    /// Leaves e^(x_c - max) in `exps`.
+    #[inline(always)]
+    fn with_exps(scores: &[R], exps: &mut [R]) -> Self {
+        let (max, argmax) = fold::max(scores);
+        let exps = &mut exps[..scores.len()];
+        let before = fold::sum(argmax, |c| {
+            exps[c] = (scores[c] - max).exp();
+            exps[c]
+        });
+        let rest = &mut exps[argmax.min(scores.len())..];
+        let after = fold::sum(rest.len().saturating_sub(1), |c| {
+            rest[c + 1] = (scores[argmax + c + 1] - max).exp();
+            rest[c + 1]
+        });
+        if let Some(exp) = rest.first_mut() {
+            *exp = R::ONE;
+        }
+        Self::from_sum(before.merge(after), max, argmax)
+    }
+
+    #[inline(always)]
+    fn new(scores: &[R]) -> Self {
+        let (max, argmax) = fold::max(scores);
+        let before = fold::sum(argmax, |c| (scores[c] - max).exp());
+        let rest = &scores[(argmax + 1).min(scores.len())..];
+        let after = fold::sum(rest.len(), |c| (rest[c] - max).exp());
+        Self::from_sum(before.merge(after), max, argmax)
+    }
+
+    #[inline(always)]
+    fn from_sum(others: R::Sum, max: R, argmax: usize) -> Self {
+        // An infinite or NaN maximum makes everything NaN, as it does in PyTorch.
+        let others = others.total() + (max - max);
+        Self { max, argmax, others, ln_sum: others.ln_1p() }
+    }
+
+    /// -ln p of a class with this score.
+    #[inline(always)]
+    fn of(&self, score: R) -> R {
+        (self.max - score) + self.ln_sum
+    }
+
+    /// e^(x_c - max) summed over all classes but this one.
+    #[inline(always)]
+    fn all_but(&self, class: usize, exp: R) -> R {
+        if class == self.argmax { self.others } else { (R::ONE + self.others) - exp }
+    }
+}
+
+impl<R: Real> Formula<'_, R> {
+    /// What the target puts on a class, given its probability before smoothing.
+    #[inline(always)]
+    fn coefficient(&self, class: usize, probability: R, classes: usize) -> R {
+        let smoothed = if self.label_smoothing > 0.0 {
+            probability * R::from_f64(1.0 - self.label_smoothing) + R::from_f64(self.label_smoothing / classes as f64)
+        } else {
+            probability
+        };
+        smoothed * weight_of(&self.weight, class)
+    }
+
+    #[inline(always)]
+    fn value_of_coefficients(scores: &[R], coefficient: impl Fn(usize) -> R) -> R {
+        let surprise = Surprise::new(scores);
+        fold::sum(scores.len(), |c| coefficient(c) * surprise.of(scores[c])).total()
+    }
+
+    #[inline(always)]
+    fn pullback_of_coefficients(
+        cotangent: R,
+        scores: &[R],
+        coefficient: impl Fn(usize) -> R,
+        gradient: &mut [R],
+    ) -> (R, Surprise<R>) {
+        let surprise = Surprise::with_exps(scores, gradient);
+        let total = fold::sum(scores.len(), &coefficient);
+        let sum = R::ONE + surprise.others;
+        for (c, gradient) in gradient.iter_mut().enumerate() {
+            let own = coefficient(c);
+            let others = total.plus(-own).total();
+            let (p, rest) = (*gradient / sum, surprise.all_but(c, *gradient) / sum);
+            *gradient = cotangent * (p * others - rest * own);
+        }
+        let value = fold::sum(scores.len(), |c| coefficient(c) * surprise.of(scores[c])).total();
+        (value, surprise)
+    }
+}
+
+impl<R: Real> Rowwise<R, usize> for Formula<'_, R> {
+    #[inline(always)]
+    fn value(&self, scores: &[R], class: usize) -> R {
+        if self.label_smoothing > 0.0 {
+            return Self::value_of_coefficients(scores, |c| self.coefficient(c, one_hot(c, class), scores.len()));
+        }
+        weight_of(&self.weight, class) * Surprise::new(scores).of(scores[class])
+    }
+
+    #[inline(always)]
+    fn value_and_pullback(&self, cotangent: R, scores: &[R], class: usize, gradients: RowGradients<'_, R>) -> R {
+        let gradient = gradients.scores;
+        if self.label_smoothing > 0.0 {
+            let coefficient = |c| self.coefficient(c, one_hot(c, class), scores.len());
+            return Self::pullback_of_coefficients(cotangent, scores, coefficient, gradient).0;
+        }
+        let weight = weight_of(&self.weight, class);
+        let surprise = Surprise::with_exps(scores, gradient);
+        let factor = cotangent * weight / (R::ONE + surprise.others);
+        let own = -(factor * surprise.all_but(class, gradient[class]));
+        for gradient in gradient.iter_mut() {
+            *gradient = *gradient * factor;
+        }
+        gradient[class] = own;
+        weight * surprise.of(scores[class])
+    }
+}
+
+#[inline(always)]
+fn one_hot<R: Real>(c: usize, class: usize) -> R {
+    if c == class { R::ONE } else { R::ZERO }
+}
+
+impl<R: Real> Rowwise<R, &[R]> for Formula<'_, R> {
+    #[inline(always)]
+    fn value(&self, scores: &[R], target: &[R]) -> R {
+        Self::value_of_coefficients(scores, |c| self.coefficient(c, target[c], scores.len()))
+    }
+
+    #[inline(always)]
+    fn value_and_pullback(&self, cotangent: R, scores: &[R], target: &[R], gradients: RowGradients<'_, R>) -> R {
+        let coefficient = |c| self.coefficient(c, target[c], scores.len());
+        let (value, surprise) = Self::pullback_of_coefficients(cotangent, scores, coefficient, gradients.scores);
+        if let Some(target_gradient) = gradients.target {
+            let share = if self.label_smoothing > 0.0 { 1.0 - self.label_smoothing } else { 1.0 };
+            let factor = cotangent * R::from_f64(share);
+            for (c, gradient) in target_gradient.iter_mut().enumerate() {
+                *gradient = factor * weight_of(&self.weight, c) * surprise.of(scores[c]);
+            }
+        }
+        value
+    }
+}
+
+impl<R: Real> CrossEntropyLoss<'_, R> {
+    fn check_options(&self) -> Result<(), Error> {
+        if self.label_smoothing <= 1.0 {
+            Ok(())
+        } else {
+            let value = self.label_smoothing;
+            Err(Error::Option { name: "label_smoothing", value, expected: "a number that is at most 1" })
+        }
+    }
+
+    fn rows<'a, T>(&'a self, input: &'a ArrayViewD<'_, R>, targets: T) -> Result<Rows<'a, R, T>, Error> {
+        self.check_options()?;
+        let weight = self.weight.as_ref().map(|weight| weight.view());
+        Ok(Rows { scores: input.view(), targets, weight, reduction: self.reduction })
+    }
+
+    fn formula(&self) -> Formula<'_, R> {
+        Formula { weight: self.weight.as_ref().map(|weight| weight.view()), label_smoothing: self.label_smoothing }
+    }
+
+    fn with_classes<'a>(
+        &'a self,
+        (input, target): &'a InputAndClasses<'_, R>,
+    ) -> Result<Rows<'a, R, Classes<'a>>, Error> {
+        self.rows(input, Classes { indices: target.view(), ignore_index: self.ignore_index })
+    }
+
+    fn with_probabilities<'a>(
+        &'a self,
+        (input, target): &'a InputAndTarget<'_, R>,
+    ) -> Result<Rows<'a, R, Probabilities<'a, R>>, Error> {
+        if self.ignore_index >= 0 {
+            let value = self.ignore_index as f64;
+            let expected = "a negative number, for it means nothing beside probabilities";
+            return Err(Error::Option { name: "ignore_index", value, expected });
+        }
+        self.rows(input, Probabilities(target.view()))
+    }
+}
+
+impl<'a, R: Real> Loss<R, InputAndClasses<'a, R>, 1> for CrossEntropyLoss<'_, R> {
+    fn shapes(&self, inputs: &InputAndClasses<'a, R>) -> Result<Shapes<1>, Error> {
+        self.with_classes(inputs)?.shapes()
+    }
+
+    fn evaluate_into(
+        &self,
+        inputs: InputAndClasses<'a, R>,
+        value: ArrayViewMutD<'_, R>,
+        backward: Option<Backward<'_, R, 1>>,
+    ) -> Result<(), Error> {
+        self.with_classes(&inputs)?.evaluate_into(&self.formula(), value, backward)
+    }
+}
+
+impl<'a, R: Real> Loss<R, InputAndTarget<'a, R>, 2> for CrossEntropyLoss<'_, R> {
+    fn shapes(&self, inputs: &InputAndTarget<'a, R>) -> Result<Shapes<2>, Error> {
+        self.with_probabilities(inputs)?.shapes()
+    }
+
+    fn evaluate_into(
+        &self,
+        inputs: InputAndTarget<'a, R>,
+        value: ArrayViewMutD<'_, R>,
+        backward: Option<Backward<'_, R, 2>>,
+    ) -> Result<(), Error> {
+        self.with_probabilities(&inputs)?.evaluate_into(&self.formula(), value, backward)
+    }
+}

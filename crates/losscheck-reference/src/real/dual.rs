@@ -1,0 +1,147 @@
+//! Forward-mode dual numbers: they differentiate whatever formula is read in them.
+
+use std::cmp::Ordering;
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+use super::{Real, Sum};
+
+/// A value and its derivative along one direction; comparison looks at the value alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Dual<R> {
+    /// The value.
+    pub value: R,
+    /// Its derivative.
+    pub derivative: R,
+}
+
+impl<R: Real> Dual<R> {
+    /// A number that does not depend on the variable.
+    pub fn constant(value: R) -> Self {
+        Self { value, derivative: R::ZERO }
+    }
+
+    /// The variable itself.
+    pub fn variable(value: R) -> Self {
+        Self { value, derivative: R::ONE }
+    }
+
+    /// f(self), given f(value) and f'(value).
+    fn chain(self, value: R, slope: R) -> Self {
+        Self { value, derivative: self.derivative * slope }
+    }
+}
+
+impl<R: Real> PartialEq for Dual<R> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl<R: Real> PartialOrd for Dual<R> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        self.value.partial_cmp(&other.value)
+    }
+}
+
+impl<R: Real> Add for Dual<R> {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { value: self.value + other.value, derivative: self.derivative + other.derivative }
+    }
+}
+
+impl<R: Real> Sub for Dual<R> {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self { value: self.value - other.value, derivative: self.derivative - other.derivative }
+    }
+}
+
+impl<R: Real> Mul for Dual<R> {
+    type Output = Self;
+
+    fn mul(self, other: Self) -> Self {
+        Self {
+            value: self.value * other.value,
+            derivative: self.derivative * other.value + self.value * other.derivative,
+        }
+    }
+}
+
+impl<R: Real> Div for Dual<R> {
+    type Output = Self;
+
+    fn div(self, other: Self) -> Self {
+        let value = self.value / other.value;
+        Self { value, derivative: (self.derivative - value * other.derivative) / other.value }
+    }
+}
+
+impl<R: Real> Neg for Dual<R> {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        Self { value: -self.value, derivative: -self.derivative }
+    }
+}
+
+impl<R: Real> Real for Dual<R> {
+    type Sum = DualSum<R::Sum>;
+
+    const ZERO: Self = Self { value: R::ZERO, derivative: R::ZERO };
+    const ONE: Self = Self { value: R::ONE, derivative: R::ZERO };
+
+    fn from_f64(x: f64) -> Self {
+        Self::constant(R::from_f64(x))
+    }
+
+    fn to_f64(self) -> f64 {
+        self.value.to_f64()
+    }
+
+    /// The derivative at 0 is 0, the convention for the losses.
+    fn abs(self) -> Self {
+        self.chain(self.value.abs(), self.value.signum_or_zero())
+    }
+
+    fn exp(self) -> Self {
+        let exp = self.value.exp();
+        self.chain(exp, exp)
+    }
+
+    fn ln(self) -> Self {
+        self.chain(self.value.ln(), R::ONE / self.value)
+    }
+
+    fn ln_1p(self) -> Self {
+        self.chain(self.value.ln_1p(), R::ONE / (R::ONE + self.value))
+    }
+}
+
+/// A sum of values beside the sum of their derivatives.
+#[derive(Clone, Copy, Debug)]
+pub struct DualSum<S> {
+    value: S,
+    derivative: S,
+}
+
+impl<R: Real, S: Sum<R>> Sum<Dual<R>> for DualSum<S> {
+    const ZERO: Self = Self { value: S::ZERO, derivative: S::ZERO };
+
+    fn plus(self, term: Dual<R>) -> Self {
+        Self { value: self.value.plus(term.value), derivative: self.derivative.plus(term.derivative) }
+    }
+
+    fn merge(self, other: Self) -> Self {
+        Self { value: self.value.merge(other.value), derivative: self.derivative.merge(other.derivative) }
+    }
+
+    fn total(self) -> Dual<R> {
+        Dual { value: self.value.total(), derivative: self.derivative.total() }
+    }
+    fn over(self, divisor: Self) -> Dual<R> {
+        self.total() / divisor.total()
+    }
+}

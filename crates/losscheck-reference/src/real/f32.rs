@@ -1,0 +1,156 @@
+//! binary32. The functions are free of branches and tables, so that a loop over them vectorises.
+
+use super::{Float, Real};
+
+impl Float for f32 {
+    const PRECISION: i32 = f32::MANTISSA_DIGITS as i32;
+    const MIN_EXPONENT: i32 = f32::MIN_EXP - 1;
+    const LARGEST: Self = f32::MAX;
+}
+
+impl Real for f32 {
+    /// 29 bits to spare: a sum of fewer than 2^28 terms, rounded once, is within 1 ULP of the exact one at its scale.
+    type Sum = f64;
+
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+
+    #[inline(always)]
+    fn from_f64(x: f64) -> Self {
+        x as f32
+    }
+
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        f64::from(self)
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        f32::abs(self)
+    }
+
+    #[inline(always)]
+    fn exp(self) -> Self {
+        exp(self)
+    }
+
+    #[inline(always)]
+    fn ln(self) -> Self {
+        ln(self)
+    }
+
+    #[inline(always)]
+    fn ln_1p(self) -> Self {
+        ln_1p(self)
+    }
+
+    #[inline(always)]
+    fn vectorize<T>(kernel: impl FnOnce() -> T) -> T {
+        pulp::Arch::new().dispatch(kernel)
+    }
+}
+
+const SIGNIFICAND_BITS: u32 = f32::MANTISSA_DIGITS - 1;
+const BIAS: i32 = f32::MAX_EXP - 1;
+
+/// The leading bits of ln 2, few enough that their product with an exponent is exact, and the rest.
+const LN_2_LEADING: f32 = 0.693_145_75;
+const LN_2_TRAILING: f32 = 1.428_606_8e-6;
+
+/// Beyond these the result is 0 or infinite.
+const EXP_RANGE: (f32, f32) = (-104.0, 89.0);
+/// (e^r - 1 - r) / r^2 for |r| <= ln(2)/2, relative error of e^r below 2^-28 (Remez).
+const EXP: [f32; 5] = [0.499_999_94, 0.166_665_21, 0.041_668_378, 0.008_368_675, 0.001_381_491];
+/// Adding it rounds to an integer, which then stands in the low bits.
+const ROUND: f32 = 1.5 * (1u32 << SIGNIFICAND_BITS) as f32;
+
+/// e^x = 2^n e^r with n = round(x / ln 2).
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    // Comparisons written so that NaN passes through.
+    let x = if x < EXP_RANGE.0 { EXP_RANGE.0 } else { x };
+    let x = if x > EXP_RANGE.1 { EXP_RANGE.1 } else { x };
+    let rounded = x.mul_add(std::f32::consts::LOG2_E, ROUND);
+    let n = rounded - ROUND;
+    // Exact; the rest of r goes among the small terms.
+    let leading = (-n).mul_add(LN_2_LEADING, x);
+    let trailing = -n * LN_2_TRAILING;
+    let r = leading + trailing;
+    let small = (r * r).mul_add(polynomial(EXP, r), trailing);
+    let e = (leading + small) + 1.0;
+    // Two factors, for 2^n alone may be out of range where e^x is not; only the last product rounds.
+    let n = rounded.to_bits().wrapping_sub(ROUND.to_bits()) as i32;
+    let half = n >> 1;
+    e * power_of_two(half) * power_of_two(n.wrapping_sub(half))
+}
+
+#[inline(always)]
+fn power_of_two(n: i32) -> f32 {
+    f32::from_bits((n.wrapping_add(BIAS) as u32) << SIGNIFICAND_BITS)
+}
+
+/// The sum of `coefficients[i] * x^i`.
+#[inline(always)]
+fn polynomial<const N: usize>(coefficients: [f32; N], x: f32) -> f32 {
+    let (last, rest) = coefficients.split_last().expect("a polynomial has coefficients");
+    rest.iter().rev().fold(*last, |sum, &c| sum.mul_add(x, c))
+}
+
+/// (2 atanh(s)/s - 2) / s^2 as a polynomial in s^2, for 1 + f between sqrt(1/2) and sqrt(2) and s = f / (2 + f), to
+/// 2^-30 of the logarithm (Remez).
+const ATANH: [f32; 3] = [0.666_667_76, 0.399_775_06, 0.298_728_2];
+const SQRT_HALF_BITS: u32 = std::f32::consts::FRAC_1_SQRT_2.to_bits();
+
+/// x = 2^k m with m between sqrt(1/2) and sqrt(2); for positive normal x.
+#[inline(always)]
+fn split(x: f32) -> (f32, f32) {
+    let above = x.to_bits().wrapping_sub(SQRT_HALF_BITS);
+    let k = (above as i32) >> SIGNIFICAND_BITS;
+    let m = f32::from_bits((above & ((1 << SIGNIFICAND_BITS) - 1)).wrapping_add(SQRT_HALF_BITS));
+    (k as f32, m)
+}
+
+/// k ln 2 + ln(1 + f + c) for a tiny correction c, the small terms added first.
+#[inline(always)]
+fn ln_of_split(k: f32, f: f32, c: f32) -> f32 {
+    let s = f / (2.0 + f);
+    let z = s * s;
+    let series = z * polynomial(ATANH, z);
+    let half_square = 0.5 * f * f;
+    let small = s.mul_add(half_square + series, k.mul_add(LN_2_TRAILING, c));
+    k.mul_add(LN_2_LEADING, f - (half_square - small))
+}
+
+#[inline(always)]
+fn ln(x: f32) -> f32 {
+    let subnormal = x < f32::MIN_POSITIVE;
+    let scaled = if subnormal { x * (1u32 << SIGNIFICAND_BITS) as f32 } else { x };
+    let (k, m) = split(scaled);
+    let k = if subnormal { k - SIGNIFICAND_BITS as f32 } else { k };
+    let finite = ln_of_split(k, m - 1.0, 0.0);
+    ends(x, finite)
+}
+
+#[inline(always)]
+fn ln_1p(x: f32) -> f32 {
+    let u = 1.0 + x;
+    let (k, m) = split(u);
+    // What the sum lost, exactly.
+    let back = u - 1.0;
+    let lost = (1.0 - (u - back)) + (x - back);
+    let near_one = k == 0.0;
+    let f = if near_one { x } else { m - 1.0 };
+    let c = if near_one { 0.0 } else { lost / u };
+    let finite = ln_of_split(k, f, c);
+    // The sign of zero stays.
+    if x == 0.0 { x } else { ends(u, finite) }
+}
+
+/// The logarithm at the ends of its domain, where `finite` means nothing.
+#[inline(always)]
+fn ends(x: f32, finite: f32) -> f32 {
+    let y = if x > 0.0 { finite } else { f32::NAN };
+    let y = if x == 0.0 { f32::NEG_INFINITY } else { y };
+    if x == f32::INFINITY { x } else { y }
+}

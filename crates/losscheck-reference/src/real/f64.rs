@@ -1,0 +1,179 @@
+//! binary64. The functions are free of branches and tables, so that a loop over them vectorises.
+
+use super::{CompensatedSum, Float, Real};
+
+impl Float for f64 {
+    const PRECISION: i32 = f64::MANTISSA_DIGITS as i32;
+    const MIN_EXPONENT: i32 = f64::MIN_EXP - 1;
+    const LARGEST: Self = f64::MAX;
+}
+
+impl Real for f64 {
+    type Sum = CompensatedSum<f64>;
+
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+
+    #[inline(always)]
+    fn from_f64(x: f64) -> Self {
+        x
+    }
+
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        self
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        f64::abs(self)
+    }
+
+    #[inline(always)]
+    fn exp(self) -> Self {
+        exp(self)
+    }
+
+    #[inline(always)]
+    fn ln(self) -> Self {
+        ln(self)
+    }
+
+    #[inline(always)]
+    fn ln_1p(self) -> Self {
+        ln_1p(self)
+    }
+
+    #[inline(always)]
+    fn vectorize<T>(kernel: impl FnOnce() -> T) -> T {
+        pulp::Arch::new().dispatch(kernel)
+    }
+}
+
+const SIGNIFICAND_BITS: u32 = f64::MANTISSA_DIGITS - 1;
+const BIAS: i64 = f64::MAX_EXP as i64 - 1;
+
+/// The leading bits of ln 2, few enough that their product with an exponent is exact, and the rest.
+const LN_2_LEADING: f64 = 0.693_147_180_559_662_956_511_601_8;
+const LN_2_TRAILING: f64 = 2.823_529_056_303_157_7e-13;
+
+/// Beyond these the result is 0 or infinite.
+const EXP_RANGE: (f64, f64) = (-746.0, 710.0);
+/// (e^r - 1 - r) / r^2 for |r| <= ln(2)/2, relative error of e^r below 2^-56 (Remez).
+const EXP: [f64; 10] = [
+    0.500_000_000_000_001,
+    0.166_666_666_666_666_74,
+    0.041_666_666_666_521_82,
+    0.008_333_333_333_322_195,
+    0.001_388_888_894_787_190_3,
+    0.000_198_412_698_866_302_26,
+    0.000_024_801_487_268_315_7,
+    0.000_002_755_724_229_231_303,
+    2.763_267_750_402_956e-7,
+    2.511_006_661_696_896_8e-8,
+];
+/// Adding it rounds to an integer, which then stands in the low bits.
+const ROUND: f64 = 1.5 * (1u64 << SIGNIFICAND_BITS) as f64;
+
+/// e^x = 2^n e^r with n = round(x / ln 2).
+#[inline(always)]
+fn exp(x: f64) -> f64 {
+    // Comparisons written so that NaN passes through.
+    let x = if x < EXP_RANGE.0 { EXP_RANGE.0 } else { x };
+    let x = if x > EXP_RANGE.1 { EXP_RANGE.1 } else { x };
+    let rounded = x.mul_add(std::f64::consts::LOG2_E, ROUND);
+    let n = rounded - ROUND;
+    // Exact; the rest of r goes among the small terms.
+    let leading = (-n).mul_add(LN_2_LEADING, x);
+    let trailing = -n * LN_2_TRAILING;
+    let r = leading + trailing;
+    let small = (r * r).mul_add(polynomial(EXP, r), trailing);
+    let e = (leading + small) + 1.0;
+    // Two factors, for 2^n alone may be out of range where e^x is not; only the last product rounds.
+    let n = rounded.to_bits().wrapping_sub(ROUND.to_bits()) as i64;
+    // (n + 2^12) / 2 - 2^11 is n >> 1 by a logical shift, for AVX2 has no other on 64 bits.
+    let half = ((n.wrapping_add(1 << 12) as u64) >> 1).wrapping_sub(1 << 11) as i64;
+    e * power_of_two(half) * power_of_two(n.wrapping_sub(half))
+}
+
+#[inline(always)]
+fn power_of_two(n: i64) -> f64 {
+    f64::from_bits((n.wrapping_add(BIAS) as u64) << SIGNIFICAND_BITS)
+}
+
+/// The sum of `coefficients[i] * x^i`.
+#[inline(always)]
+fn polynomial<const N: usize>(coefficients: [f64; N], x: f64) -> f64 {
+    let (last, rest) = coefficients.split_last().expect("a polynomial has coefficients");
+    rest.iter().rev().fold(*last, |sum, &c| sum.mul_add(x, c))
+}
+
+/// (2 atanh(s)/s - 2) / s^2 as a polynomial in s^2, for 1 + f between sqrt(1/2) and sqrt(2) and s = f / (2 + f), to
+/// 2^-59 of the logarithm (Remez).
+const ATANH: [f64; 7] = [
+    0.666_666_666_666_673_4,
+    0.399_999_999_994_133_5,
+    0.285_714_287_428_360_04,
+    0.222_221_985_146_884_26,
+    0.181_835_679_181_866_65,
+    0.153_139_461_626_886_83,
+    0.147_971_075_066_225_1,
+];
+/// From here on, the low bits of a float are an integer.
+const INTEGERS: f64 = (1u64 << SIGNIFICAND_BITS) as f64;
+const SQRT_HALF_BITS: u64 = std::f64::consts::FRAC_1_SQRT_2.to_bits();
+
+/// x = 2^k m with m between sqrt(1/2) and sqrt(2); for positive normal x.
+#[inline(always)]
+fn split(x: f64) -> (f64, f64) {
+    let above = x.to_bits().wrapping_sub(SQRT_HALF_BITS);
+    // AVX2 neither shifts nor converts signed 64-bit integers: the biased exponent goes into the low bits of 2^52.
+    let biased = above.wrapping_add((BIAS as u64) << SIGNIFICAND_BITS) >> SIGNIFICAND_BITS;
+    let k = f64::from_bits(INTEGERS.to_bits() | biased) - (INTEGERS + BIAS as f64);
+    let m = f64::from_bits((above & ((1 << SIGNIFICAND_BITS) - 1)).wrapping_add(SQRT_HALF_BITS));
+    (k, m)
+}
+
+/// k ln 2 + ln(1 + f + c) for a tiny correction c, the small terms added first.
+#[inline(always)]
+fn ln_of_split(k: f64, f: f64, c: f64) -> f64 {
+    let s = f / (2.0 + f);
+    let z = s * s;
+    let series = z * polynomial(ATANH, z);
+    let half_square = 0.5 * f * f;
+    let small = s.mul_add(half_square + series, k.mul_add(LN_2_TRAILING, c));
+    k.mul_add(LN_2_LEADING, f - (half_square - small))
+}
+
+#[inline(always)]
+fn ln(x: f64) -> f64 {
+    let subnormal = x < f64::MIN_POSITIVE;
+    let scaled = if subnormal { x * (1u64 << SIGNIFICAND_BITS) as f64 } else { x };
+    let (k, m) = split(scaled);
+    let k = if subnormal { k - SIGNIFICAND_BITS as f64 } else { k };
+    let finite = ln_of_split(k, m - 1.0, 0.0);
+    ends(x, finite)
+}
+
+#[inline(always)]
+fn ln_1p(x: f64) -> f64 {
+    let u = 1.0 + x;
+    let (k, m) = split(u);
+    // What the sum lost, exactly.
+    let back = u - 1.0;
+    let lost = (1.0 - (u - back)) + (x - back);
+    let near_one = k == 0.0;
+    let f = if near_one { x } else { m - 1.0 };
+    let c = if near_one { 0.0 } else { lost / u };
+    let finite = ln_of_split(k, f, c);
+    // The sign of zero stays.
+    if x == 0.0 { x } else { ends(u, finite) }
+}
+
+/// The logarithm at the ends of its domain, where `finite` means nothing.
+#[inline(always)]
+fn ends(x: f64, finite: f64) -> f64 {
+    let y = if x > 0.0 { finite } else { f64::NAN };
+    let y = if x == 0.0 { f64::NEG_INFINITY } else { y };
+    if x == f64::INFINITY { x } else { y }
+}

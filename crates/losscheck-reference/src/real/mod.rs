@@ -1,0 +1,104 @@
+//! The arithmetics that a formula can be read in.
+
+mod dual;
+mod f32;
+mod f64;
+mod sum;
+mod wide;
+
+use std::fmt::Debug;
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+pub use dual::Dual;
+pub use sum::{CompensatedSum, Sum};
+pub use wide::Wide;
+
+/// A number type that the losses are written over.
+///
+/// Comparison, infinities and NaN follow IEEE 754: a comparison with NaN is false.
+pub trait Real:
+    Copy
+    + Debug
+    + PartialOrd
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + Send
+    + Sync
+    + 'static
+{
+    /// What sums of many terms are kept in: wide enough that rounding the total once is all the error there is.
+    type Sum: Sum<Self>;
+
+    /// 0.
+    const ZERO: Self;
+    /// 1.
+    const ONE: Self;
+
+    /// The nearest value to `x`.
+    fn from_f64(x: f64) -> Self;
+
+    /// The nearest f64.
+    fn to_f64(self) -> f64;
+
+    /// The absolute value.
+    fn abs(self) -> Self;
+
+    /// e to the power of `self`; within 1 ULP for floats.
+    fn exp(self) -> Self;
+
+    /// The natural logarithm; within 1 ULP for floats.
+    fn ln(self) -> Self;
+
+    /// ln(1 + `self`), without the rounding of the sum; within 1 ULP for floats.
+    fn ln_1p(self) -> Self;
+
+    /// The larger of the two; NaN if either is.
+    #[inline(always)]
+    fn maximum(self, other: Self) -> Self {
+        if self >= other || self.is_nan() { self } else { other }
+    }
+
+    /// The smaller of the two; NaN if either is.
+    #[inline(always)]
+    fn minimum(self, other: Self) -> Self {
+        if self <= other || self.is_nan() { self } else { other }
+    }
+
+    /// -1, 0 or 1 as `self` is negative, zero or positive; NaN for NaN.
+    #[inline(always)]
+    fn signum_or_zero(self) -> Self {
+        if self > Self::ZERO {
+            Self::ONE
+        } else if self < Self::ZERO {
+            -Self::ONE
+        } else {
+            // Zero of either sign, or NaN.
+            self * Self::ZERO
+        }
+    }
+
+    /// Whether this is NaN.
+    #[inline(always)]
+    fn is_nan(self) -> bool {
+        self.partial_cmp(&self).is_none()
+    }
+
+    /// Runs a kernel over this type, for floats compiled for the widest vectors that the processor has.
+    #[inline(always)]
+    fn vectorize<T>(kernel: impl FnOnce() -> T) -> T {
+        kernel()
+    }
+}
+
+/// The floating-point formats that computations are done in.
+pub trait Float: Real {
+    /// The number of bits of the significand, the implicit one included.
+    const PRECISION: i32;
+    /// The exponent of the smallest positive normal number.
+    const MIN_EXPONENT: i32;
+    /// The largest finite value.
+    const LARGEST: Self;
+}

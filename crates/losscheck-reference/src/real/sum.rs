@@ -1,0 +1,82 @@
+//! Sums that do not lose digits.
+
+use super::Real;
+
+/// A running sum of `R`.
+pub trait Sum<R>: Copy + Send + Sync {
+    /// The empty sum.
+    const ZERO: Self;
+
+    /// The sum with one more term.
+    fn plus(self, term: R) -> Self;
+
+    /// The sum of both.
+    fn merge(self, other: Self) -> Self;
+
+    /// The total, rounded once.
+    fn total(self) -> R;
+
+    /// The quotient of two totals, without overflow on the way where the format allows.
+    fn over(self, divisor: Self) -> R;
+}
+
+/// For f32: 29 bits to spare, and no overflow on the way to a mean.
+impl Sum<f32> for f64 {
+    const ZERO: Self = 0.0;
+
+    #[inline(always)]
+    fn plus(self, term: f32) -> Self {
+        self + f64::from(term)
+    }
+
+    #[inline(always)]
+    fn merge(self, other: Self) -> Self {
+        self + other
+    }
+
+    #[inline(always)]
+    fn total(self) -> f32 {
+        self as f32
+    }
+
+    #[inline(always)]
+    fn over(self, divisor: Self) -> f32 {
+        (self / divisor) as f32
+    }
+}
+
+/// A sum and what its rounding lost (Neumaier 1974, with Knuth's two-sum).
+#[derive(Clone, Copy, Debug)]
+pub struct CompensatedSum<R> {
+    sum: R,
+    lost: R,
+}
+
+impl<R: Real> Sum<R> for CompensatedSum<R> {
+    const ZERO: Self = Self { sum: R::ZERO, lost: R::ZERO };
+
+    #[inline(always)]
+    fn plus(self, term: R) -> Self {
+        let sum = self.sum + term;
+        let back = sum - self.sum;
+        let lost = (self.sum - (sum - back)) + (term - back);
+        Self { sum, lost: self.lost + lost }
+    }
+
+    #[inline(always)]
+    fn merge(self, other: Self) -> Self {
+        let merged = self.plus(other.sum);
+        Self { lost: merged.lost + other.lost, ..merged }
+    }
+
+    #[inline(always)]
+    fn total(self) -> R {
+        // Infinities and NaN leave nothing sensible in `lost`.
+        if self.lost.is_nan() { self.sum } else { self.sum + self.lost }
+    }
+
+    #[inline(always)]
+    fn over(self, divisor: Self) -> R {
+        self.total() / divisor.total()
+    }
+}

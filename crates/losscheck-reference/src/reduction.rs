@@ -1,0 +1,42 @@
+//! How the losses of single elements or rows are put together.
+
+use std::str::FromStr;
+
+use crate::Error;
+
+/// PyTorch's `reduction`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Reduction {
+    /// Each loss by itself.
+    None,
+    /// The sum over the losses, divided by their number or, in the class losses, by the sum of their weights.
+    #[default]
+    Mean,
+    /// The sum over the losses.
+    Sum,
+}
+
+impl Reduction {
+    /// Every reduction.
+    pub const ALL: [Self; 3] = [Self::None, Self::Mean, Self::Sum];
+
+    /// PyTorch's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Mean => "mean",
+            Self::Sum => "sum",
+        }
+    }
+}
+
+impl FromStr for Reduction {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::ALL
+            .into_iter()
+            .find(|reduction| reduction.name() == name)
+            .ok_or_else(|| Error::Reduction(name.to_owned()))
+    }
+}

@@ -1,0 +1,345 @@
+//! The driver of losses over classes: the class dimension, class indices and probabilities, `ignore_index`, reduction
+//! and cotangents.
+
+use ndarray::iter::{Iter, LanesIter, LanesIterMut};
+use ndarray::{ArrayView1, ArrayViewD, ArrayViewMut1, ArrayViewMutD, Axis, IxDyn};
+
+use crate::loss::check_shape;
+use crate::{Backward, Error, Real, Reduction, Shapes, Sum};
+
+/// The formula of a loss of one row of class scores, whose target is a `T`: a class, or a probability for each class.
+pub trait Rowwise<R: Real, T> {
+    /// The loss of the row.
+    fn value(&self, scores: &[R], target: T) -> R;
+
+    /// The loss; writes the cotangent times its gradients.
+    fn value_and_pullback(&self, cotangent: R, scores: &[R], target: T, gradients: RowGradients<'_, R>) -> R;
+}
+
+/// Where the gradients of one row go.
+#[derive(Debug)]
+pub struct RowGradients<'a, R> {
+    /// That of the scores.
+    pub scores: &'a mut [R],
+    /// That of the target, where it is asked for and the target is differentiable.
+    pub target: Option<&'a mut [R]>,
+}
+
+/// The targets of all rows.
+pub trait Targets<R: Real> {
+    /// The target of one row.
+    type Row<'r>;
+    /// Goes through the rows in order.
+    type Iter<'i>
+    where
+        Self: 'i;
+
+    /// That there is a target for each row, where the scores have this shape.
+    ///
+    /// # Errors
+    ///
+    /// Where their shape does not fit.
+    fn check_shape(&self, scores: &[usize], class_axis: usize) -> Result<(), Error>;
+
+    /// What the mean divides by.
+    ///
+    /// # Errors
+    ///
+    /// Where an index is neither a class nor ignored.
+    fn divisor(&self, classes: usize, rows: usize, weight: &Option<ArrayViewD<'_, R>>) -> Result<R::Sum, Error>;
+
+    /// All rows, from the first.
+    fn iter(&self, class_axis: usize) -> Self::Iter<'_>;
+
+    /// The next row's target, copied into the buffer where it does not lie in order; `None` for an ignored row.
+    fn next<'r, 'i>(iter: &'r mut Self::Iter<'i>, buffer: &'r mut Vec<R>) -> Option<Self::Row<'r>>
+    where
+        Self: 'i;
+}
+
+/// A class index for each row, or `ignore_index`.
+#[derive(Clone, Debug)]
+pub struct Classes<'a> {
+    /// The indices.
+    pub indices: ArrayViewD<'a, i64>,
+    /// Rows with this index count for nothing.
+    pub ignore_index: i64,
+}
+
+impl<R: Real> Targets<R> for Classes<'_> {
+    type Row<'r> = usize;
+    type Iter<'i>
+        = (Iter<'i, i64, IxDyn>, i64)
+    where
+        Self: 'i;
+
+    fn check_shape(&self, scores: &[usize], class_axis: usize) -> Result<(), Error> {
+        let mut rows = scores.to_vec();
+        rows.remove(class_axis);
+        check_shape("target", self.indices.shape(), &rows)
+    }
+
+    fn divisor(&self, classes: usize, _: usize, weight: &Option<ArrayViewD<'_, R>>) -> Result<R::Sum, Error> {
+        let &Self { ref indices, ignore_index } = self;
+        let mut divisor = R::Sum::ZERO;
+        for (row, &index) in indices.iter().enumerate().filter(|&(_, &index)| index != ignore_index) {
+            let class = usize::try_from(index).ok().filter(|&class| class < classes);
+            let class = class.ok_or(Error::Index { index, row, classes, ignore_index })?;
+            divisor = divisor.plus(weight_of(weight, class));
+        }
+        Ok(divisor)
+    }
+
+    fn iter(&self, _: usize) -> Self::Iter<'_> {
+        (self.indices.iter(), self.ignore_index)
+    }
+
+    #[inline(always)]
+    fn next<'r, 'i>((indices, ignore_index): &'r mut Self::Iter<'i>, _: &'r mut Vec<R>) -> Option<usize>
+    where
+        Self: 'i,
+    {
+        indices.next().filter(|&index| index != ignore_index).map(|&index| index as usize)
+    }
+}
+
+/// A probability for each score.
+#[derive(Clone, Debug)]
+pub struct Probabilities<'a, R>(pub ArrayViewD<'a, R>);
+
+impl<R: Real> Targets<R> for Probabilities<'_, R> {
+    type Row<'r> = &'r [R];
+    type Iter<'i>
+        = (LanesIter<'i, R, IxDyn>, Option<ArrayView1<'i, R>>)
+    where
+        Self: 'i;
+
+    fn check_shape(&self, scores: &[usize], _: usize) -> Result<(), Error> {
+        check_shape("target", self.0.shape(), scores)
+    }
+
+    fn divisor(&self, classes: usize, rows: usize, _: &Option<ArrayViewD<'_, R>>) -> Result<R::Sum, Error> {
+        // Without classes there is nothing to take the mean of.
+        let rows = if classes == 0 { 0 } else { rows };
+        Ok(R::Sum::ZERO.plus(R::from_f64(rows as f64)))
+    }
+
+    fn iter(&self, class_axis: usize) -> Self::Iter<'_> {
+        (self.0.lanes(Axis(class_axis)).into_iter(), None)
+    }
+
+    #[inline(always)]
+    fn next<'r, 'i>((rows, row): &'r mut Self::Iter<'i>, buffer: &'r mut Vec<R>) -> Option<&'r [R]>
+    where
+        Self: 'i,
+    {
+        *row = rows.next();
+        row.as_ref().map(|row| in_order(row, buffer))
+    }
+}
+
+/// The weight of a class, 1 where there are none.
+#[inline(always)]
+pub fn weight_of<R: Real>(weight: &Option<ArrayViewD<'_, R>>, class: usize) -> R {
+    weight.as_ref().map_or(R::ONE, |weight| weight[[class].as_slice()])
+}
+
+/// Rows of class scores with their targets, ready to run.
+#[derive(Debug)]
+pub struct Rows<'a, R, T> {
+    /// The scores: (C), (N, C) or (N, C, d1, ...).
+    pub scores: ArrayViewD<'a, R>,
+    /// What the rows are to be classified as.
+    pub targets: T,
+    /// A weight for each class.
+    pub weight: Option<ArrayViewD<'a, R>>,
+    /// How the rows' losses are put together.
+    pub reduction: Reduction,
+}
+
+impl<R: Real, T: Targets<R>> Rows<'_, R, T> {
+    /// The shapes of the value and of the gradients of the scores and, where `K` is 2, of the probabilities.
+    ///
+    /// # Errors
+    ///
+    /// Where the shapes do not fit each other.
+    pub fn shapes<const K: usize>(&self) -> Result<Shapes<K>, Error> {
+        let shape = self.scores.shape();
+        if shape.is_empty() {
+            let expected = "(C), (N, C) or (N, C, d1, ...)".to_owned();
+            return Err(Error::Shape { name: "input", shape: Vec::new(), expected });
+        }
+        self.targets.check_shape(shape, self.class_axis())?;
+        if let Some(weight) = &self.weight {
+            check_shape("weight", weight.shape(), &[self.classes()])?;
+        }
+        Ok(Shapes {
+            value: if self.reduction == Reduction::None { self.row_dims() } else { Vec::new() },
+            gradients: std::array::from_fn(|_| shape.to_vec()),
+        })
+    }
+
+    fn class_axis(&self) -> usize {
+        usize::from(self.scores.ndim() > 1)
+    }
+
+    fn classes(&self) -> usize {
+        self.scores.shape()[self.class_axis()]
+    }
+
+    fn row_dims(&self) -> Vec<usize> {
+        let mut dims = self.scores.shape().to_vec();
+        dims.remove(self.class_axis());
+        dims
+    }
+
+    /// Runs the formula over all rows.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rows::shapes`], where a buffer has not the shape that it gives, and where an index is no class.
+    pub fn evaluate_into<F, const K: usize>(
+        &self,
+        formula: &F,
+        value: ArrayViewMutD<'_, R>,
+        backward: Option<Backward<'_, R, K>>,
+    ) -> Result<(), Error>
+    where
+        F: for<'r> Rowwise<R, T::Row<'r>>,
+    {
+        let shapes = self.shapes::<K>()?;
+        check_shape("value", value.shape(), &shapes.value)?;
+        if let Some(backward) = &backward {
+            backward.check(&shapes)?;
+        }
+        let divisor = self.targets.divisor(self.classes(), self.row_dims().iter().product(), &self.weight)?;
+        R::vectorize(
+            #[inline(always)]
+            || self.run(formula, divisor, value, backward),
+        );
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn run<F, const K: usize>(
+        &self,
+        formula: &F,
+        divisor: R::Sum,
+        mut value: ArrayViewMutD<'_, R>,
+        backward: Option<Backward<'_, R, K>>,
+    ) where
+        F: for<'r> Rowwise<R, T::Row<'r>>,
+    {
+        let axis = self.class_axis();
+        let reduced = self.reduction != Reduction::None;
+        let divisor = if self.reduction == Reduction::Mean { divisor } else { R::Sum::ZERO.plus(R::ONE) };
+
+        let backs = backward.is_some();
+        let (cotangent, gradients) = match backward {
+            Some(backward) => (backward.cotangent, backward.gradients),
+            None => (None, [const { None }; K]),
+        };
+        let common_cotangent = match &cotangent {
+            Some(cotangent) if reduced => cotangent.first().copied().unwrap_or(R::ONE),
+            _ => R::ONE,
+        } / divisor.total();
+        let mut cotangents = cotangent.as_ref().filter(|_| !reduced).map(|cotangent| cotangent.iter());
+        let mut gradients = gradients.into_iter();
+        let mut score_gradient = gradients.next().flatten();
+        let mut target_gradient = gradients.next().flatten();
+        let mut score_gradients = GradientRows::new(&mut score_gradient, axis);
+        let mut target_gradients = GradientRows::new(&mut target_gradient, axis);
+        let mut targets = self.targets.iter(axis);
+        let mut losses = if reduced { None } else { Some(value.iter_mut()) };
+        let (mut score_buffer, mut target_buffer) = (Vec::new(), Vec::new());
+
+        let mut sum = R::Sum::ZERO;
+        for scores in self.scores.lanes(Axis(axis)) {
+            let cotangent = cotangents.as_mut().and_then(Iterator::next).copied().unwrap_or(common_cotangent);
+            let scores = in_order(&scores, &mut score_buffer);
+            let loss = match T::next(&mut targets, &mut target_buffer) {
+                Some(target) if backs => {
+                    let gradients = RowGradients {
+                        scores: score_gradients.advance(scores.len()),
+                        target: target_gradients.asked().then(|| target_gradients.advance(scores.len())),
+                    };
+                    formula.value_and_pullback(cotangent, scores, target, gradients)
+                }
+                Some(target) => formula.value(scores, target),
+                None => {
+                    // Whatever an ignored row holds, it counts for nothing.
+                    for gradients in [&mut score_gradients, &mut target_gradients] {
+                        gradients.advance(scores.len()).fill(R::ZERO);
+                    }
+                    R::ZERO
+                }
+            };
+            score_gradients.flush();
+            target_gradients.flush();
+            match losses.as_mut().and_then(Iterator::next) {
+                Some(out) => *out = loss,
+                None => sum = sum.plus(loss),
+            }
+        }
+        drop(losses);
+        if reduced {
+            value.fill(sum.over(divisor));
+        }
+    }
+}
+
+/// The rows of a gradient, one after the other; scratch space where no gradient is asked for.
+struct GradientRows<'a, R> {
+    rows: Option<LanesIterMut<'a, R, IxDyn>>,
+    row: Option<ArrayViewMut1<'a, R>>,
+    buffer: Vec<R>,
+}
+
+impl<'a, R: Real> GradientRows<'a, R> {
+    fn new(gradient: &'a mut Option<ArrayViewMutD<'_, R>>, axis: usize) -> Self {
+        let rows = gradient.as_mut().map(|gradient| gradient.lanes_mut(Axis(axis)).into_iter());
+        Self { rows, row: None, buffer: Vec::new() }
+    }
+
+    fn asked(&self) -> bool {
+        self.rows.is_some()
+    }
+
+    /// Where to write the next row.
+    #[inline(always)]
+    fn advance(&mut self, classes: usize) -> &mut [R] {
+        self.row = self.rows.as_mut().and_then(Iterator::next);
+        match self.row.as_mut().and_then(|row| row.as_slice_mut()) {
+            Some(slice) => slice,
+            None => {
+                self.buffer.resize(classes, R::ZERO);
+                &mut self.buffer
+            }
+        }
+    }
+
+    /// Passes on a row that does not lie in order.
+    #[inline(always)]
+    fn flush(&mut self) {
+        if let Some(row) = &mut self.row
+            && row.as_slice().is_none()
+        {
+            for (to, &from) in row.iter_mut().zip(&self.buffer) {
+                *to = from;
+            }
+        }
+    }
+}
+
+/// The row as a slice, copied where it does not lie in order.
+#[inline(always)]
+fn in_order<'a, R: Copy>(row: &'a ArrayView1<'_, R>, buffer: &'a mut Vec<R>) -> &'a [R] {
+    match row.as_slice() {
+        Some(slice) => slice,
+        None => {
+            buffer.clear();
+            buffer.extend(row);
+            buffer
+        }
+    }
+}

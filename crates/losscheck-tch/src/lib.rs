@@ -1,0 +1,160 @@
+//! libtorch as a [losscheck] backend, through the crate tch.
+//!
+//! [`Tch`] calls the operators that `torch.nn.functional` calls and takes gradients by libtorch's autograd. Where
+//! PyTorch's Python layer does something around the operator (checks sizes, broadcasts), the adapter does the same; the
+//! one exception is `smooth_l1_loss` with `beta` 0, which PyTorch hands to `l1_loss`: a user of tch gets libtorch's
+//! answer, and so does losscheck.
+//!
+//! # What could end the process
+//!
+//! Errors in libtorch are C++ exceptions, which become [`Outcome::Rejection`]; an abort or a segmentation fault could
+//! not be caught. None of the losses here is known to have one: their class indices, shapes, dtypes and probabilities
+//! are all checked before they are used, and 200 000 random cases, most of them malformed and many of them empty, ended
+//! none. A loss that does not check must be held back in its row of the table: `ctc_loss` with a label out of range
+//! corrupts the heap (<https://github.com/pytorch/pytorch/issues/193794>).
+//!
+//! # Linking
+//!
+//! torch-sys finds libtorch at build time, by `LIBTORCH` for example. To find it again when a binary runs, without
+//! `LD_LIBRARY_PATH`, the binary's package needs a build script that passes it the run path:
+//!
+//! ```
+//! println!("cargo::rerun-if-changed=build.rs");
+//! if let Ok(folder) = std::env::var("DEP_LOSSCHECK_TCH_LIBTORCH_LIB") {
+//!     println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
+//! }
+//! ```
+
+mod convert;
+mod inputs;
+mod losses;
+
+use std::hint::black_box;
+
+use losscheck::backend::{Backend, Coverage, Outcome, Pass};
+use losscheck::case::{Answer, Case};
+use losscheck::loss::LossKind;
+use tch::{TchError, Tensor};
+
+use crate::inputs::Inputs;
+
+/// The backend `tch`: libtorch's own operators, on one thread.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tch;
+
+impl Backend for Tch {
+    fn name(&self) -> &'static str {
+        "tch"
+    }
+
+    fn version(&self) -> String {
+        // tch 0.26 goes with 2.13 alone.
+        format!("libtorch {} (tch 0.26)", option_env!("LIBTORCH_VERSION").unwrap_or("2.13"))
+    }
+
+    fn coverage(&self, _loss: LossKind) -> Coverage {
+        Coverage::Native
+    }
+
+    fn evaluate(&self, case: &Case) -> Outcome {
+        use_one_thread();
+        match answer(case) {
+            Ok(answer) => Outcome::Answer(answer),
+            Err(Rejection(message)) => Outcome::Rejection(message),
+        }
+    }
+
+    fn workload<'a>(&'a self, case: &'a Case, pass: Pass) -> Option<Box<dyn FnMut() + 'a>> {
+        use_one_thread();
+        let inputs = match pass {
+            Pass::Forward => Inputs::new(case, &[]).ok()?,
+            Pass::ForwardAndGradient => Inputs::new(case, &["input"]).ok()?,
+        };
+        let cotangent = cotangent(case).ok()?;
+        let work = move || -> Result<()> {
+            match pass {
+                Pass::Forward => {
+                    let _guard = tch::no_grad_guard();
+                    let _ = black_box(losses::call(&case.loss, &inputs)?);
+                }
+                Pass::ForwardAndGradient => {
+                    let value = losses::call(&case.loss, &inputs)?;
+                    black_box(gradients(&value, cotangent.as_ref(), &[inputs.require("input")?])?);
+                }
+            }
+            Ok(())
+        };
+        work().ok()?;
+        Some(Box::new(move || work().expect("what worked once works again")))
+    }
+}
+
+/// Results within the adapter: libtorch's exceptions end it with `?`.
+type Result<T> = std::result::Result<T, Rejection>;
+
+/// Why a case is refused.
+#[derive(Debug)]
+struct Rejection(String);
+
+impl From<TchError> for Rejection {
+    fn from(error: TchError) -> Self {
+        let message = match error {
+            TchError::Torch(message) => message,
+            other => other.to_string(),
+        };
+        // A C++ back trace follows.
+        Self(message.lines().next().unwrap_or_default().to_owned())
+    }
+}
+
+/// Keeps libtorch to one thread, on whichever thread it is called from: results then do not depend on the machine's
+/// number of cores, and timings compare with the other backends'.
+fn use_one_thread() {
+    // The number is a thread's own once libtorch has worked on it.
+    thread_local!(static ONE_THREAD: () = tch::set_num_threads(1));
+    ONE_THREAD.with(|()| ());
+}
+
+/// The value of the loss and the gradients that the case asks for.
+fn answer(case: &Case) -> Result<Answer> {
+    let names: Vec<_> = case.differentiable().collect();
+    let inputs = Inputs::new(case, &names)?;
+    let value = losses::call(&case.loss, &inputs)?;
+    let leaves = names.iter().map(|name| inputs.require(name)).collect::<Result<Vec<_>>>()?;
+    let gradients = gradients(&value, cotangent(case)?.as_ref(), &leaves)?;
+    let named = names.iter().zip(&gradients).map(|(&name, gradient)| Ok((name.into(), convert::from_torch(gradient)?)));
+    Ok(Answer { value: convert::from_torch(&value)?, gradients: named.collect::<Result<_>>()? })
+}
+
+/// The gradient to start from; ones where there is none.
+fn cotangent(case: &Case) -> Result<Option<Tensor>> {
+    case.cotangent.as_ref().map(convert::to_torch).transpose()
+}
+
+/// The gradients of `value` with respect to `leaves`, as `torch.autograd.grad` gives them; zeros for a leaf that the
+/// value does not depend on.
+fn gradients(value: &Tensor, cotangent: Option<&Tensor>, leaves: &[&Tensor]) -> Result<Vec<Tensor>> {
+    let root = match cotangent {
+        None => value.shallow_clone(),
+        Some(cotangent) if cotangent.size() == value.size() => {
+            // tch always starts from ones; after this product, that is the cotangent, bit for bit.
+            value.f_mul(cotangent)?
+        }
+        Some(cotangent) => {
+            let (cotangent, value) = (cotangent.size(), value.size());
+            return Err(Rejection(format!("the cotangent's shape is {cotangent:?}, the output's {value:?}")));
+        }
+    };
+    // No run_backward from a root without a graph: libtorch follows a null pointer there.
+    if !root.requires_grad() {
+        return leaves.iter().map(|leaf| Ok(leaf.f_zeros_like()?)).collect();
+    }
+    let gradients = Tensor::f_run_backward(&[root], leaves, false, false)?;
+    let or_zeros = |(gradient, leaf): (Tensor, &&Tensor)| {
+        if gradient.defined() { Ok(gradient) } else { Ok(leaf.f_zeros_like()?) }
+    };
+    gradients.into_iter().zip(leaves).map(or_zeros).collect()
+}
+
+#[cfg(test)]
+mod tests;

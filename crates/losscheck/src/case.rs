@@ -1,0 +1,69 @@
+//! Cases: a loss with its options, its inputs and cotangent, and what is expected of it.
+
+use std::collections::BTreeMap;
+
+use crate::loss::Loss;
+use crate::tensor::{DType, Tensor};
+
+/// Tensors by PyTorch's names: `input`, `target`, `weight`, `pos_weight`.
+pub type Tensors = BTreeMap<String, Tensor>;
+
+/// One evaluation to make and, where it is known, its result.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Names the case for good: `LOSS/DTYPE/what sets it apart`.
+    pub id: String,
+    /// The loss and its options.
+    pub loss: Loss,
+    /// The categories it belongs to; a golden file explains each.
+    pub flags: Vec<String>,
+    /// Everything that is a tensor.
+    pub inputs: Tensors,
+    /// The gradient that the backward pass starts from; all ones where absent.
+    pub cotangent: Option<Tensor>,
+    /// What PyTorch answers; where absent, the oracle alone judges.
+    pub expected: Option<Expected>,
+    /// The number that the tutorial prints for this example.
+    pub printed: Option<f64>,
+}
+
+/// What PyTorch answers for a case.
+#[derive(Clone, Debug)]
+pub enum Expected {
+    /// It computes.
+    Answer(Answer),
+    /// It raises an error.
+    Rejection {
+        /// The kind of exception, `RuntimeError` for example.
+        error: String,
+        /// Its message.
+        message: String,
+    },
+}
+
+/// A value and a gradient for each differentiable input.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The loss, reduced or not.
+    pub value: Tensor,
+    /// Gradients by the name of the input.
+    pub gradients: Tensors,
+}
+
+impl Case {
+    /// The tensor of that name.
+    pub fn input(&self, name: &str) -> Option<&Tensor> {
+        self.inputs.get(name)
+    }
+
+    /// The dtype that the loss is computed in: that of `input`.
+    pub fn dtype(&self) -> DType {
+        self.inputs.get("input").map_or(DType::F32, Tensor::dtype)
+    }
+
+    /// The names of the inputs whose gradient the case asks for.
+    pub fn differentiable(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let names = self.loss.kind().signature().differentiable;
+        names.iter().copied().filter(|&name| self.input(name).is_some_and(|tensor| tensor.dtype().is_float()))
+    }
+}

@@ -1,0 +1,110 @@
+//! Properties of a case that deviations name, for cases that are not goldens and so have no flags.
+
+use crate::case::Case;
+use crate::tensor::{DType, Tensor};
+
+/// A property of a case.
+#[derive(Debug)]
+pub struct Condition {
+    /// The name in deviation files.
+    pub name: &'static str,
+    /// What it says.
+    pub describes: &'static str,
+    holds: fn(&Case) -> bool,
+}
+
+/// Every condition.
+pub const ALL: &[Condition] = &[
+    Condition { name: "any", describes: "every case", holds: |_| true },
+    Condition {
+        name: "nonfinite",
+        describes: "a tensor holds NaN or an infinity",
+        holds: |case| any(case, |x| !x.is_finite()),
+    },
+    Condition { name: "nan_input", describes: "input or target holds NaN", holds: |case| any(case, f64::is_nan) },
+    Condition {
+        name: "extreme",
+        describes: "a tensor holds a number whose square is out of range, NaN or an infinity",
+        holds: |case| any(case, |x| extreme(case.dtype(), x)),
+    },
+    Condition {
+        name: "saturated_logit",
+        describes: "a logit beyond 5, where 1 - sigmoid has lost digits",
+        holds: |case| {
+            case.input("input").is_some_and(|input| input.to_f64().iter().any(|x| x.abs() > 5.0 || x.is_nan()))
+        },
+    },
+    Condition {
+        name: "empty",
+        describes: "a tensor has no elements",
+        holds: |case| case.inputs.values().any(Tensor::is_empty),
+    },
+    Condition {
+        name: "sentinel_index",
+        describes: "an index is the largest of its integer type",
+        holds: |case| {
+            case.input("target").and_then(Tensor::to_indices).is_some_and(|indices| {
+                indices.iter().any(|&index| [255, i64::from(u32::MAX), i64::MAX].contains(&index))
+            })
+        },
+    },
+    Condition {
+        name: "extreme_probability",
+        describes: "a probability p with p (1 - p) below 1e-11",
+        holds: |case| {
+            case.input("input").is_some_and(|input| input.to_f64().iter().any(|p| !(p * (1.0 - p) >= 1e-11)))
+        },
+    },
+    Condition {
+        name: "many_classes",
+        describes: "more than 32 classes",
+        holds: |case| {
+            case.input("input").is_some_and(|input| {
+                let shape = input.shape();
+                shape.get(usize::from(shape.len() > 1)).is_some_and(|&classes| classes > 32)
+            })
+        },
+    },
+    Condition {
+        name: "many_terms",
+        describes: "more than 16 elements, which a reduction adds up",
+        holds: |case| case.inputs.values().any(|tensor| tensor.len() > 16) || broadcasts_to_many(case),
+    },
+    Condition {
+        name: "invalid_delta",
+        describes: "Huber with a delta that is not positive",
+        holds: |case| matches!(&case.loss, crate::loss::Loss::HuberLoss(options) if !(options.delta > 0.0)),
+    },
+    Condition {
+        name: "zero_beta",
+        describes: "smooth L1 with beta 0",
+        holds: |case| matches!(&case.loss, crate::loss::Loss::SmoothL1Loss(options) if options.beta == 0.0),
+    },
+];
+
+/// Whether the condition holds of the case; `None` where there is no such condition.
+pub fn holds(name: &str, case: &Case) -> Option<bool> {
+    ALL.iter().find(|condition| condition.name == name).map(|condition| (condition.holds)(case))
+}
+
+/// Whether input and target broadcast to more than 16 elements.
+fn broadcasts_to_many(case: &Case) -> bool {
+    let dims = |name| case.input(name).map_or(&[][..], Tensor::shape);
+    let (input, target) = (dims("input"), dims("target"));
+    let rank = input.len().max(target.len());
+    let dim = |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |axis| shape[axis]);
+    (0..rank).map(|axis| dim(input, axis).max(dim(target, axis))).product::<usize>() > 16
+}
+
+fn any(case: &Case, predicate: impl Fn(f64) -> bool) -> bool {
+    let floats = case.inputs.values().filter(|tensor| tensor.dtype().is_float());
+    floats.chain(&case.cotangent).any(|tensor| tensor.to_f64().into_iter().any(&predicate))
+}
+
+fn extreme(dtype: DType, x: f64) -> bool {
+    let (small, large) = match dtype {
+        DType::F32 => (1e-18, 1e18),
+        _ => (1e-150, 1e150),
+    };
+    !x.is_finite() || x.abs() > large || (x != 0.0 && x.abs() < small)
+}

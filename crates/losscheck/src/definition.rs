@@ -1,0 +1,199 @@
+//! What the suite has to know of a loss, once per loss.
+
+use std::collections::BTreeMap;
+
+use losscheck_reference::{Error, Loss, Real, Wide};
+use ndarray::{ArrayD, ArrayViewD};
+use proptest::strategy::BoxedStrategy;
+
+use crate::case::Case;
+use crate::tensor::DType;
+
+/// A loss as the suite sees it; the options implement it.
+pub trait Definition: Sized {
+    /// The tensors that the loss takes.
+    const SIGNATURE: Signature;
+
+    /// The reference's value and gradients, in any arithmetic.
+    ///
+    /// # Errors
+    ///
+    /// Where the reference refuses the inputs.
+    fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error>;
+
+    /// For each number that [`Definition::evaluate`] gives, the sum of the magnitudes of the terms that the documented
+    /// formula adds up to it: what a careful implementation's error is proportional to.
+    ///
+    /// # Errors
+    ///
+    /// Where the reference refuses the inputs.
+    fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error>;
+
+    /// Random cases, edge values included.
+    fn cases(dtype: DType) -> BoxedStrategy<Case>;
+}
+
+/// How much of an evaluation is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// The value alone.
+    Value,
+    /// The value and the gradient of the first differentiable input.
+    FirstGradient,
+    /// The value and all gradients.
+    Gradients,
+}
+
+/// The tensors that a loss takes, by PyTorch's names.
+#[derive(Clone, Copy, Debug)]
+pub struct Signature {
+    /// Those that a case must hold.
+    pub required: &'static [&'static str],
+    /// Those that it may hold.
+    pub optional: &'static [&'static str],
+    /// Those that have a gradient, where they are floats.
+    pub differentiable: &'static [&'static str],
+}
+
+/// The tensors of a case, read in one arithmetic.
+#[derive(Clone, Debug)]
+pub struct Arrays<R> {
+    floats: BTreeMap<String, ArrayD<R>>,
+    indices: BTreeMap<String, ArrayD<i64>>,
+    cotangent: Option<ArrayD<R>>,
+    dtype: DType,
+}
+
+impl<R: Real> Arrays<R> {
+    /// Reads the tensors of a case.
+    pub fn new(case: &Case) -> Self {
+        let (mut floats, mut indices) = (BTreeMap::new(), BTreeMap::new());
+        for (name, tensor) in &case.inputs {
+            match tensor.to_indices() {
+                Some(array) => drop(indices.insert(name.clone(), array)),
+                None => drop(floats.insert(name.clone(), tensor.to_array())),
+            }
+        }
+        let cotangent = case.cotangent.as_ref().map(|tensor| tensor.to_array());
+        Self { floats, indices, cotangent, dtype: case.dtype() }
+    }
+
+    /// The float tensor of that name.
+    pub fn float(&self, name: &str) -> Option<ArrayViewD<'_, R>> {
+        self.floats.get(name).map(|array| array.view())
+    }
+
+    /// The float tensor of that name, to write to.
+    pub fn float_mut(&mut self, name: &str) -> Option<&mut ArrayD<R>> {
+        self.floats.get_mut(name)
+    }
+
+    /// The float tensor of a name that every case of the loss must hold.
+    ///
+    /// # Errors
+    ///
+    /// Where it holds integers, which the loss does not take.
+    pub fn required(&self, name: &'static str) -> Result<ArrayViewD<'_, R>, Error> {
+        self.float(name).ok_or_else(|| Error::Shape {
+            name,
+            shape: self.indices.get(name).map_or_else(Vec::new, |array| array.shape().to_vec()),
+            expected: "floating-point numbers, not integers".to_owned(),
+        })
+    }
+
+    /// The integer tensor of that name.
+    pub fn indices(&self, name: &str) -> Option<ArrayViewD<'_, i64>> {
+        self.indices.get(name).map(|array| array.view())
+    }
+
+    /// The cotangent; absent where it is all ones.
+    pub fn cotangent(&self) -> Option<ArrayViewD<'_, R>> {
+        self.cotangent.as_ref().map(|array| array.view())
+    }
+
+    /// An option as PyTorch's kernels take it: rounded to the dtype of the computation.
+    pub fn option(&self, value: f64) -> f64 {
+        match self.dtype {
+            DType::F32 => f64::from(value as f32),
+            _ => value,
+        }
+    }
+
+    /// The smallest positive normal number of the dtype: below it an intermediate result has lost digits, and what it is
+    /// multiplied by magnifies the loss.
+    pub fn smallest_normal(&self) -> f64 {
+        match self.dtype {
+            DType::F32 => f64::from(f32::MIN_POSITIVE),
+            _ => f64::MIN_POSITIVE,
+        }
+    }
+
+    /// The same with every float and the cotangent replaced.
+    pub fn map(&self, change: impl Fn(R) -> R) -> Self {
+        let mut mapped = self.clone();
+        for array in mapped.floats.values_mut().chain(&mut mapped.cotangent) {
+            array.mapv_inplace(&change);
+        }
+        mapped
+    }
+}
+
+/// A value and gradients, by name.
+#[derive(Clone, Debug)]
+pub struct Evaluation<R> {
+    /// The loss, reduced or not.
+    pub value: ArrayD<R>,
+    /// The gradient of each differentiable input.
+    pub gradients: Vec<(&'static str, ArrayD<R>)>,
+}
+
+impl<R: Real> Evaluation<R> {
+    /// Runs a loss with the case's cotangent; `names` are those of its differentiable inputs.
+    ///
+    /// # Errors
+    ///
+    /// Where the loss refuses the inputs.
+    pub fn of<I, const K: usize>(
+        loss: &impl Loss<R, I, K>,
+        inputs: I,
+        cotangent: Option<ArrayViewD<'_, R>>,
+        names: [&'static str; K],
+        wanted: Wanted,
+    ) -> Result<Self, Error> {
+        Ok(match wanted {
+            Wanted::Value => Self { value: loss.value(inputs)?, gradients: Vec::new() },
+            Wanted::FirstGradient => {
+                let (value, gradient) = loss.value_and_gradient(inputs, cotangent)?;
+                Self { value, gradients: vec![(names[0], gradient)] }
+            }
+            Wanted::Gradients => {
+                let (value, gradients) = loss.value_and_gradients(inputs, cotangent)?;
+                Self { value, gradients: names.into_iter().zip(gradients).collect() }
+            }
+        })
+    }
+
+    /// Every output with its name, the value first.
+    pub fn outputs(&self) -> impl Iterator<Item = (Output, &ArrayD<R>)> {
+        let gradients = self.gradients.iter().map(|(name, gradient)| (Output::Gradient(name), gradient));
+        std::iter::once((Output::Value, &self.value)).chain(gradients)
+    }
+}
+
+/// One of the tensors that an evaluation consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Output {
+    /// The value of the loss.
+    Value,
+    /// The gradient of that input.
+    Gradient(&'static str),
+}
+
+impl std::fmt::Display for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Value => write!(f, "value"),
+            Self::Gradient(name) => write!(f, "gradient of {name}"),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The parts that random cases are made of.
+
+use std::collections::BTreeMap;
+
+use losscheck_reference::Reduction;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::case::{Case, Tensors};
+use crate::definition::{Arrays, Wanted};
+use crate::loss::Loss;
+use crate::tensor::{DType, Data, Tensor};
+
+/// Any reduction.
+pub fn reduction() -> impl Strategy<Value = Reduction> {
+    select(Reduction::ALL.as_slice())
+}
+
+/// Rank 0 to 3, up to 5 in each dimension, sometimes empty.
+pub fn shape() -> impl Strategy<Value = Vec<usize>> {
+    vec(prop_oneof![1 => Just(0usize), 20 => 1usize..=5], 0..=3)
+}
+
+/// A shape that broadcasts with the given one, more often than not the same.
+pub fn broadcastable(shape: Vec<usize>) -> impl Strategy<Value = Vec<usize>> {
+    let rank = shape.len();
+    let thinned = (vec(any::<bool>(), rank), 0..=rank).prop_map({
+        let shape = shape.clone();
+        move |(ones, from)| {
+            let dims = shape.iter().zip(ones).map(|(&dim, one)| if one { 1 } else { dim });
+            dims.skip(from).collect()
+        }
+    });
+    prop_oneof![3 => Just(shape), 1 => thinned]
+}
+
+/// Numbers of ordinary size.
+pub fn ordinary() -> BoxedStrategy<f64> {
+    prop_oneof![4 => -4.0..4.0, 1 => -100.0..100.0, 1 => -0.01..0.01].boxed()
+}
+
+/// Numbers of ordinary size, of any exponent of the dtype, and the values at its edges.
+pub fn any_float(dtype: DType) -> BoxedStrategy<f64> {
+    let (lowest, highest, largest, subnormal) = match dtype {
+        DType::F32 => (-149, 127, f64::from(f32::MAX), f64::from(f32::from_bits(1))),
+        _ => (-1074, 1023, f64::MAX, f64::from_bits(1)),
+    };
+    let exponents = (lowest..=highest, 1.0..2.0, any::<bool>()).prop_map(|(exponent, significand, negative)| {
+        let magnitude: f64 = significand * 2f64.powi(exponent / 2) * 2f64.powi(exponent - exponent / 2);
+        if negative { -magnitude } else { magnitude }
+    });
+    let edges =
+        select(vec![0.0, -0.0, 1.0, -1.0, largest, -largest, subnormal, f64::INFINITY, f64::NEG_INFINITY, f64::NAN]);
+    prop_oneof![40 => ordinary(), 2 => exponents, 1 => edges].boxed()
+}
+
+/// Probabilities, with 0, 1 and their neighbours, and now and then a number that is none.
+pub fn probability() -> BoxedStrategy<f64> {
+    let near = (1i32..=60, any::<bool>()).prop_map(|(exponent, one)| {
+        let small = 2f64.powi(-exponent);
+        if one { 1.0 - small } else { small }
+    });
+    prop_oneof![60 => 0.0..=1.0, 20 => Just(0.0), 20 => Just(1.0), 20 => near,
+        1 => select(vec![-0.5, 1.5, f64::NAN])]
+    .boxed()
+}
+
+/// Weights: positive, sometimes zero or negative.
+pub fn weight() -> BoxedStrategy<f64> {
+    prop_oneof![12 => 0.1..4.0, 1 => Just(0.0), 1 => -2.0..0.0].boxed()
+}
+
+/// A tensor of that shape with such elements, rounded to the dtype.
+pub fn tensor(dtype: DType, shape: Vec<usize>, element: BoxedStrategy<f64>) -> impl Strategy<Value = Tensor> {
+    let count: usize = shape.iter().product();
+    vec(element, count).prop_map(move |elements| floats(dtype, shape.clone(), elements))
+}
+
+/// A tensor or nothing.
+pub fn optional(tensor: impl Strategy<Value = Tensor> + 'static) -> impl Strategy<Value = Option<Tensor>> {
+    proptest::option::of(tensor)
+}
+
+/// A float tensor of that dtype.
+pub fn floats(dtype: DType, shape: Vec<usize>, elements: Vec<f64>) -> Tensor {
+    let data = match dtype {
+        DType::F32 => Data::F32(elements.into_iter().map(|x| x as f32).collect()),
+        _ => Data::F64(elements),
+    };
+    Tensor::new(shape, data).expect("as many elements as the shape asks for")
+}
+
+/// A case without an id, with a random cotangent of the shape of its value.
+pub fn case(case: impl Strategy<Value = (Loss, Tensors)> + 'static) -> BoxedStrategy<Case> {
+    case.prop_flat_map(|(loss, inputs)| {
+        let case =
+            Case { id: String::new(), loss, flags: Vec::new(), inputs, cotangent: None, expected: None, printed: None };
+        let shape = case
+            .loss
+            .evaluate::<f64>(&Arrays::new(&case), Wanted::Value)
+            .map(|evaluation| evaluation.value.shape().to_vec());
+        let cotangent = match shape {
+            Ok(shape) => tensor(case.dtype(), shape, (-2.0..2.0).boxed()).prop_map(Some).boxed(),
+            Err(_) => Just(None).boxed(),
+        };
+        cotangent.prop_map(move |cotangent| Case { cotangent, ..case.clone() })
+    })
+    .boxed()
+}
+
+/// Tensors by name, those that are `None` left out.
+pub fn tensors<const N: usize>(named: [(&str, Option<Tensor>); N]) -> Tensors {
+    let given = named.into_iter().filter_map(|(name, tensor)| Some((name.to_owned(), tensor?)));
+    given.collect::<BTreeMap<_, _>>()
+}

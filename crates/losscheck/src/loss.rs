@@ -1,0 +1,132 @@
+//! The one list of losses. Tests, goldens, generators and benchmarks are driven by [`LossKind::ALL`].
+
+use losscheck_reference::{Error, Real, Reduction, Wide};
+use proptest::strategy::BoxedStrategy;
+
+use crate::case::Case;
+use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
+use crate::losses;
+use crate::tensor::DType;
+
+/// Declares the list: for each loss its variant, the module under `losses`, whose `Options` implement
+/// [`Definition`].
+macro_rules! losses {
+    ($($variant:ident = $module:ident,)*) => {
+        /// A loss, without its options.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum LossKind {
+            $(#[doc = concat!("`torch.nn.functional.", stringify!($module), "`.")] $variant,)*
+        }
+
+        /// A loss with its options.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Loss {
+            $(#[doc = concat!("`torch.nn.functional.", stringify!($module), "`.")] $variant(losses::$module::Options),)*
+        }
+
+        impl LossKind {
+            /// Every loss, by name.
+            pub const ALL: &'static [LossKind] = &[$(LossKind::$variant,)*];
+
+            /// PyTorch's functional name.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(LossKind::$variant => stringify!($module),)*
+                }
+            }
+
+            /// The tensors that the loss takes.
+            pub fn signature(self) -> Signature {
+                match self {
+                    $(LossKind::$variant => losses::$module::Options::SIGNATURE,)*
+                }
+            }
+
+            /// Random cases, edge values included.
+            pub fn cases(self, dtype: DType) -> BoxedStrategy<Case> {
+                match self {
+                    $(LossKind::$variant => losses::$module::Options::cases(dtype),)*
+                }
+            }
+
+            /// Reads the options, those left out with PyTorch's defaults.
+            ///
+            /// # Errors
+            ///
+            /// Where an option is unknown or of the wrong type.
+            pub fn read_options(self, options: serde_json::Value) -> Result<Loss, serde_json::Error> {
+                match self {
+                    $(LossKind::$variant => serde_json::from_value(options).map(Loss::$variant),)*
+                }
+            }
+        }
+
+        impl Loss {
+            /// The loss without its options.
+            pub fn kind(&self) -> LossKind {
+                match self {
+                    $(Loss::$variant(_) => LossKind::$variant,)*
+                }
+            }
+
+            /// The options, as the golden format writes them.
+            pub fn write_options(&self) -> serde_json::Value {
+                match self {
+                    $(Loss::$variant(options) => serde_json::to_value(options),)*
+                }
+                .expect("options are plain data")
+            }
+
+            /// The reference's value and gradients, in any arithmetic.
+            ///
+            /// # Errors
+            ///
+            /// Where the reference refuses the inputs.
+            pub fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
+                match self {
+                    $(Loss::$variant(options) => options.evaluate(inputs, wanted),)*
+                }
+            }
+
+            /// What errors of the results are proportional to: see [`Definition::magnitudes`].
+            ///
+            /// # Errors
+            ///
+            /// Where the reference refuses the inputs.
+            pub fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
+                match self {
+                    $(Loss::$variant(options) => options.magnitudes(inputs),)*
+                }
+            }
+
+            /// How the elements' losses are put together.
+            pub fn reduction(&self) -> Reduction {
+                match self {
+                    $(Loss::$variant(options) => options.reduction,)*
+                }
+            }
+        }
+    };
+}
+
+losses! {
+    BinaryCrossEntropy = binary_cross_entropy,
+    BinaryCrossEntropyWithLogits = binary_cross_entropy_with_logits,
+    CrossEntropy = cross_entropy,
+    HuberLoss = huber_loss,
+    L1Loss = l1_loss,
+    MseLoss = mse_loss,
+    NllLoss = nll_loss,
+    SmoothL1Loss = smooth_l1_loss,
+}
+
+impl std::str::FromStr for LossKind {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL.iter().copied().find(|loss| loss.name() == name).ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|loss| loss.name()).collect();
+            format!("unknown loss `{name}`, expected one of {}", names.join(", "))
+        })
+    }
+}

@@ -1,0 +1,98 @@
+//! `torch.nn.functional.binary_cross_entropy_with_logits`.
+
+use losscheck_reference::pointwise::Pointwise;
+use losscheck_reference::{BCEWithLogitsLoss, Error, Real, Reduction, Wide};
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::elements;
+use crate::case::Case;
+use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
+use crate::generate;
+use crate::loss::Loss;
+use crate::tensor::DType;
+
+/// The options.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// How the elements' losses are put together.
+    #[serde(with = "super::reduction")]
+    pub reduction: Reduction,
+}
+
+/// PyTorch documents (1 - t) x - (1 + (pos_weight - 1) t) ln sigmoid(x), and the gradient as the difference of a sigmoid
+/// and the target.
+struct Terms {
+    smallest_normal: f64,
+}
+
+impl Terms {
+    fn minus_ln_sigmoid<R: Real>(&self, x: R) -> R {
+        let magnitude = (-x).maximum(R::ZERO) + (-x.abs()).exp().ln_1p();
+        magnitude.maximum(R::from_f64(self.smallest_normal))
+    }
+
+    fn sigmoid<R: Real>(&self, x: R) -> R {
+        (-self.minus_ln_sigmoid(x)).exp().maximum(R::from_f64(self.smallest_normal))
+    }
+}
+
+/// Logit, target, weight of the positive part.
+impl Pointwise<3> for Terms {
+    fn value<R: Real>(&self, [x, t, pos_weight]: [R; 3]) -> R {
+        let factor = R::ONE + ((pos_weight - R::ONE) * t).abs();
+        ((R::ONE - t) * x).abs() + factor * self.minus_ln_sigmoid(x)
+    }
+
+    fn pullback<R: Real>(&self, cotangent: R, [x, t, pos_weight]: [R; 3]) -> [R; 3] {
+        let sigmoid = self.sigmoid(x);
+        let by_input = (pos_weight * t).abs() + ((pos_weight * t + R::ONE - t) * sigmoid).abs();
+        let by_target = (pos_weight * self.minus_ln_sigmoid(x)).abs() + self.minus_ln_sigmoid(-x);
+        [cotangent * by_input, cotangent * by_target, R::ZERO]
+    }
+}
+
+/// Without a weight the target's gradient is the logit, a single term.
+impl Pointwise<2> for Terms {
+    fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
+        self.value([x, t, R::ONE])
+    }
+
+    fn pullback<R: Real>(&self, cotangent: R, [x, t]: [R; 2]) -> [R; 2] {
+        let [by_input, ..] = self.pullback(cotangent, [x, t, R::ONE]);
+        [by_input, cotangent * x.abs()]
+    }
+}
+
+impl Definition for Options {
+    const SIGNATURE: Signature = Signature { optional: &["weight", "pos_weight"], ..elements::SIGNATURE };
+
+    fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
+        let (weight, pos_weight) = (inputs.float("weight"), inputs.float("pos_weight"));
+        elements::evaluate(&BCEWithLogitsLoss { weight, pos_weight, reduction: self.reduction }, inputs, wanted)
+    }
+
+    fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
+        let pair = [inputs.required("input")?.to_owned(), inputs.required("target")?.to_owned()];
+        let (weight, cotangent) = (inputs.float("weight"), inputs.cotangent());
+        let terms = Terms { smallest_normal: inputs.smallest_normal() };
+        match inputs.float("pos_weight") {
+            None => elements::magnitudes(&terms, pair, weight, self.reduction, cotangent),
+            Some(pos_weight) => {
+                let [input, target] = pair;
+                let operands = [input, target, pos_weight.to_owned()];
+                elements::magnitudes(&terms, operands, weight, self.reduction, cotangent)
+            }
+        }
+    }
+
+    fn cases(dtype: DType) -> BoxedStrategy<Case> {
+        let options =
+            generate::reduction().prop_map(|reduction| Loss::BinaryCrossEntropyWithLogits(Self { reduction }));
+        generate::case((
+            options,
+            elements::weighted_inputs(dtype, &["weight", "pos_weight"], generate::any_float(dtype)),
+        ))
+    }
+}

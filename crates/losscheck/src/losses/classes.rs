@@ -1,0 +1,110 @@
+//! What the losses over classes have in common.
+
+use losscheck_reference::{Error, Real, Reduction, Wide};
+use ndarray::ArrayViewD;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::case::Tensors;
+use crate::definition::{Arrays, Evaluation};
+use crate::generate;
+use crate::tensor::{DType, Data, Tensor};
+
+/// The target as class indices.
+pub(super) fn indices<R: Real>(inputs: &Arrays<R>) -> Result<ArrayViewD<'_, i64>, Error> {
+    inputs.indices("target").ok_or_else(|| Error::Shape {
+        name: "target",
+        shape: inputs.float("target").map_or_else(Vec::new, |target| target.shape().to_vec()),
+        expected: "class indices, not floating-point numbers".to_owned(),
+    })
+}
+
+/// What a mean divides by: the sum of the weights of the rows' classes, with what its own rounding multiplies errors by.
+pub(super) struct Denominator {
+    sum: Wide,
+    condition: Wide,
+}
+
+impl Denominator {
+    /// The number of rows, for probabilities.
+    pub(super) fn rows(inputs: &Arrays<Wide>) -> Self {
+        let shape = inputs.float("input").map_or_else(Vec::new, |input| input.shape().to_vec());
+        let class_axis = usize::from(shape.len() > 1);
+        let dims = shape.iter().enumerate().filter(|&(axis, _)| axis != class_axis);
+        let rows: usize = dims.map(|(_, &dim)| dim).product();
+        let classes = shape.get(class_axis).copied().unwrap_or(0);
+        Self { sum: Wide::from_f64(if classes == 0 { 0.0 } else { rows as f64 }), condition: Wide::ONE }
+    }
+}
+
+/// The denominator for class indices; one for each row that is not ignored where there are no weights.
+pub(super) fn denominator(inputs: &Arrays<Wide>, ignore_index: i64) -> Denominator {
+    let weight = inputs.float("weight");
+    let weight_of = |&index: &i64| match &weight {
+        Some(weight) => usize::try_from(index).ok().and_then(|class| weight.iter().nth(class).copied()),
+        None => Some(Wide::ONE),
+    };
+    let indices = inputs.indices("target");
+    let rows = indices.iter().flatten().filter(|&&index| index != ignore_index);
+    let weights: Vec<Wide> = rows.filter_map(weight_of).collect();
+    let sum = weights.iter().fold(Wide::ZERO, |sum, &w| sum + w).abs();
+    let magnitude = weights.iter().fold(Wide::ZERO, |sum, &w| sum + w.abs());
+    let condition = if magnitude > sum { magnitude / sum } else { Wide::ONE };
+    Denominator { sum, condition }
+}
+
+/// A mean is worked out from its sum, for the magnitudes of the weights would not give its denominator.
+pub(super) fn summed(reduction: Reduction) -> Reduction {
+    if reduction == Reduction::Mean { Reduction::Sum } else { reduction }
+}
+
+/// The magnitudes of a mean from those of the sum.
+pub(super) fn divided(
+    mut evaluation: Evaluation<Wide>,
+    reduction: Reduction,
+    denominator: Denominator,
+) -> Evaluation<Wide> {
+    let factor = if reduction == Reduction::Mean { denominator.condition / denominator.sum } else { Wide::ONE };
+    let gradients = evaluation.gradients.iter_mut().map(|(_, gradient)| gradient);
+    for array in gradients.chain([&mut evaluation.value]) {
+        array.mapv_inplace(|x| x.abs() * factor);
+    }
+    evaluation
+}
+
+/// Scores of shape (C), (N, C) or (N, C, d), class indices for them, maybe weights; with an `ignore_index`.
+pub(super) fn inputs(dtype: DType, score: BoxedStrategy<f64>) -> BoxedStrategy<(Tensors, i64)> {
+    shapes()
+        .prop_flat_map(move |(shape, classes)| {
+            let mut rows = shape.clone();
+            rows.remove(usize::from(shape.len() > 1));
+            let ignore_index = prop_oneof![2 => Just(-100), 1 => 0..classes as i64];
+            (Just((shape, rows, classes)), ignore_index)
+        })
+        .prop_flat_map(move |((shape, rows, classes), ignore_index)| {
+            let count: usize = rows.iter().product();
+            let wrong = select(vec![-1, classes as i64, 255, i64::from(u32::MAX), i64::MAX]);
+            let index = prop_oneof![60 => 0..classes as i64, 10 => Just(ignore_index), 1 => wrong];
+            let target = vec(index, count).prop_map(move |indices| {
+                Tensor::new(rows.clone(), Data::I64(indices)).expect("as many indices as rows")
+            });
+            let weight = generate::optional(generate::tensor(dtype, vec![classes], generate::weight()));
+            (generate::tensor(dtype, shape, score.clone()), target, weight, Just(ignore_index))
+        })
+        .prop_map(|(input, target, weight, ignore_index)| {
+            let tensors = [("input", Some(input)), ("target", Some(target)), ("weight", weight)];
+            (generate::tensors(tensors), ignore_index)
+        })
+        .boxed()
+}
+
+/// A shape of scores, and its number of classes.
+pub(super) fn shapes() -> impl Strategy<Value = (Vec<usize>, usize)> {
+    let rows = prop_oneof![1 => Just(0usize), 10 => 1usize..=4];
+    let classes = prop_oneof![6 => 1usize..=6, 1 => 30usize..=70];
+    (classes, vec(rows, 0..=3)).prop_map(|(classes, mut dims)| {
+        dims.insert(usize::from(!dims.is_empty()), classes);
+        (dims, classes)
+    })
+}

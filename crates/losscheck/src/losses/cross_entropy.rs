@@ -1,0 +1,227 @@
+//! `torch.nn.functional.cross_entropy`.
+
+use losscheck_reference::rowwise::{Classes, Probabilities, RowGradients, Rows, Rowwise, Targets};
+use losscheck_reference::{Backward, CrossEntropyLoss, Error, Real, Reduction, Wide};
+use ndarray::{ArrayD, IxDyn};
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{classes, elements};
+use crate::case::Case;
+use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
+use crate::generate;
+use crate::loss::Loss;
+use crate::tensor::DType;
+
+/// The options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// Rows with this target index count for nothing.
+    pub ignore_index: i64,
+    /// The share of the uniform distribution in the target.
+    pub label_smoothing: f64,
+    /// How the rows' losses are put together.
+    #[serde(with = "super::reduction")]
+    pub reduction: Reduction,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { ignore_index: -100, label_smoothing: 0.0, reduction: Reduction::Mean }
+    }
+}
+
+/// PyTorch documents ln p_c as the difference of a score and the logarithm of a sum. With the largest score taken out,
+/// the sum is at least 1, so its own rounding counts as 1.
+struct Terms {
+    weight: Option<Vec<Wide>>,
+    label_smoothing: f64,
+    smallest_normal: Wide,
+}
+
+impl Terms {
+    fn weight(&self, class: usize) -> Wide {
+        self.weight.as_ref().map_or(Wide::ONE, |weight| weight[class].abs())
+    }
+
+    fn coefficients(&self, probability: impl Fn(usize) -> Wide, classes: usize) -> Vec<Wide> {
+        let smoothing = self.label_smoothing.max(0.0);
+        let (kept, spread) = (Wide::from_f64(1.0 - smoothing), Wide::from_f64(smoothing / classes as f64));
+        (0..classes).map(|c| (probability(c).abs() * kept + spread) * self.weight(c)).collect()
+    }
+
+    /// The terms of -ln p, and p.
+    fn surprise(scores: &[Wide]) -> Vec<(Wide, Wide)> {
+        let max = scores.iter().copied().reduce(Real::maximum).unwrap_or(Wide::ZERO);
+        let exps: Vec<Wide> = scores.iter().map(|&x| (x - max).exp()).collect();
+        let sum = exps.iter().fold(Wide::ZERO, |sum, &e| sum + e);
+        let (logarithm, inverse) = (sum.ln() + Wide::ONE, Wide::ONE / sum);
+        scores.iter().zip(exps).map(|(&x, e)| ((max - x) + logarithm, e * inverse)).collect()
+    }
+
+    fn pullback(&self, cotangent: Wide, surprise: &[(Wide, Wide)], coefficients: &[Wide], gradient: &mut [Wide]) {
+        let least = self.smallest_normal;
+        let total = coefficients.iter().fold(Wide::ZERO, |sum, &t| sum + t);
+        for ((&own, &(terms, p)), gradient) in coefficients.iter().zip(surprise).zip(gradient) {
+            // A rounding inside the exponential is a relative error of p.
+            *gradient = cotangent * (p.maximum(least) * terms * total + own);
+        }
+    }
+
+    fn sum(surprise: &[(Wide, Wide)], coefficients: &[Wide]) -> Wide {
+        coefficients.iter().zip(surprise).fold(Wide::ZERO, |sum, (&own, &(terms, _))| sum + own * terms)
+    }
+}
+
+impl Rowwise<Wide, usize> for Terms {
+    fn value(&self, scores: &[Wide], class: usize) -> Wide {
+        let gradients = RowGradients { scores: &mut vec![Wide::ZERO; scores.len()], target: None };
+        self.value_and_pullback(Wide::ONE, scores, class, gradients)
+    }
+
+    fn value_and_pullback(
+        &self,
+        cotangent: Wide,
+        scores: &[Wide],
+        class: usize,
+        gradients: RowGradients<'_, Wide>,
+    ) -> Wide {
+        let surprise = Self::surprise(scores);
+        let one_hot = |c| if c == class { Wide::ONE } else { Wide::ZERO };
+        let coefficients = self.coefficients(one_hot, scores.len());
+        self.pullback(cotangent, &surprise, &coefficients, gradients.scores);
+        if self.label_smoothing > 0.0 {
+            Self::sum(&surprise, &coefficients)
+        } else {
+            // Only the target's own term, lest infinities elsewhere make it NaN.
+            self.weight(class) * surprise[class].0
+        }
+    }
+}
+
+impl Rowwise<Wide, &[Wide]> for Terms {
+    fn value(&self, scores: &[Wide], target: &[Wide]) -> Wide {
+        let gradients = RowGradients { scores: &mut vec![Wide::ZERO; scores.len()], target: None };
+        self.value_and_pullback(Wide::ONE, scores, target, gradients)
+    }
+
+    fn value_and_pullback(
+        &self,
+        cotangent: Wide,
+        scores: &[Wide],
+        target: &[Wide],
+        gradients: RowGradients<'_, Wide>,
+    ) -> Wide {
+        let surprise = Self::surprise(scores);
+        if let Some(gradient) = gradients.target {
+            for (c, (gradient, &(terms, _))) in gradient.iter_mut().zip(&surprise).enumerate() {
+                *gradient = cotangent * self.weight(c) * terms;
+            }
+        }
+        let coefficients = self.coefficients(|c| target[c], scores.len());
+        self.pullback(cotangent, &surprise, &coefficients, gradients.scores);
+        Self::sum(&surprise, &coefficients)
+    }
+}
+
+impl Options {
+    fn loss<'a, R: Real>(&self, inputs: &'a Arrays<R>) -> CrossEntropyLoss<'a, R> {
+        CrossEntropyLoss {
+            weight: inputs.float("weight"),
+            ignore_index: self.ignore_index,
+            label_smoothing: self.label_smoothing,
+            reduction: self.reduction,
+        }
+    }
+
+    fn sum_of_terms<T: Targets<Wide>, const K: usize>(
+        &self,
+        inputs: &Arrays<Wide>,
+        targets: T,
+        names: [&'static str; K],
+    ) -> Result<Evaluation<Wide>, Error>
+    where
+        Terms: for<'r> Rowwise<Wide, T::Row<'r>>,
+    {
+        let scores = inputs.required("input")?;
+        let weight = inputs.float("weight").map(|weight| weight.iter().copied().collect());
+        let rows = Rows { scores, targets, weight: inputs.float("weight"), reduction: classes::summed(self.reduction) };
+        let shapes = rows.shapes::<K>()?;
+        let mut value = ArrayD::from_elem(IxDyn(&shapes.value), Wide::ZERO);
+        let mut gradients = shapes.gradients.map(|shape| ArrayD::from_elem(IxDyn(&shape), Wide::ZERO));
+        let cotangent = inputs.cotangent().map(|cotangent| cotangent.mapv(Real::abs));
+        let backward = Backward {
+            cotangent: cotangent.as_ref().map(|cotangent| cotangent.view()),
+            gradients: gradients.each_mut().map(|gradient| Some(gradient.view_mut())),
+        };
+        let smallest_normal = Wide::from_f64(inputs.smallest_normal());
+        let terms = Terms { weight, label_smoothing: self.label_smoothing, smallest_normal };
+        rows.evaluate_into(&terms, value.view_mut(), Some(backward))?;
+        Ok(Evaluation { value, gradients: names.into_iter().zip(gradients).collect() })
+    }
+}
+
+impl Definition for Options {
+    const SIGNATURE: Signature = Signature { optional: &["weight"], ..elements::SIGNATURE };
+
+    fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
+        let input = inputs.required("input")?;
+        match inputs.float("target") {
+            Some(target) => Evaluation::of(
+                &self.loss(inputs),
+                (input, target),
+                inputs.cotangent(),
+                elements::INPUT_AND_TARGET,
+                wanted,
+            ),
+            None => {
+                let pair = (input, classes::indices(inputs)?);
+                Evaluation::of(&self.loss(inputs), pair, inputs.cotangent(), ["input"], wanted)
+            }
+        }
+    }
+
+    fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
+        match inputs.float("target") {
+            Some(target) => {
+                let evaluation = self.sum_of_terms::<Probabilities<'_, Wide>, 2>(
+                    inputs,
+                    Probabilities(target.clone()),
+                    elements::INPUT_AND_TARGET,
+                )?;
+                Ok(classes::divided(evaluation, self.reduction, classes::Denominator::rows(inputs)))
+            }
+            None => {
+                let targets = Classes { indices: classes::indices(inputs)?, ignore_index: self.ignore_index };
+                let evaluation = self.sum_of_terms::<Classes<'_>, 1>(inputs, targets, ["input"])?;
+                Ok(classes::divided(evaluation, self.reduction, classes::denominator(inputs, self.ignore_index)))
+            }
+        }
+    }
+
+    fn cases(dtype: DType) -> BoxedStrategy<Case> {
+        let score = prop_oneof![6 => generate::any_float(dtype), 1 => -200.0..200.0].boxed();
+        let smoothing =
+            || prop_oneof![3 => Just(0.0), 2 => 0.0..1.0, 1 => proptest::sample::select(vec![1.0, 1.5, -0.1])];
+        let indices = (classes::inputs(dtype, score.clone()), smoothing(), generate::reduction()).prop_map(
+            |((inputs, ignore_index), label_smoothing, reduction)| {
+                (Loss::CrossEntropy(Self { ignore_index, label_smoothing, reduction }), inputs)
+            },
+        );
+        let probabilities = classes::shapes()
+            .prop_flat_map(move |(shape, classes)| {
+                let weight = generate::optional(generate::tensor(dtype, vec![classes], generate::weight()));
+                let target = generate::tensor(dtype, shape.clone(), generate::probability());
+                (generate::tensor(dtype, shape, score.clone()), target, weight)
+            })
+            .prop_map(|(input, target, weight)| {
+                generate::tensors([("input", Some(input)), ("target", Some(target)), ("weight", weight)])
+            });
+        let probabilities =
+            (probabilities, smoothing(), generate::reduction()).prop_map(|(inputs, label_smoothing, reduction)| {
+                (Loss::CrossEntropy(Self { ignore_index: -100, label_smoothing, reduction }), inputs)
+            });
+        generate::case(prop_oneof![indices, probabilities])
+    }
+}

@@ -1,0 +1,38 @@
+//! `torch.nn.functional.l1_loss`.
+
+use losscheck_reference::{Error, L1Loss, Real, Reduction, Wide};
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::elements::{self, Single};
+use crate::case::Case;
+use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
+use crate::generate;
+use crate::loss::Loss;
+use crate::tensor::DType;
+
+/// The options.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// How the elements' losses are put together.
+    #[serde(with = "super::reduction")]
+    pub reduction: Reduction,
+}
+
+impl Definition for Options {
+    const SIGNATURE: Signature = elements::SIGNATURE;
+
+    fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
+        elements::evaluate(&L1Loss { reduction: self.reduction }, inputs, wanted)
+    }
+
+    fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
+        elements::pair_magnitudes(&Single(L1Loss::default()), self.reduction, inputs)
+    }
+
+    fn cases(dtype: DType) -> BoxedStrategy<Case> {
+        let options = generate::reduction().prop_map(|reduction| Loss::L1Loss(Self { reduction }));
+        generate::case((options, elements::regression_inputs(dtype)))
+    }
+}

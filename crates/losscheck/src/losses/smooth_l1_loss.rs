@@ -1,0 +1,73 @@
+//! `torch.nn.functional.smooth_l1_loss`.
+
+use losscheck_reference::pointwise::Pointwise;
+use losscheck_reference::{Error, Real, Reduction, SmoothL1Loss, Wide};
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::elements;
+use crate::case::Case;
+use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
+use crate::generate;
+use crate::loss::Loss;
+use crate::tensor::DType;
+
+/// The options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// Where the loss turns linear.
+    pub beta: f64,
+    /// How the elements' losses are put together.
+    #[serde(with = "super::reduction")]
+    pub reduction: Reduction,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { beta: 1.0, reduction: Reduction::Mean }
+    }
+}
+
+impl Options {
+    fn loss<R>(&self, inputs: &Arrays<R>) -> SmoothL1Loss
+    where
+        R: Real,
+    {
+        SmoothL1Loss { beta: inputs.option(self.beta), reduction: self.reduction }
+    }
+}
+
+/// The linear part is a difference; everything else is a single term.
+struct Terms(SmoothL1Loss);
+
+impl Pointwise<2> for Terms {
+    fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
+        let (d, beta) = ((x - t).abs(), R::from_f64(self.0.beta));
+        if d < beta { self.0.value([x, t]) } else { d + R::from_f64(0.5) * beta }
+    }
+
+    fn pullback<R: Real>(&self, cotangent: R, operands: [R; 2]) -> [R; 2] {
+        self.0.pullback(cotangent, operands).map(Real::abs)
+    }
+}
+
+impl Definition for Options {
+    const SIGNATURE: Signature = elements::SIGNATURE;
+
+    fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
+        elements::evaluate(&self.loss(inputs), inputs, wanted)
+    }
+
+    fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
+        elements::pair_magnitudes(&Terms(self.loss(inputs)), self.reduction, inputs)
+    }
+
+    fn cases(dtype: DType) -> BoxedStrategy<Case> {
+        let beta =
+            prop_oneof![4 => 0.01..4.0, 2 => Just(1.0), 1 => proptest::sample::select(vec![0.0, -1.0, 1e-30, 1e30])];
+        let options =
+            (beta, generate::reduction()).prop_map(|(beta, reduction)| Loss::SmoothL1Loss(Self { beta, reduction }));
+        generate::case((options, elements::regression_inputs(dtype)))
+    }
+}

@@ -1,0 +1,1 @@
+"""Writes the goldens: what PyTorch answers for every case of every loss."""

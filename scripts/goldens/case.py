@@ -1,0 +1,127 @@
+"""A case, and PyTorch's answer to it."""
+
+import math
+import re
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+
+from .draw import Draw
+from .tensors import NAMES, Seeded, Shape, Tensor
+
+FLOATS = ("f32", "f64")
+REDUCTIONS = ("none", "mean", "sum")
+
+Options = Mapping[str, float | int | str]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A call of a loss. The id is LOSS/DTYPE/what sets it apart."""
+
+    id: str
+    flags: tuple[str, ...]
+    options: Options
+    inputs: Mapping[str, Tensor]
+    printed: float | None = None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_=+./-]+", self.id):
+            raise ValueError(f"not a case id: {self.id}")
+
+    @property
+    def loss(self) -> str:
+        return self.id.split("/")[0]
+
+    @property
+    def dtype(self) -> str:
+        return self.id.split("/")[1]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A function of torch.nn.functional, the inputs that it differentiates, and its cases."""
+
+    name: str
+    differentiable: tuple[str, ...]
+    cases: Callable[[], Iterable[Case]]
+    function: Callable[..., torch.Tensor] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "function", getattr(torch.nn.functional, self.name))
+
+
+@dataclass(frozen=True)
+class Answer:
+    value: torch.Tensor
+    cotangent: Tensor | None
+    gradients: Mapping[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Rejection:
+    error: str
+    message: str
+
+
+def name(loss: str, dtype: str, *parts: str) -> str:
+    return "/".join([loss, dtype, *(part for part in parts if part)])
+
+
+def label(*parts: str) -> str:
+    """One part of an id, from several; empty ones do not show."""
+    return "+".join(filter(None, parts))
+
+
+def shape_name(shape: Shape) -> str:
+    return "x".join(map(str, shape)) if shape else "scalar"
+
+
+def given(**options: float | None) -> Options:
+    """The options that are not None: what is left out has PyTorch's default."""
+    return {key: value for key, value in options.items() if value is not None}
+
+
+def options_name(options: Options) -> str:
+    return "+".join(f"{key}={value}" for key, value in sorted(options.items()) if key != "reduction")
+
+
+def evaluate(loss: Loss, case: Case) -> Answer | Rejection:
+    """Asks PyTorch. The flags say what to expect of it, so that a change of its mind does not pass unseen."""
+    tensors = {key: tensor.torch() for key, tensor in case.inputs.items()}
+    leaves = {key: tensors[key] for key in loss.differentiable if tensors[key].is_floating_point()}
+    for leaf in leaves.values():
+        leaf.requires_grad_()
+    answer = _call(loss, case, tensors, leaves)
+    if isinstance(answer, Rejection) != ("invalid" in case.flags):
+        raise AssertionError(f"{case.id}: the flag `invalid` disagrees with PyTorch, which answers {answer}")
+    return answer
+
+
+def _call(
+    loss: Loss, case: Case, tensors: Mapping[str, torch.Tensor], leaves: Mapping[str, torch.Tensor]
+) -> Answer | Rejection:
+    try:
+        with warnings.catch_warnings():
+            # The regression losses warn when they broadcast, and broadcasting is what some cases are about.
+            warnings.filterwarnings("ignore", message="Using a target size")
+            value = loss.function(**tensors, **case.options)
+    except (RuntimeError, ValueError, IndexError) as error:
+        return Rejection(type(error).__name__, str(error).split("\nException raised from", 1)[0])
+
+    shape = tuple(value.shape)
+    cotangent = Draw(case.id).cotangent(NAMES[value.dtype], shape) if math.prod(shape) else None
+    if any(isinstance(tensor, Seeded) for tensor in case.inputs.values()):
+        return Answer(value, cotangent, {})  # as large as its inputs: the oracle alone judges the gradients
+    start = cotangent.torch() if cotangent else torch.ones_like(value)
+    try:
+        gradients = torch.autograd.grad(value, list(leaves.values()), start)
+    except RuntimeError:
+        if "backward_fails" not in case.flags:
+            raise
+        return Answer(value, cotangent, {})
+    if "backward_fails" in case.flags:
+        raise AssertionError(f"{case.id}: the backward pass has learnt to work")
+    return Answer(value, cotangent, dict(zip(leaves, gradients)))

@@ -1,0 +1,235 @@
+"""What each flag means: what its cases test, why, and the upstream issues behind them."""
+
+import json
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Flag:
+    tests: str
+    why: str
+    issues: tuple[int, ...] = ()
+
+    def json(self) -> str:
+        upstream = [f"https://github.com/pytorch/pytorch/issues/{number}" for number in self.issues]
+        return json.dumps({"tests": self.tests, "why": self.why, "upstream": upstream})
+
+
+FLAGS = {
+    # Ordinary values.
+    "options": Flag(
+        "every combination of options, shapes and reductions, on ordinary values",
+        "PyTorch's own samples rarely combine options",
+    ),
+    "weight_smoothing_ignore": Flag(
+        "class weights, label smoothing and an ignored row at once",
+        "each changes what the mean divides by, and their combination was wrong more than once",
+        (69339, 72056, 73205, 91383, 104776),
+    ),
+    "ignore_index_in_range": Flag(
+        "ignore_index names one of the classes",
+        "rows with that target are ignored, yet the class stays in every other row's softmax",
+        (63004,),
+    ),
+    "negative_weight": Flag(
+        "a negative weight",
+        "PyTorch accepts it, in the sum of the weights too",
+        (31295,),
+    ),
+    "u8_target": Flag(
+        "class indices as u8",
+        "the other index type that PyTorch takes",
+    ),
+    "broadcast": Flag(
+        "input and target of different shapes that broadcast",
+        "gradients must be summed back to the shape of their input",
+    ),
+    "weight_broadcast": Flag(
+        "weights of a smaller shape than the input's, or of fewer dimensions",
+        "they must meet the right elements",
+        (65702,),
+    ),
+    "near": Flag(
+        "a target very close to the input",
+        "the difference has few digits, and its square fewer",
+    ),
+    "wide": Flag(
+        "magnitudes over twelve decades in one tensor",
+        "a sum must not lose the small terms that matter, nor overflow",
+    ),
+    "small_difference": Flag(
+        "f64 only: differences around 1e-12",
+        "they vanish in a backend that computes in f32 on the way",
+    ),
+    "large": Flag(
+        "tens of thousands of elements, by seed; value only",
+        "naive summation loses digits, and a mean was once wrong at this size",
+        (55657,),
+    ),
+    "unnormalised_target": Flag(
+        "target probabilities that do not add up to 1",
+        "nothing checks that they do",
+    ),
+    "target_outside_unit_interval": Flag(
+        "binary targets below 0 or above 1, with logits",
+        "nothing rejects them",
+    ),
+    "negative_probability": Flag(
+        "negative target probabilities",
+        "nothing rejects them",
+        (152437,),
+    ),
+    # Special values.
+    "edge_nan": Flag("a NaN among ordinary values", "it must show, and only where it should"),
+    "edge_infinite": Flag(
+        "an infinity among ordinary values", "inf - inf and 0 * inf are NaN: where they arise is PyTorch's choice"
+    ),
+    "edge_zero": Flag("a zero of either sign", "the sign decides 1/x, and the sign of gradients"),
+    "edge_subnormal": Flag(
+        "the smallest subnormal of either sign", "it must neither be flushed nor blow up a quotient"
+    ),
+    "edge_largest": Flag("the largest finite number of either sign", "squares and sums overflow, or must not"),
+    "target_logit_negative_infinity": Flag(
+        "the target's logit is -inf",
+        "the class is masked out: the loss is inf, the gradient is finite",
+    ),
+    "ignored_nonfinite_row": Flag(
+        "an ignored row that holds NaN or infinities",
+        "a masked row of all -inf is what attention produces; the softmax of the row still reaches the gradient",
+        (11551,),
+    ),
+    "soft_target_zero_times_infinity": Flag(
+        "a target probability of 0 where the logit is -inf",
+        "0 * inf is NaN, where one may expect 0",
+    ),
+    "soft_bce_infinite_logit": Flag(
+        "an infinite logit with a soft or hard target",
+        "the value is NaN where its limit is infinite or 0",
+        (135359,),
+    ),
+    # Precision.
+    "confident": Flag(
+        "predictions that are nearly certain, right or wrong",
+        "1 - sigmoid(x) and log(sum(exp)) cancel: a loss may lose every digit long before it overflows",
+        (13773,),
+    ),
+    "zero_logit": Flag(
+        "a logit of exactly 0, of either sign",
+        "max(x, 0) has a kink there that the loss has not; its gradient was wrong once",
+        (2298,),
+    ),
+    "certain_probability": Flag(
+        "probabilities of exactly 0 or 1",
+        "PyTorch clamps the logarithms at -100 in the value, and the denominator at 1e-12 in the gradient",
+        (103316, 171327),
+    ),
+    "extreme_probability": Flag(
+        "probabilities next to 0 or 1",
+        "the clamps of value and gradient begin at different places",
+        (103316, 171327),
+    ),
+    "offset": Flag(
+        "logits that share a large offset",
+        "softmax does not depend on it, so a backend must subtract the maximum first",
+    ),
+    # Kinks.
+    "zero_difference": Flag(
+        "input and target equal",
+        "a kink of L1: PyTorch's gradient is 0 there",
+    ),
+    "smooth_l1_beta_zero": Flag(
+        "smooth L1 with beta = 0",
+        "it is L1, but only PyTorch's Python layer says so: the kernel below has a gradient of -1 at 0",
+        (96813,),
+    ),
+    "threshold": Flag(
+        "a difference exactly at, just below or just above delta or beta",
+        "the two pieces meet there; in f32 the threshold is the rounded one",
+    ),
+    "ties": Flag(
+        "equal logits",
+        "the largest one is not unique",
+    ),
+    # Degenerate shapes and sums.
+    "scalar": Flag("0-d tensors", "no dimension to reduce over"),
+    "empty": Flag("no elements", "the mean is NaN and the sum 0"),
+    "empty_batch": Flag("a batch of no rows", "the mean is NaN and the sum 0"),
+    "empty_positions": Flag("a batch of rows without positions", "the mean is NaN and the sum 0"),
+    "zero_classes": Flag("no classes at all", "PyTorch accepts it where no index is needed"),
+    "one_class": Flag("a single class", "its probability is 1: the loss is 0"),
+    "one_row": Flag("a batch of one row", "the smallest batch"),
+    "many_positions": Flag("three dimensions after the classes", "beyond what the 2-d kernel takes"),
+    "all_ignored": Flag(
+        "every row ignored",
+        "the mean is 0 / 0, NaN on purpose, while its gradient is 0",
+        (70348, 75181, 116349),
+    ),
+    "zero_weight_sum": Flag(
+        "weights of the targets that add up to 0",
+        "the mean divides by that sum",
+        (31295,),
+    ),
+    "sentinel_class": Flag(
+        "class 255 of 256, as u8 and as i64",
+        "a valid class, which is the largest u8: some frameworks take that as a mask",
+    ),
+    "sentinel_ignore_index": Flag(
+        "ignore_index = 255 with u8 targets",
+        "the usual void label of segmentation data",
+    ),
+    "vector_target": Flag(
+        "one unbatched row, its target in a vector of one element",
+        "accepted, and the value has no dimensions",
+    ),
+    "backward_fails": Flag(
+        "PyTorch gives a value, and an error in the backward pass",
+        "its own shape checks disagree; the gradients are left out",
+    ),
+    "negative_label_smoothing": Flag(
+        "a negative label_smoothing",
+        "silently taken as 0",
+        (134767,),
+    ),
+    "negative_ignore_index_with_probabilities": Flag(
+        "a negative ignore_index with target probabilities",
+        "silently ignored, while one from 0 on is rejected",
+    ),
+    # Rejections.
+    "invalid": Flag(
+        "a call that PyTorch rejects",
+        "a backend that computes something instead hides a mistake",
+        (5296, 32049),
+    ),
+    "index_out_of_range": Flag("a target that is no class", "reading out of bounds, or a silent 0"),
+    "sentinel_index": Flag(
+        "a target out of range that is the largest of an integer type",
+        "some frameworks take it as a mask, silently",
+    ),
+    "garbled_message": Flag(
+        "an out-of-range u8 target, without reduction",
+        "PyTorch puts the byte itself into its IndexError, and from 128 on Python cannot decode that",
+    ),
+    "u8_unsupported": Flag(
+        "u8 class indices where PyTorch wants i64 after all",
+        "NLL takes them, but not with positions after the classes, nor does the weighted mean with label smoothing",
+    ),
+    "ignore_index_wraps": Flag(
+        "the u8 target that ignore_index = -100 would be",
+        "156 is -100 modulo 256, and not ignored",
+    ),
+    "shape_mismatch": Flag("input and target of shapes that do not belong together", "silent broadcasting"),
+    "weight_mismatch": Flag("a weight of a wrong shape", "silent broadcasting, or reading out of bounds"),
+    "enlarging_weight": Flag(
+        "a weight whose broadcast would enlarge the output",
+        "rejected, even where it only adds a dimension of 1",
+        (65702,),
+    ),
+    "outside_unit_interval": Flag("a probability or target below 0, above 1 or NaN", "the logarithm's domain"),
+    "invalid_option": Flag("an option outside its range", "a silent NaN"),
+    "wrong_dtype": Flag("a target of a dtype that the loss does not take", "a silent conversion"),
+    # The tutorial.
+    "tutorial": Flag(
+        "the worked examples of a widely read tutorial",
+        "the results that it prints are wrong",
+    ),
+}

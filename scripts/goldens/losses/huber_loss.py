@@ -1,0 +1,18 @@
+from collections.abc import Iterator
+
+from ..case import Case, Loss
+from ..regression import Regression
+
+NAME = "huber_loss"
+
+
+def cases() -> Iterator[Case]:
+    # In f32, 0.1 is not the option's value but its rounding.
+    regression = Regression(NAME, settings=[{}, {"delta": 0.1}, {"delta": 0.5}, {"delta": 10.0}])
+    yield from regression.cases()
+    yield from regression.threshold("delta")
+    for delta in (0.0, -1.0):
+        yield from regression.invalid_option("delta", delta)
+
+
+LOSS = Loss(NAME, ("input", "target"), cases)
