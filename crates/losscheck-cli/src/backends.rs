@@ -17,8 +17,8 @@ pub fn backends() -> Vec<Box<dyn Backend>> {
 
 /// The backends of these names; all where there are none.
 pub(crate) fn select(names: &[&str]) -> Vec<Box<dyn Backend>> {
-    let wanted = |backend: &Box<dyn Backend>| names.is_empty() || names.contains(&backend.name());
-    backends().into_iter().filter(wanted).collect()
+    let wanted = |name| names.is_empty() || names.contains(&name);
+    backends().into_iter().filter(|backend| wanted(backend.name())).collect()
 }
 
 /// The backends as the library takes them.

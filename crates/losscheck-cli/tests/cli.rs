@@ -198,87 +198,68 @@ fn files_and_folders_together() {
 #[test]
 fn bad_golden_files() {
     let good = file(&[GOOD]);
-    let change = |from: &str, to: &str| {
-        assert!(good.contains(from), "{from}");
-        good.replacen(from, to, 1).into_bytes()
-    };
-    let case = "case `mse_loss/f32/by_hand`: ";
-    let rows: Vec<(&str, Vec<u8>, &[&str])> = vec![
-        ("truncated", good.as_bytes()[..good.len() / 2].to_vec(), &["EOF while parsing", "line"]),
-        ("empty", Vec::new(), &["EOF while parsing"]),
-        ("not_json", b"input,target\n".to_vec(), &["expected value at line 1"]),
-        (
-            "not_utf8",
-            change("by_hand", "by\u{fffd}").into_iter().map(|b| if b == 0xef { 0xff } else { b }).collect(),
-            &["is not UTF-8 at byte"],
-        ),
-        ("after_the_end", [good.as_bytes(), b"{}"].concat(), &["text follows after the JSON value"]),
-        (
-            "format",
-            change("goldens/1", "goldens/9"),
-            &["`format` is `losscheck-goldens/9`, expected `losscheck-goldens/1`"],
-        ),
-        ("count", change("\"count\": 1", "\"count\": 7"), &["`count` is 7, expected 1"]),
-        ("duplicate", file(&[GOOD, GOOD]).into_bytes(), &[case, "`id`: duplicate"]),
-        ("field_of_file", change("\"count\"", "\"author\": \"me\", \"count\""), &["unknown field `author`"]),
-        (
-            "field_of_case",
-            change("\"loss\"", "\"reduction\": \"mean\", \"loss\""),
-            &[case, "unknown field `reduction`"],
-        ),
-        ("missing_field", change("\"loss\": \"mse_loss\",", ""), &[case, "missing field `loss`"]),
-        ("loss", change("\"mse_loss\"", "\"mse\""), &[case, "`loss`: unknown loss `mse`", "mse_loss"]),
-        ("option", change("\"reduction\"", "\"reduce\""), &[case, "`options", "unknown field `reduce`"]),
-        ("value_of_option", change("\"mean\"", "\"average\""), &[case, "`options", "average"]),
-        (
-            "flag",
-            change("\"options\"", "\"flags\": [\"odd\"], \"options\""),
-            &[case, "`flags`: `odd` is not explained"],
-        ),
-        ("input", change("\"target\"", "\"weight\""), &[case, "`inputs.target`: missing"]),
-        (
-            "unknown_input",
-            change("\"target\"", "\"bias\": {\"dtype\": \"f32\", \"shape\": [0], \"data\": []}, \"target\""),
-            &[case, "`inputs.bias`: unknown, expected one of input, target"],
-        ),
-        (
-            "dtype",
-            change("\"dtype\": \"f32\"", "\"dtype\": \"f16\""),
-            &[case, "`inputs.input.dtype`: `f16`, expected f32, f64, i64 or u8"],
-        ),
-        ("dtypes_differ", change("\"dtype\": \"f32\"", "\"dtype\": \"f64\""), &[case, ".dtype`", "expected f64"]),
-        (
-            "shape",
-            change("\"shape\": [2]", "\"shape\": [3]"),
-            &[case, "`inputs.input.data`: 2 elements, expected 3 for shape [3]"],
-        ),
-        (
-            "shape_of_gradient",
-            change("[-0.5, -1.0]", "[-0.5]").into_iter().collect(),
-            &[case, "`expected.gradients.input.data`"],
-        ),
-        (
-            "shape_of_cotangent",
-            change("\"shape\": [], \"data\": [0.5]", "\"shape\": [1], \"data\": [0.5]"),
-            &[case, "`cotangent.shape`: [1], expected []"],
-        ),
-        ("element", change("[1, 3]", "[1, \"x\"]"), &[case, "`inputs.input.data[1]`", "\"Infinity\""]),
-        (
-            "expectation",
-            change("\"value\"", "\"error\": \"ValueError\", \"value\""),
-            &[case, "`expected`: expected either"],
-        ),
-    ];
     let folder = Folder::new();
-    for (name, bytes, texts) in rows {
-        let path = folder.write(&format!("{name}.json"), bytes);
-        losscheck(&["check", "--data", &path]).refuses(&[&[path.as_str()], texts].concat());
+    for (bytes, text) in [
+        (&good.as_bytes()[..good.len() / 2], "EOF while parsing"),
+        (b"", "EOF while parsing"),
+        (b"input,target\n", "expected value at line 1"),
+        (b"{\"format\": \"\xff\"}", "is not UTF-8 at byte 12"),
+        (&[good.as_bytes(), b"{}"].concat(), "text follows after the JSON value"),
+        (file(&[GOOD, GOOD]).as_bytes(), "case `mse_loss/f32/by_hand`: `id`: duplicate"),
+    ] {
+        let path = folder.write("bad.json", bytes);
+        losscheck(&["check", "--data", &path]).refuses(&[&path, text]);
+    }
+    for (from, to, text) in [
+        ("goldens/1", "goldens/9", "`format` is `losscheck-goldens/9`, expected `losscheck-goldens/1`"),
+        (r#""count": 1"#, r#""count": 7"#, "`count` is 7, expected 1"),
+        (r#""count""#, r#""author": "me", "count""#, "unknown field `author`"),
+    ] {
+        let path = folder.write("bad.json", changed(&good, from, to));
+        losscheck(&["check", "--data", &path]).refuses(&[&path, text]);
+    }
+    // What is wrong with a case, its name before it.
+    for (from, to, text) in [
+        (r#""loss""#, r#""reduction": "mean", "loss""#, "`reduction`: unknown field `reduction`"),
+        (r#""loss": "mse_loss","#, "", "missing field `loss`"),
+        (r#""mse_loss""#, r#""mse""#, "`loss`: unknown loss `mse`, expected one of binary_cross_entropy"),
+        (r#""reduction""#, r#""reduce""#, "`options`: unknown field `reduce`"),
+        (r#""mean""#, r#""average""#, "`options`: "),
+        (r#""options""#, r#""flags": ["odd"], "options""#, "`flags`: `odd` is not explained"),
+        (r#""target""#, r#""bias""#, "`inputs.target`: missing, expected a tensor for mse_loss"),
+        (
+            r#""target""#,
+            r#""bias": {"dtype": "f32", "shape": [0], "data": []}, "target""#,
+            "`inputs.bias`: unknown, expected one of input, target",
+        ),
+        (r#""dtype": "f32""#, r#""dtype": "f16""#, "`inputs.input.dtype`: `f16`, expected f32, f64, i64 or u8"),
+        (r#""dtype": "f32""#, r#""dtype": "f64""#, "`inputs.target.dtype`: `f32`, expected f64"),
+        ("[1, 3]", r#"[1, "x"]"#, "`inputs.input.data[1]`: "),
+        ("[1, 3]", "[1, 3, 4]", "`inputs.input.data`: 3 elements, expected 2 for shape [2]"),
+        (r#""data": [1, 3]"#, r#""shapes": []"#, "`inputs.input.shapes`: unknown field `shapes`"),
+        (r#", "data": [1, 3]"#, "", "`inputs.input`: expected either `data` or `random`"),
+        (r#"[], "data": [0.5]"#, r#"[1], "data": [0.5]"#, "`cotangent.shape`: [1], expected []"),
+        (
+            r#"[2], "data": [-0.5, -1.0]"#,
+            r#"[1], "data": [-0.5]"#,
+            "`expected.gradients.input.shape`: [1], expected [2]",
+        ),
+        (r#""value""#, r#""error": "ValueError", "value""#, "`expected`: expected either"),
+    ] {
+        let path = folder.write("bad.json", changed(&good, from, to));
+        let text = format!("case `mse_loss/f32/by_hand`: {text}");
+        losscheck(&["check", "--data", &path]).refuses(&[&path, &text]);
     }
     let missing = text(&folder.path("missing.json"));
     losscheck(&["check", "--data", &missing]).refuses(&[&missing, "cannot be read"]);
-    fs::create_dir(folder.path("empty_folder")).expect("the folder can be made");
-    losscheck(&["check", "--data", &text(&folder.path("empty_folder"))]).refuses(&["has no .json file"]);
     losscheck(&["show", "x", "--data", &missing]).refuses(&[&missing, "cannot be read"]);
+    fs::create_dir(folder.path("empty")).expect("the folder can be made");
+    losscheck(&["check", "--data", &text(&folder.path("empty"))]).refuses(&["has no .json file"]);
+}
+
+fn changed(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "{from}");
+    text.replacen(from, to, 1)
 }
 
 #[test]

@@ -10,8 +10,8 @@ pub(crate) fn sum<R: Real>(n: usize, mut term: impl FnMut(usize) -> R) -> R::Sum
     let mut sums = [R::Sum::ZERO; LANES];
     let whole = n - n % LANES;
     for at in (0..whole).step_by(LANES) {
-        for lane in 0..LANES {
-            sums[lane] = sums[lane].plus(term(at + lane));
+        for (lane, sum) in sums.iter_mut().enumerate() {
+            *sum = sum.plus(term(at + lane));
         }
     }
     for (at, sum) in (whole..n).zip(&mut sums) {

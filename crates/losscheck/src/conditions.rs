@@ -51,17 +51,15 @@ pub const ALL: &[Condition] = &[
     Condition {
         name: "extreme_probability",
         describes: "a probability p with p (1 - p) below 1e-11",
-        holds: |case| {
-            case.input("input").is_some_and(|input| input.to_f64().iter().any(|p| !(p * (1.0 - p) >= 1e-11)))
-        },
+        holds: |case| case.input("input").is_some_and(|input| input.to_f64().iter().any(|p| p * (1.0 - p) < 1e-11 || p.is_nan())),
     },
     Condition {
         name: "many_classes",
-        describes: "more than 32 classes",
+        describes: "more than 16 classes",
         holds: |case| {
             case.input("input").is_some_and(|input| {
                 let shape = input.shape();
-                shape.get(usize::from(shape.len() > 1)).is_some_and(|&classes| classes > 32)
+                shape.get(usize::from(shape.len() > 1)).is_some_and(|&classes| classes > 16)
             })
         },
     },
@@ -73,7 +71,7 @@ pub const ALL: &[Condition] = &[
     Condition {
         name: "invalid_delta",
         describes: "Huber with a delta that is not positive",
-        holds: |case| matches!(&case.loss, crate::loss::Loss::HuberLoss(options) if !(options.delta > 0.0)),
+        holds: |case| matches!(&case.loss, crate::loss::Loss::HuberLoss(options) if options.delta <= 0.0 || options.delta.is_nan()),
     },
     Condition {
         name: "zero_beta",

@@ -111,6 +111,12 @@ impl<R: Real> Arrays<R> {
         self.cotangent.as_ref().map(|array| array.view())
     }
 
+    /// The same with the cotangent that is all ones.
+    #[must_use]
+    pub fn without_cotangent(&self) -> Self {
+        Self { cotangent: None, ..self.clone() }
+    }
+
     /// An option as PyTorch's kernels take it: rounded to the dtype of the computation.
     pub fn option(&self, value: f64) -> f64 {
         match self.dtype {

@@ -99,6 +99,18 @@ macro_rules! losses {
                 }
             }
 
+            /// The same with another reduction.
+            #[must_use]
+            pub fn with_reduction(&self, reduction: Reduction) -> Self {
+                match self {
+                    $(Loss::$variant(options) => {
+                        let mut options = options.clone();
+                        options.reduction = reduction;
+                        Loss::$variant(options)
+                    })*
+                }
+            }
+
             /// How the elements' losses are put together.
             pub fn reduction(&self) -> Reduction {
                 match self {

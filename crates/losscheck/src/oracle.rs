@@ -1,9 +1,10 @@
 //! The truth: the reference's formulas in wide arithmetic.
 
-use losscheck_reference::{Error, Wide};
+use losscheck_reference::{Error, Real, Reduction, Wide};
 
 use crate::case::Case;
 use crate::definition::{Arrays, Evaluation, Wanted};
+use crate::ulp::largest;
 
 /// What a case's results are in exact arithmetic.
 #[derive(Clone, Debug)]
@@ -12,6 +13,9 @@ pub struct Truth {
     pub exact: Evaluation<Wide>,
     /// For each number of these, the sum of the magnitudes of the terms that the documented formula adds up to it.
     pub magnitudes: Evaluation<Wide>,
+    /// Whether a tensor, the loss of an element or its slope comes within a factor of 2^24 of the end of the dtype's range.
+    /// An intermediate result may overflow then, so infinity and NaN are no fault, though the exact result is in range.
+    pub overflows: bool,
 }
 
 /// The truth about a case.
@@ -21,5 +25,25 @@ pub struct Truth {
 /// Where the loss has no value for the case's inputs and options.
 pub fn truth(case: &Case) -> Result<Truth, Error> {
     let inputs = Arrays::new(case);
-    Ok(Truth { exact: case.loss.evaluate(&inputs, Wanted::Gradients)?, magnitudes: case.loss.magnitudes(&inputs)? })
+    let exact = case.loss.evaluate(&inputs, Wanted::Gradients)?;
+    let magnitudes = case.loss.magnitudes(&inputs)?;
+    Ok(Truth { exact, magnitudes, overflows: overflows(case, &inputs)? })
+}
+
+fn overflows(case: &Case, inputs: &Arrays<Wide>) -> Result<bool, Error> {
+    let largest = largest(case.dtype());
+    let end = largest * 2f64.powi(-24);
+    let exceeds = |limit: f64| {
+        let floats = case.inputs.values().chain(&case.cotangent).filter(|tensor| tensor.dtype().is_float());
+        floats.flat_map(|tensor| tensor.to_f64()).any(|x| x.abs() > limit && x.is_finite())
+    };
+    if exceeds(end) {
+        return Ok(true);
+    }
+    // No loss grows faster than the square of its tensors.
+    if !exceeds(largest.powf(0.25)) {
+        return Ok(false);
+    }
+    let each = case.loss.with_reduction(Reduction::None).magnitudes(&inputs.without_cotangent())?;
+    Ok(each.outputs().any(|(_, magnitudes)| magnitudes.iter().any(|x| x.abs().to_f64() > end)))
 }

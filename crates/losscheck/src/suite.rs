@@ -149,7 +149,11 @@ impl Run {
 
     /// The deviation that excuses a difference.
     fn excuse<'a>(&self, column: &'a Column, case: &Case, kind: Kind) -> Option<&'a Record> {
-        if self.strict { column.deviations.excuse_golden(case, kind) } else { column.deviations.excuse_other(case, kind) }
+        if self.strict {
+            column.deviations.excuse_golden(case, kind)
+        } else {
+            column.deviations.excuse_other(case, kind)
+        }
     }
 
     /// Every difference of a column.
@@ -159,8 +163,10 @@ impl Run {
                 Verdict::Differs(differences) => differences.as_slice(),
                 _ => &[],
             };
-            differences.iter().map(move |difference| {
-                Finding { case, difference, excuse: self.excuse(column, case, difference.kind) }
+            differences.iter().map(move |difference| Finding {
+                case,
+                difference,
+                excuse: self.excuse(column, case, difference.kind),
             })
         })
     }

@@ -135,7 +135,7 @@ fn judge_by(
 fn truth_of(golden: &Answer, case: &Case) -> Truth {
     let gradients = case.differentiable().filter_map(|name| Some((name, golden.gradients.get(name)?.to_array())));
     let exact = crate::definition::Evaluation { value: golden.value.to_array(), gradients: gradients.collect() };
-    Truth { magnitudes: exact.clone(), exact }
+    Truth { magnitudes: exact.clone(), exact, overflows: false }
 }
 
 fn compare(case: &Case, truth: &Truth, golden: Option<&Answer>, answer: &Answer) -> Verdict {
@@ -158,7 +158,15 @@ fn compare(case: &Case, truth: &Truth, golden: Option<&Answer>, answer: &Answer)
         }
         let allowed = budget(case.loss.kind(), output);
         let golden = golden.and_then(part);
-        let elements = Elements { output, exact, magnitudes, golden: golden.as_ref(), actual: &actual, allowed };
+        let elements = Elements {
+            output,
+            exact,
+            magnitudes,
+            golden: golden.as_ref(),
+            actual: &actual,
+            allowed,
+            overflows: truth.overflows,
+        };
         worst = worst.max(elements.compare(&mut differences));
     }
     if differences.is_empty() { Verdict::Agrees(worst) } else { Verdict::Differs(differences) }
@@ -171,6 +179,7 @@ struct Elements<'a> {
     golden: Option<&'a Tensor>,
     actual: &'a Tensor,
     allowed: f64,
+    overflows: bool,
 }
 
 impl Elements<'_> {
@@ -183,7 +192,8 @@ impl Elements<'_> {
         for (index, ((&exact, &scale), actual)) in
             self.exact.iter().zip(self.magnitudes).zip(self.actual.to_f64()).enumerate()
         {
-            let from_exact = distance(dtype, exact, scale, actual);
+            let overflow = self.overflows && !actual.is_finite();
+            let from_exact = if overflow { Some(0.0) } else { distance(dtype, exact, scale, actual) };
             if let Some(ulps) = from_exact.filter(|&ulps| ulps <= self.allowed) {
                 agreeing = agreeing.max(ulps);
                 continue;

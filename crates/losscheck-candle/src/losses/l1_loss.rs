@@ -15,6 +15,8 @@ use super::difference::difference;
 pub fn l1_loss(input: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
     // Not `abs`, whose derivative at 0 is 1 in candle: with the sign as a constant it is the sign.
     let difference = difference(input, target)?;
-    let sign = difference.detach().sign()?;
+    let constant = difference.detach();
+    // candle's sign of NaN is 0, which would hide it from the gradient.
+    let sign = constant.eq(&constant)?.where_cond(&constant.sign()?, &constant)?;
     reduction.apply(&(difference * sign)?)
 }

@@ -93,7 +93,7 @@ impl<R: Real> Surprise<R> {
     #[inline(always)]
     fn from_sum(others: R::Sum, max: R, argmax: usize) -> Self {
         // An infinite or NaN maximum makes everything NaN, as it does in PyTorch.
-        let others = others.total() + (max - max);
+        let others = others.total() + max * R::ZERO;
         Self { max, argmax, others, ln_sum: others.ln_1p() }
     }
 

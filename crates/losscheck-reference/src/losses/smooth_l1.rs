@@ -41,7 +41,7 @@ impl Pointwise<2> for SmoothL1Loss {
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         let (d, beta, half) = ((x - t).abs(), R::from_f64(self.beta), R::from_f64(0.5));
-        if d < beta { half * d * d / beta } else { d - half * beta }
+        if d < beta { half * d * (d / beta) } else { d - half * beta }
     }
 
     #[inline(always)]

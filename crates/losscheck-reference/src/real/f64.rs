@@ -54,7 +54,7 @@ const SIGNIFICAND_BITS: u32 = f64::MANTISSA_DIGITS - 1;
 const BIAS: i64 = f64::MAX_EXP as i64 - 1;
 
 /// The leading bits of ln 2, few enough that their product with an exponent is exact, and the rest.
-const LN_2_LEADING: f64 = 0.693_147_180_559_662_956_511_601_8;
+const LN_2_LEADING: f64 = 0.693_147_180_559_663;
 const LN_2_TRAILING: f64 = 2.823_529_056_303_157_7e-13;
 
 /// Beyond these the result is 0 or infinite.
@@ -113,7 +113,7 @@ fn polynomial<const N: usize>(coefficients: [f64; N], x: f64) -> f64 {
 const ATANH: [f64; 7] = [
     0.666_666_666_666_673_4,
     0.399_999_999_994_133_5,
-    0.285_714_287_428_360_04,
+    0.285_714_287_428_36,
     0.222_221_985_146_884_26,
     0.181_835_679_181_866_65,
     0.153_139_461_626_886_83,

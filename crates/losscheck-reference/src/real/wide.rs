@@ -154,7 +154,7 @@ impl Real for Wide {
     fn exp(self) -> Self {
         const SQUARINGS: i32 = 9;
         let x = self.high();
-        if x.is_nan() || x > 710.0 || x < -746.0 {
+        if !(-746.0..=710.0).contains(&x) {
             return Self::from_f64(x.exp());
         }
         let n = (x / std::f64::consts::LN_2).round();

@@ -1,0 +1,147 @@
+//! Every hand-written gradient against its own value, differentiated by dual numbers in wide arithmetic.
+
+use losscheck::case::Case;
+use losscheck::definition::{Arrays, Evaluation, Wanted};
+use losscheck::loss::LossKind;
+use losscheck::tensor::DType;
+use losscheck_reference::{Dual, Real, Wide};
+use ndarray::ArrayD;
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+/// For each loss and dtype.
+const CASES: usize = 300;
+/// Of one tensor of one case.
+const MOST_ELEMENTS: usize = 30;
+const TOLERANCE: f64 = 1.0 / (1u128 << 80) as f64;
+
+fn random_cases(kind: LossKind, dtype: DType) -> Vec<Case> {
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let strategy = kind.cases(dtype);
+    let tree = |_| strategy.new_tree(&mut runner).expect("the strategies filter nothing");
+    (0..CASES).map(tree).map(|tree| tree.current()).collect()
+}
+
+fn element<R: Real>(array: &ArrayD<R>, at: usize) -> R {
+    *array.iter().nth(at).expect("an element of the array")
+}
+
+/// The derivative of the loss by one element of one input, contracted with the cotangent.
+fn differentiated(case: &Case, name: &str, at: usize) -> Wide {
+    let mut inputs = Arrays::<Dual<Wide>>::new(case);
+    let variable = inputs.float_mut(name).and_then(|array| array.iter_mut().nth(at)).expect("an element of an input");
+    *variable = Dual::variable(variable.value);
+    let value = case.loss.evaluate(&inputs, Wanted::Value).expect("an accepted case").value;
+    let terms = value.iter().enumerate().map(|(output, value)| match inputs.cotangent() {
+        Some(cotangent) => element(&cotangent.to_owned(), output).value * value.derivative,
+        None => value.derivative,
+    });
+    terms.fold(Wide::ZERO, |sum, term| sum + term)
+}
+
+/// Why the value formula has another derivative here than the gradient that PyTorch documents, or none.
+fn kink(case: &Case, at: usize) -> Option<&'static str> {
+    let x = || case.inputs["input"].to_f64()[at];
+    match case.loss.kind() {
+        LossKind::BinaryCrossEntropy if x().ln() < -100.0 || (-x()).ln_1p() < -100.0 => {
+            Some("the clamp at -100 is in the value alone")
+        }
+        LossKind::BinaryCrossEntropy if x() * (1.0 - x()) < 1e-12 => Some("the floor 1e-12 is in the gradient alone"),
+        LossKind::BinaryCrossEntropyWithLogits if x() == 0.0 => {
+            Some("softplus is smooth, but written with |x|, which is not")
+        }
+        _ => None,
+    }
+}
+
+/// What roundings are relative to.
+fn scale(case: &Case, inputs: &Arrays<Wide>, at: usize, magnitude: Wide) -> Wide {
+    if case.loss.kind() != LossKind::BinaryCrossEntropy {
+        return magnitude;
+    }
+    // Differentiating gives the difference of t / x and (1 - t) / (1 - x), which may cancel.
+    let (x, t) = (inputs.float("input"), inputs.float("target"));
+    let [x, t] = [x, t].map(|array| element(&array.expect("a float tensor").to_owned(), at));
+    let terms = (t / x).abs() + ((Wide::ONE - t) / (Wide::ONE - x)).abs();
+    let combined = ((x - t) / (x * (Wide::ONE - x))).abs();
+    if combined > Wide::ZERO { magnitude * (terms / combined).maximum(Wide::ONE) } else { magnitude.maximum(terms) }
+}
+
+#[derive(Default)]
+struct Tally {
+    proven: usize,
+    /// Among these.
+    nonzero: usize,
+    kinks: usize,
+    out_of_range: usize,
+}
+
+fn finite(x: Wide) -> bool {
+    x.to_f64().is_finite()
+}
+
+/// Where an f64 is too small or too large for its square to have a low half.
+fn in_range(case: &Case) -> bool {
+    let floats = case.inputs.values().chain(&case.cotangent).filter(|tensor| tensor.dtype().is_float());
+    floats.flat_map(|tensor| tensor.to_f64()).all(|x| x == 0.0 || (1e-100..1e100).contains(&x.abs()))
+}
+
+fn prove(case: &Case, tally: &mut [(&'static str, Tally)]) {
+    let inputs = Arrays::<Wide>::new(case);
+    let Ok(exact) = case.loss.evaluate(&inputs, Wanted::Gradients) else { return };
+    if !in_range(case) || !exact.value.iter().all(|&value| finite(value)) {
+        return;
+    }
+    let magnitudes = case.loss.magnitudes(&inputs).expect("an accepted case");
+    let Evaluation { gradients, .. } = exact;
+    for ((name, gradient), (_, magnitudes)) in gradients.iter().zip(&magnitudes.gradients) {
+        let (_, tally) = tally.iter_mut().find(|(known, _)| known == name).expect("a differentiable input");
+        let step = gradient.len().div_ceil(MOST_ELEMENTS).max(1);
+        for at in (0..gradient.len()).step_by(step) {
+            if kink(case, at).is_some() {
+                tally.kinks += 1;
+                continue;
+            }
+            let (hand_written, magnitude) = (element(gradient, at), element(magnitudes, at));
+            let scale = scale(case, &inputs, at, magnitude);
+            if !finite(hand_written) || !finite(scale) || scale.to_f64() < 1e-270 && hand_written != Wide::ZERO {
+                tally.out_of_range += 1;
+                continue;
+            }
+            let dual = differentiated(case, name, at);
+            let error = (dual - hand_written).abs().to_f64();
+            assert!(
+                error <= TOLERANCE * scale.to_f64(),
+                "{}, gradient by {name} at {at}: {hand_written:?}, but the value's derivative is {dual:?}\n{}",
+                case.loss.kind().name(),
+                losscheck::golden::write_case(case)
+            );
+            tally.proven += 1;
+            tally.nonzero += usize::from(hand_written != Wide::ZERO);
+        }
+    }
+}
+
+#[test]
+fn gradients_are_the_derivatives_of_the_values() {
+    for &kind in LossKind::ALL {
+        let names = kind.signature().differentiable;
+        assert!(!names.is_empty(), "{} has no gradient", kind.name());
+        let mut tallies: Vec<_> = names.iter().map(|&name| (name, Tally::default())).collect();
+        for dtype in [DType::F32, DType::F64] {
+            for case in random_cases(kind, dtype) {
+                prove(&case, &mut tallies);
+            }
+        }
+        for (name, Tally { proven, nonzero, kinks, out_of_range }) in tallies {
+            let what = format!("{}, gradient by {name}", kind.name());
+            eprintln!("{what}: {proven} elements proven, {kinks} kinks, {out_of_range} out of range left out");
+            assert!(nonzero >= 300, "{what}: only {nonzero} elements that are not 0");
+            // Two in five of the generated probabilities are 0, 1 or all but.
+            let most = if kind == LossKind::BinaryCrossEntropy { 0.5 } else { 0.02 };
+            assert!((kinks as f64) < most * (proven + kinks) as f64, "{what}: {kinks} kinks beside {proven}");
+            assert!(out_of_range * 20 < proven, "{what}: {out_of_range} out of range beside {proven}");
+        }
+    }
+}
