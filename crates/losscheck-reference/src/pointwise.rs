@@ -176,50 +176,55 @@ impl<R: Real, const N: usize, const K: usize> Block<'_, R, N, K> {
     #[inline(always)]
     fn run<F: Pointwise<N>, const L: usize>(&mut self, formula: &F, at: usize, sums: &mut [R::Sum; L]) {
         let operands = self.operands.map(|operand| lanes::<R, L>(operand, at));
+        let operands_of = |lane: usize| -> [R; N] { std::array::from_fn(|n| operands[n][lane]) };
         let weight = self.weight.map(|weight| lanes::<R, L>(weight, at));
 
         let mut losses = [R::ZERO; L];
-        for lane in 0..L {
-            losses[lane] = formula.value(operands.map(|operand| operand[lane]));
+        for (lane, loss) in losses.iter_mut().enumerate() {
+            *loss = formula.value(operands_of(lane));
         }
         if let Some(weight) = weight {
-            for lane in 0..L {
-                losses[lane] = losses[lane] * weight[lane];
+            for (loss, &weight) in losses.iter_mut().zip(weight) {
+                *loss = *loss * weight;
             }
         }
         match &mut self.losses {
             Some(out) => out[at..at + L].copy_from_slice(&losses),
             None => {
-                for lane in 0..L {
-                    sums[lane] = sums[lane].plus(losses[lane]);
+                for (sum, &loss) in sums.iter_mut().zip(&losses) {
+                    *sum = sum.plus(loss);
                 }
             }
         }
 
-        if K == 0 || self.gradients.iter().all(Option::is_none) {
+        if self.gradients.iter().all(Option::is_none) {
             return;
         }
         let mut cotangents = match self.cotangents {
-            Some(cotangents) => lanes::<R, L>(cotangents, at),
+            Some(cotangents) => *lanes::<R, L>(cotangents, at),
             None => [self.common_cotangent; L],
         };
         if let Some(weight) = weight {
-            for lane in 0..L {
-                cotangents[lane] = cotangents[lane] * weight[lane];
+            for (cotangent, &weight) in cotangents.iter_mut().zip(weight) {
+                *cotangent = *cotangent * weight;
             }
         }
-        for (k, gradient) in self.gradients.iter_mut().enumerate() {
+        let mut slopes = [[R::ZERO; L]; N];
+        for (lane, &cotangent) in cotangents.iter().enumerate() {
+            let pulled = formula.pullback(cotangent, operands_of(lane));
+            for (slopes, slope) in slopes.iter_mut().zip(pulled) {
+                slopes[lane] = slope;
+            }
+        }
+        for (gradient, slopes) in self.gradients.iter_mut().zip(&slopes) {
             if let Some(gradient) = gradient {
-                let gradient = &mut gradient[at..at + L];
-                for lane in 0..L {
-                    gradient[lane] = formula.pullback(cotangents[lane], operands.map(|operand| operand[lane]))[k];
-                }
+                gradient[at..at + L].copy_from_slice(slopes);
             }
         }
     }
 }
 
 #[inline(always)]
-fn lanes<R: Copy, const L: usize>(slice: &[R], at: usize) -> [R; L] {
+fn lanes<R, const L: usize>(slice: &[R], at: usize) -> &[R; L] {
     slice[at..at + L].try_into().expect("a slice of L elements is an array of L elements")
 }

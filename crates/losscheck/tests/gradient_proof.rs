@@ -40,7 +40,8 @@ fn differentiated(case: &Case, name: &str, at: usize) -> Wide {
     terms.fold(Wide::ZERO, |sum, term| sum + term)
 }
 
-/// Why the value formula has another derivative here than the gradient that PyTorch documents, or none.
+/// Why the value formula has another derivative here than the gradient that PyTorch documents, or none. Where the pieces
+/// of Huber and smooth L1 meet, both have the same derivative; that of |d| at 0 is 0 by convention, in `Dual` too.
 fn kink(case: &Case, at: usize) -> Option<&'static str> {
     let x = || case.inputs["input"].to_f64()[at];
     match case.loss.kind() {
