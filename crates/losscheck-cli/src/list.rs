@@ -112,7 +112,7 @@ fn print(listing: &Listing, out: &mut dyn Write) -> io::Result<()> {
     let mut provided = table(["provided by"].into_iter().chain(listing.backends.iter().map(|backend| backend.name)), 9);
     for LossListing { loss, .. } in &listing.losses {
         let cells = listing.backends.iter().map(|backend| match backend.coverage[*loss].as_str() {
-            Some("native") => Cell::new("native").fg(Color::Green),
+            Some("native") => Cell::new("native").fg(Color::DarkGreen),
             Some("composed") => Cell::new("composed"),
             _ => missing(),
         });

@@ -33,9 +33,9 @@ pub(crate) fn tally(tally: Tally) -> Cell {
         lines.push(format!("{differ} differ"));
     }
     let color = match (differ, on_record) {
-        (0, 0) => Color::Green,
-        (0, _) => Color::Yellow,
-        _ => Color::Red,
+        (0, 0) => Color::DarkGreen,
+        (0, _) => Color::DarkYellow,
+        _ => Color::DarkRed,
     };
     Cell::new(lines.join("\n")).fg(color)
 }

@@ -12,8 +12,8 @@ const NAN: f64 = f64::NAN;
 const LN_2: f64 = std::f64::consts::LN_2;
 
 /// Of the logit 19.375, where sigmoid is 1 in f32 but for these.
-const SOFTPLUS_OF_MINUS: f64 = 3.850_741_915_353_510_3e-9;
-const SIGMOID_OF_MINUS: f64 = 3.850_741_907_939_403_6e-9;
+const SOFTPLUS_OF_MINUS: f64 = 3.850_741_915_353_51e-9;
+const SIGMOID_OF_MINUS: f64 = 3.850_741_907_939_404e-9;
 const EXP_OF_MINUS_100: f64 = 3.720_075_976_020_836e-44;
 
 fn array<R: Real>(shape: &[usize], elements: &[f64]) -> ArrayD<R> {

@@ -51,7 +51,9 @@ pub const ALL: &[Condition] = &[
     Condition {
         name: "extreme_probability",
         describes: "a probability p with p (1 - p) below 1e-11",
-        holds: |case| case.input("input").is_some_and(|input| input.to_f64().iter().any(|p| p * (1.0 - p) < 1e-11 || p.is_nan())),
+        holds: |case| {
+            case.input("input").is_some_and(|input| input.to_f64().iter().any(|p| p * (1.0 - p) < 1e-11 || p.is_nan()))
+        },
     },
     Condition {
         name: "many_classes",

@@ -114,7 +114,7 @@ struct RawTensor {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a number, \"NaN\", \"Infinity\" or \"-Infinity\"")]
+#[serde(untagged, expecting = "expected a number, \"NaN\", \"Infinity\" or \"-Infinity\"")]
 enum RawNumber {
     Integer(i64),
     Float(f64),

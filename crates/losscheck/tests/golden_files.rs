@@ -175,7 +175,9 @@ fn every_flag_is_used_and_every_file_has_rejections() {
 fn goldens_survive_writing_and_reading() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for &kind in LossKind::ALL {
-        let Goldens { cases, flags } = goldens(kind);
+        let Goldens { mut cases, flags } = goldens(kind);
+        // The large ones, drawn by seed, would be written out in full.
+        cases.retain(|case| case.inputs["input"].len() < 1000);
         let written: Vec<_> = cases.iter().map(golden::write_case).collect();
         let explained: Map<_, _> = flags
             .into_iter()

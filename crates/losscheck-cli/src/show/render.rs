@@ -144,7 +144,7 @@ fn verdicts(view: &View, out: &mut dyn Write) -> io::Result<()> {
 
 fn error(ulps: Option<f64>) -> Cell {
     match ulps {
-        None => Cell::new("∞").fg(Color::Red),
+        None => Cell::new("∞").fg(Color::DarkRed),
         Some(0.0) => Cell::new("0").add_attribute(comfy_table::Attribute::Dim),
         Some(ulps) => Cell::new(count(ulps)),
     }
