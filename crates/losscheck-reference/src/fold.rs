@@ -35,5 +35,9 @@ pub(crate) fn max<R: Real>(row: &[R]) -> (R, usize) {
         *maximum = maximum.maximum(x);
     }
     let maximum = maxima.into_iter().reduce(R::maximum).unwrap_or(lowest);
-    (maximum, row.iter().position(|&x| x == maximum).unwrap_or(0))
+    match row.iter().position(|&x| x == maximum) {
+        // The element itself, for a dual number has its own derivative.
+        Some(first) => (row[first], first),
+        None => (maximum, 0),
+    }
 }

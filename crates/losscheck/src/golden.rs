@@ -470,10 +470,15 @@ pub fn write_tensor(tensor: &Tensor) -> Value {
         _ => finite,
     };
     let data: Vec<Value> = match tensor.data() {
-        Data::F32(data) => data.iter().map(|&x| float(f64::from(x), json!(x))).collect(),
+        Data::F32(data) => data.iter().map(|&x| float(f64::from(x), shortest(x))).collect(),
         Data::F64(data) => data.iter().map(|&x| float(x, json!(x))).collect(),
         Data::I64(data) => data.iter().map(|x| json!(x)).collect(),
         Data::U8(data) => data.iter().map(|x| json!(x)).collect(),
     };
     json!({"dtype": tensor.dtype().name(), "shape": tensor.shape(), "data": data})
+}
+
+/// The shortest decimal that reads back to the same f32, which is what the f64 nearest to it prints.
+fn shortest(x: f32) -> Value {
+    json!(x.to_string().parse::<f64>().unwrap_or(f64::from(x)))
 }

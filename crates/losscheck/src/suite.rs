@@ -148,7 +148,7 @@ impl Run {
     }
 
     /// The deviation that excuses a difference.
-    fn excuse<'a>(&self, column: &'a Column, case: &Case, kind: Kind) -> Option<&'a Record> {
+    fn excuse<'a>(&'a self, column: &'a Column, case: &Case, kind: Kind) -> Option<&'a Record> {
         if self.strict {
             column.deviations.excuse_golden(case, kind)
         } else {
