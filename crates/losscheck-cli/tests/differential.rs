@@ -1,0 +1,41 @@
+//! Random cases of every loss on every backend, held against the oracle.
+
+use losscheck::backend::Backend;
+use losscheck::fuzz::{Plan, Report, fuzz};
+use losscheck::loss::LossKind;
+use losscheck::runner::without_panic_messages;
+use losscheck::suite::DataFolder;
+
+const SEED: u64 = 20_130;
+const CASES: usize = 16_000;
+
+fn run() -> Report {
+    let backends = losscheck_cli::backends();
+    let backends: Vec<&dyn Backend> = backends.iter().map(AsRef::as_ref).collect();
+    let plan = Plan { seed: SEED, cases: CASES, losses: LossKind::ALL.to_vec() };
+    without_panic_messages(|| fuzz(&plan, &backends, &DataFolder::shipped(), || {})).expect("the record can be read")
+}
+
+#[test]
+fn random_cases_differ_only_where_that_is_on_record() {
+    let report = run();
+    for witness in &report.witnesses {
+        eprintln!("{} on {}: {}", witness.backend, witness.case.id, witness.difference.message);
+    }
+    assert!(report.passed(), "repeat with `losscheck fuzz --cases {CASES} --seed {SEED}`");
+    for column in &report.columns {
+        for &loss in LossKind::ALL {
+            let tally = column.tallies[&loss];
+            let drawn = tally.agree + tally.on_record + tally.differ + tally.not_provided;
+            assert_eq!(drawn, CASES / LossKind::ALL.len(), "{} {}", column.name, loss.name());
+        }
+    }
+
+    let column = |name| report.columns.iter().find(|column| column.name == name).expect("the backend has run");
+    assert!(column("reference").excuses.is_empty(), "the reference needs no excuse");
+    // Random cases have teeth: they find by themselves what is known to be wrong.
+    let found = |loss: &str| column("candle-nn").excuses.iter().any(|excuse| excuse.record.loss == loss);
+    for loss in ["binary_cross_entropy_with_logits", "cross_entropy", "huber_loss"] {
+        assert!(found(loss), "candle-nn's {loss} deviates, and no random case shows it");
+    }
+}
