@@ -20,7 +20,8 @@ pub struct DataFolder(pub PathBuf);
 impl DataFolder {
     /// The `reference_data` of the workspace that this crate was built in.
     pub fn shipped() -> Self {
-        Self(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../reference_data"))
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+        Self(crates.and_then(Path::parent).unwrap_or(Path::new(".")).join("reference_data"))
     }
 
     /// The goldens and the tutorial's examples.

@@ -47,7 +47,8 @@ impl Pointwise<3> for Terms {
 
     fn pullback<R: Real>(&self, cotangent: R, [x, t, pos_weight]: [R; 3]) -> [R; 3] {
         let sigmoid = self.sigmoid(x);
-        let by_input = (pos_weight * t).abs() + ((pos_weight * t + R::ONE - t) * sigmoid).abs();
+        let factor = R::ONE + ((pos_weight - R::ONE) * t).abs();
+        let by_input = (pos_weight * t).abs() + factor * sigmoid;
         let by_target = (pos_weight * self.minus_ln_sigmoid(x)).abs() + self.minus_ln_sigmoid(-x);
         [cotangent * by_input, cotangent * by_target, R::ZERO]
     }

@@ -39,16 +39,26 @@ impl Options {
 }
 
 /// The linear part is a difference; everything else is a single term.
-struct Terms(SmoothL1Loss);
+struct Terms {
+    loss: SmoothL1Loss,
+    smallest_normal: f64,
+}
 
 impl Pointwise<2> for Terms {
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
-        let (d, beta) = ((x - t).abs(), R::from_f64(self.0.beta));
-        if d < beta { self.0.value([x, t]) } else { d + R::from_f64(0.5) * beta }
+        let (d, beta) = ((x - t).abs(), R::from_f64(self.loss.beta));
+        if d < beta { self.loss.value([x, t]) } else { d + R::from_f64(0.5) * beta }
     }
 
-    fn pullback<R: Real>(&self, cotangent: R, operands: [R; 2]) -> [R; 2] {
-        self.0.pullback(cotangent, operands).map(Real::abs)
+    fn pullback<R: Real>(&self, cotangent: R, [x, t]: [R; 2]) -> [R; 2] {
+        let (d, beta) = ((x - t).abs(), R::from_f64(self.loss.beta));
+        if d < beta {
+            // A subnormal difference may lose digits to the cotangent before the division by a small beta.
+            let slope = cotangent.abs() * (d.maximum(R::from_f64(self.smallest_normal)) / beta);
+            [slope, slope]
+        } else {
+            self.loss.pullback(cotangent, [x, t]).map(Real::abs)
+        }
     }
 }
 
@@ -60,7 +70,8 @@ impl Definition for Options {
     }
 
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
-        elements::pair_magnitudes(&Terms(self.loss(inputs)), self.reduction, inputs)
+        let terms = Terms { loss: self.loss(inputs), smallest_normal: inputs.smallest_normal() };
+        elements::pair_magnitudes(&terms, self.reduction, inputs)
     }
 
     fn cases(dtype: DType) -> BoxedStrategy<Case> {
