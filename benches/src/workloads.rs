@@ -42,88 +42,93 @@ pub fn all() -> impl Iterator<Item = Workload> {
 }
 
 /// The benchmark of a loss: the one place to add to for a new one.
-fn plan(loss: LossKind) -> Plan {
-    let pair = |loss, input, target| Plan { loss, shape: elements, tensors: vec![input, target] };
-    let classes = |loss, input| Plan { loss, shape: rows, tensors: vec![input, ("target", Draw::Class)] };
+fn plan(loss: LossKind, size: Size) -> Plan {
     let (logits, probabilities) = (Draw::Float(-4.0..4.0), Draw::Float(0.01..0.99));
     match loss {
         LossKind::BinaryCrossEntropy => {
-            let loss = Loss::BinaryCrossEntropy(Default::default());
-            pair(loss, ("input", probabilities.clone()), ("target", probabilities))
+            pair(Loss::BinaryCrossEntropy(Default::default()), size, probabilities.clone(), probabilities)
         }
         LossKind::BinaryCrossEntropyWithLogits => {
-            let loss = Loss::BinaryCrossEntropyWithLogits(Default::default());
-            pair(loss, ("input", logits), ("target", probabilities))
+            pair(Loss::BinaryCrossEntropyWithLogits(Default::default()), size, logits, probabilities)
         }
-        LossKind::CrossEntropy => classes(Loss::CrossEntropy(Default::default()), ("input", logits)),
-        LossKind::HuberLoss => pair(Loss::HuberLoss(Default::default()), ("input", logits.clone()), ("target", logits)),
-        LossKind::L1Loss => pair(Loss::L1Loss(Default::default()), ("input", logits.clone()), ("target", logits)),
-        LossKind::MseLoss => pair(Loss::MseLoss(Default::default()), ("input", logits.clone()), ("target", logits)),
-        LossKind::NllLoss => classes(Loss::NllLoss(Default::default()), ("input", Draw::Float(-8.0..-0.01))),
-        LossKind::SmoothL1Loss => {
-            pair(Loss::SmoothL1Loss(Default::default()), ("input", logits.clone()), ("target", logits))
-        }
+        LossKind::CrossEntropy => rows(Loss::CrossEntropy(Default::default()), size, logits),
+        LossKind::HuberLoss => pair(Loss::HuberLoss(Default::default()), size, logits.clone(), logits),
+        LossKind::L1Loss => pair(Loss::L1Loss(Default::default()), size, logits.clone(), logits),
+        LossKind::MseLoss => pair(Loss::MseLoss(Default::default()), size, logits.clone(), logits),
+        LossKind::NllLoss => rows(Loss::NllLoss(Default::default()), size, Draw::Float(-8.0..-0.01)),
+        LossKind::SmoothL1Loss => pair(Loss::SmoothL1Loss(Default::default()), size, logits.clone(), logits),
     }
+}
+
+/// Input and target of one shape.
+fn pair(loss: Loss, size: Size, input: Draw, target: Draw) -> Plan {
+    let shape = vec![elements(size)];
+    Plan { loss, tensors: vec![("input", shape.clone(), input), ("target", shape, target)] }
+}
+
+/// Rows of scores, and a class for each.
+fn rows(loss: Loss, size: Size, input: Draw) -> Plan {
+    let [rows, classes] = rows_and_classes(size);
+    let target = Draw::Integer(0..classes as i64);
+    Plan { loss, tensors: vec![("input", vec![rows, classes], input), ("target", vec![rows], target)] }
 }
 
 struct Plan {
     /// With PyTorch's defaults unless there is a reason.
     loss: Loss,
-    /// The shape of the input.
-    shape: fn(Size) -> Vec<usize>,
-    /// The tensors by name, in the order in which they are drawn.
-    tensors: Vec<(&'static str, Draw)>,
+    /// The tensors by name, in the order in which they are drawn; the first has the gradient that is timed.
+    tensors: Vec<(&'static str, Vec<usize>, Draw)>,
 }
 
 /// How a tensor is filled.
 #[derive(Clone)]
 enum Draw {
-    /// In the shape of the input, evenly from a range.
+    /// Evenly from a range.
     Float(Range<f64>),
-    /// A class for each row of the input.
-    Class,
+    /// Evenly from a range of integers.
+    Integer(Range<i64>),
 }
 
-fn elements(size: Size) -> Vec<usize> {
+fn elements(size: Size) -> usize {
     match size {
-        Size::Small => vec![128],
-        Size::Cache => vec![1 << 15],
-        Size::Large => vec![1 << 24],
+        Size::Small => 128,
+        Size::Cache => 1 << 15,
+        Size::Large => 1 << 24,
     }
 }
 
-fn rows(size: Size) -> Vec<usize> {
+fn rows_and_classes(size: Size) -> [usize; 2] {
     match size {
-        Size::Small => vec![8, 10],
-        Size::Cache => vec![32, 1000],
-        Size::Large => vec![1 << 14, 1000],
+        Size::Small => [8, 10],
+        Size::Cache => [32, 1000],
+        Size::Large => [1 << 14, 1000],
     }
 }
 
 impl Draw {
-    fn tensor(&self, rng: &mut Rng, dtype: DType, shape: &[usize]) -> Tensor {
-        match (self, shape) {
-            (Draw::Float(range), _) => {
+    fn tensor(self, rng: &mut Rng, dtype: DType, shape: Vec<usize>) -> Tensor {
+        let count = shape.iter().product();
+        match self {
+            Draw::Float(range) => {
                 let width = range.end - range.start;
-                let drawn = (0..shape.iter().product()).map(|_| range.start + width * rng.f64()).collect();
-                generate::floats(dtype, shape.to_vec(), drawn)
+                let drawn = (0..count).map(|_| range.start + width * rng.f64()).collect();
+                generate::floats(dtype, shape, drawn)
             }
-            (Draw::Class, &[rows, classes]) => {
-                let drawn = (0..rows).map(|_| rng.i64(0..classes as i64)).collect();
-                Tensor::new(vec![rows], Data::I64(drawn)).expect("as many classes as rows")
+            Draw::Integer(range) => {
+                let drawn = (0..count).map(|_| rng.i64(range.clone())).collect();
+                Tensor::new(shape, Data::I64(drawn)).expect("as many elements as the shape asks for")
             }
-            (Draw::Class, _) => unreachable!("losses over classes have inputs of rows and classes"),
         }
     }
 }
 
 impl Workload {
-    /// The shape of the input.
+    /// The shape of the first tensor.
     pub fn shape(self) -> Vec<usize> {
-        (plan(self.loss).shape)(self.size)
+        plan(self.loss, self.size).tensors.swap_remove(0).1
     }
 
-    /// The number of elements of the input: what times are divided by.
+    /// The number of elements of the first tensor: what times are divided by.
     pub fn elements(self) -> usize {
         self.shape().iter().product()
     }
@@ -140,12 +145,13 @@ impl Workload {
 
     /// The case, the same each time.
     pub fn case(self) -> Case {
-        let (plan, shape) = (plan(self.loss), self.shape());
+        let Plan { loss, tensors } = plan(self.loss, self.size);
         let mut rng = Rng::with_seed(SEED);
-        let tensor = |(name, draw): &(&str, Draw)| ((*name).to_owned(), draw.tensor(&mut rng, self.dtype, &shape));
-        let inputs: Tensors = plan.tensors.iter().map(tensor).collect();
+        let mut tensor =
+            |(name, shape, draw): (&str, Vec<usize>, Draw)| (name.to_owned(), draw.tensor(&mut rng, self.dtype, shape));
+        let inputs: Tensors = tensors.into_iter().map(&mut tensor).collect();
         let id = format!("{}/{}/benchmark-{}", self.loss.name(), self.dtype.name(), self.shape_name());
-        Case { id, loss: plan.loss, flags: Vec::new(), inputs, cotangent: None, expected: None, printed: None }
+        Case { id, loss, flags: Vec::new(), inputs, cotangent: None, expected: None, printed: None }
     }
 }
 

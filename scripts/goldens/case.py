@@ -4,7 +4,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 
@@ -42,15 +42,17 @@ class Case:
 
 @dataclass(frozen=True)
 class Loss:
-    """A function of torch.nn.functional, the inputs that it differentiates, and its cases."""
+    """A loss, the inputs that it differentiates, its cases, and the function that it is in PyTorch: where none is given,
+    that of torch.nn.functional by its name."""
 
     name: str
     differentiable: tuple[str, ...]
     cases: Callable[[], Iterable[Case]]
-    function: Callable[..., torch.Tensor] = field(init=False)
+    function: Callable[..., torch.Tensor] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "function", getattr(torch.nn.functional, self.name))
+        if self.function is None:
+            object.__setattr__(self, "function", getattr(torch.nn.functional, self.name))
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,9 @@ def options_name(options: Options) -> str:
 def evaluate(loss: Loss, case: Case) -> Answer | Rejection:
     """Asks PyTorch. The flags say what to expect of it, so that a change of its mind does not pass unseen."""
     tensors = {key: tensor.torch() for key, tensor in case.inputs.items()}
-    leaves = {key: tensors[key] for key in loss.differentiable if tensors[key].is_floating_point()}
+    leaves = {
+        key: tensors[key] for key in loss.differentiable if key in tensors and tensors[key].is_floating_point()
+    }
     for leaf in leaves.values():
         leaf.requires_grad_()
     answer = _call(loss, case, tensors, leaves)

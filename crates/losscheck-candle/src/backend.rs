@@ -62,7 +62,7 @@ impl Adapter {
     fn workload<'a>(&'a self, case: &'a Case, pass: Pass) -> Option<Box<dyn FnMut() + 'a>> {
         let tracked: &[&str] = match pass {
             Pass::Forward => &[],
-            Pass::ForwardAndGradient => &["input"],
+            Pass::ForwardAndGradient => &case.loss.kind().signature().differentiable[..1],
         };
         let inputs = Inputs::new(case, tracked, self.to_candle).ok()?;
         let cotangent = case.cotangent.as_ref().map(self.to_candle).transpose().ok()?;

@@ -30,6 +30,8 @@ struct Listing {
 struct LossListing {
     /// PyTorch's functional name.
     loss: &'static str,
+    /// The name of its class in `torch.nn`.
+    class: &'static str,
     /// The tensors that it takes.
     inputs: Vec<InputListing>,
     /// The options with their defaults.
@@ -77,7 +79,7 @@ impl LossListing {
         let inputs = signature.required.iter().map(input(true)).chain(optional).collect();
         let defaults = loss.read_options(Map::new().into()).expect("every option has a default");
         let Value::Object(options) = defaults.write_options() else { unreachable!("options are an object") };
-        Self { loss: loss.name(), inputs, options }
+        Self { loss: loss.name(), class: loss.class(), inputs, options }
     }
 }
 
@@ -98,14 +100,19 @@ fn coverage_name(coverage: Coverage) -> &'static str {
 }
 
 fn print(listing: &Listing, out: &mut dyn Write) -> io::Result<()> {
-    let mut losses = table(["loss", "inputs", "options"], 3);
-    for LossListing { loss, inputs, options } in &listing.losses {
+    let mut losses = table(["loss", "class", "inputs", "options"], 4);
+    for LossListing { loss, class, inputs, options } in &listing.losses {
         let inputs = inputs.iter().map(
             |InputListing { name, required, .. }| {
                 if *required { (*name).to_owned() } else { format!("[{name}]") }
             },
         );
-        losses.add_row([(*loss).to_owned(), inputs.collect::<Vec<_>>().join(", "), self::options(options)]);
+        losses.add_row([
+            (*loss).to_owned(),
+            (*class).to_owned(),
+            inputs.collect::<Vec<_>>().join(", "),
+            self::options(options),
+        ]);
     }
     writeln!(out, "{}\n", losses.trim_fmt())?;
 

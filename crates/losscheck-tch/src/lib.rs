@@ -66,9 +66,10 @@ impl Backend for Tch {
 
     fn workload<'a>(&'a self, case: &'a Case, pass: Pass) -> Option<Box<dyn FnMut() + 'a>> {
         use_one_thread();
+        let leaf = &case.loss.kind().signature().differentiable[..1];
         let inputs = match pass {
             Pass::Forward => Inputs::new(case, &[]).ok()?,
-            Pass::ForwardAndGradient => Inputs::new(case, &["input"]).ok()?,
+            Pass::ForwardAndGradient => Inputs::new(case, leaf).ok()?,
         };
         let cotangent = cotangent(case).ok()?;
         let work = move || -> Result<()> {
@@ -79,7 +80,7 @@ impl Backend for Tch {
                 }
                 Pass::ForwardAndGradient => {
                     let value = losses::call(&case.loss, &inputs)?;
-                    black_box(gradients(&value, cotangent.as_ref(), &[inputs.require("input")?])?);
+                    black_box(gradients(&value, cotangent.as_ref(), &[inputs.require(leaf[0])?])?);
                 }
             }
             Ok(())

@@ -10,16 +10,12 @@ use crate::{Rejection, Result};
 
 /// Calls the loss.
 pub(crate) fn call(loss: &Loss, inputs: &Inputs) -> Result<Tensor> {
-    let reduction = match loss.reduction() {
-        losscheck_reference::Reduction::None => tch::Reduction::None,
-        losscheck_reference::Reduction::Mean => tch::Reduction::Mean,
-        losscheck_reference::Reduction::Sum => tch::Reduction::Sum,
-    };
-    let (input, target) = (inputs.require("input")?, inputs.require("target")?);
+    let tensor = |name| inputs.require(name);
     let (weight, pos_weight) = (inputs.get("weight"), inputs.get("pos_weight"));
 
     Ok(match loss {
-        Loss::BinaryCrossEntropy(_) => {
+        Loss::BinaryCrossEntropy(options) => {
+            let (input, target) = (tensor("input")?, tensor("target")?);
             // Python.
             if target.size() != input.size() {
                 return Err(Rejection(format!(
@@ -31,9 +27,10 @@ pub(crate) fn call(loss: &Loss, inputs: &Inputs) -> Result<Tensor> {
             }
             // Python.
             let weight = weight.map(|weight| broadcast(weight, target)).transpose()?.map(|(weight, _)| weight);
-            input.f_binary_cross_entropy(target, weight, reduction)?
+            input.f_binary_cross_entropy(target, weight, reduction(options.reduction))?
         }
-        Loss::BinaryCrossEntropyWithLogits(_) => {
+        Loss::BinaryCrossEntropyWithLogits(options) => {
+            let (input, target) = (tensor("input")?, tensor("target")?);
             // Python.
             if target.size() != input.size() {
                 return Err(Rejection(format!(
@@ -42,30 +39,43 @@ pub(crate) fn call(loss: &Loss, inputs: &Inputs) -> Result<Tensor> {
                     input.size(),
                 )));
             }
-            input.f_binary_cross_entropy_with_logits(target, weight, pos_weight, reduction)?
+            input.f_binary_cross_entropy_with_logits(target, weight, pos_weight, reduction(options.reduction))?
         }
         Loss::CrossEntropy(options) => {
+            let (input, target) = (tensor("input")?, tensor("target")?);
+            let reduction = reduction(options.reduction);
             input.f_cross_entropy_loss(target, weight, reduction, options.ignore_index, options.label_smoothing)?
         }
         Loss::HuberLoss(options) => {
-            let (input, target) = broadcast(input, target)?; // Python
-            input.f_huber_loss(&target, reduction, options.delta)?
+            let (input, target) = broadcast(tensor("input")?, tensor("target")?)?; // Python
+            input.f_huber_loss(&target, reduction(options.reduction), options.delta)?
         }
-        Loss::L1Loss(_) => {
-            let (input, target) = broadcast(input, target)?; // Python
-            input.f_l1_loss(&target, reduction)?
+        Loss::L1Loss(options) => {
+            let (input, target) = broadcast(tensor("input")?, tensor("target")?)?; // Python
+            input.f_l1_loss(&target, reduction(options.reduction))?
         }
-        Loss::MseLoss(_) => {
-            let (input, target) = broadcast(input, target)?; // Python
-            input.f_mse_loss(&target, reduction)?
+        Loss::MseLoss(options) => {
+            let (input, target) = broadcast(tensor("input")?, tensor("target")?)?; // Python
+            input.f_mse_loss(&target, reduction(options.reduction))?
         }
-        Loss::NllLoss(options) => input.f_nll_loss_nd(target, weight, reduction, options.ignore_index)?,
+        Loss::NllLoss(options) => {
+            let reduction = reduction(options.reduction);
+            tensor("input")?.f_nll_loss_nd(tensor("target")?, weight, reduction, options.ignore_index)?
+        }
         Loss::SmoothL1Loss(options) => {
-            let (input, target) = broadcast(input, target)?; // Python
+            let (input, target) = broadcast(tensor("input")?, tensor("target")?)?; // Python
             // Python calls l1_loss where beta is 0. Left out: libtorch's own gradient at a difference of 0 is a finding.
-            input.f_smooth_l1_loss(&target, reduction, options.beta)?
+            input.f_smooth_l1_loss(&target, reduction(options.reduction), options.beta)?
         }
     })
+}
+
+fn reduction(reduction: losscheck_reference::Reduction) -> tch::Reduction {
+    match reduction {
+        losscheck_reference::Reduction::None => tch::Reduction::None,
+        losscheck_reference::Reduction::Mean => tch::Reduction::Mean,
+        losscheck_reference::Reduction::Sum => tch::Reduction::Sum,
+    }
 }
 
 /// `torch.broadcast_tensors`. The operators broadcast by themselves too, but the gradients of all but `l1_loss` then

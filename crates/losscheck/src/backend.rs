@@ -20,7 +20,8 @@ pub trait Backend: Sync {
     fn evaluate(&self, case: &Case) -> Outcome;
 
     /// The case as a closure to time, its inputs converted beforehand; `None` where the backend has no such loss or
-    /// refuses the case. [`Pass::ForwardAndGradient`] takes the gradient of `input` alone, as training does.
+    /// refuses the case. [`Pass::ForwardAndGradient`] takes the gradient of the first differentiable input alone, as
+    /// training does.
     fn workload<'a>(&'a self, case: &'a Case, pass: Pass) -> Option<Box<dyn FnMut() + 'a>>;
 }
 
@@ -51,6 +52,6 @@ pub enum Outcome {
 pub enum Pass {
     /// The value alone, without recording a graph.
     Forward,
-    /// The value and the gradient of `input`.
+    /// The value and the gradient of the first differentiable input.
     ForwardAndGradient,
 }

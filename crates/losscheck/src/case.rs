@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::loss::Loss;
 use crate::tensor::{DType, Tensor};
 
-/// Tensors by PyTorch's names: `input`, `target`, `weight`, `pos_weight`.
+/// Tensors by PyTorch's names: `input`, `target`, `weight`.
 pub type Tensors = BTreeMap<String, Tensor>;
 
 /// One evaluation to make and, where it is known, its result.
@@ -56,9 +56,10 @@ impl Case {
         self.inputs.get(name)
     }
 
-    /// The dtype that the loss is computed in: that of `input`.
+    /// The dtype that the loss is computed in: that of its first tensor.
     pub fn dtype(&self) -> DType {
-        self.inputs.get("input").map_or(DType::F32, Tensor::dtype)
+        let first = self.loss.kind().signature().first();
+        self.inputs.get(first).map_or(DType::F32, Tensor::dtype)
     }
 
     /// The names of the inputs whose gradient the case asks for.

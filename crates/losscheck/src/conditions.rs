@@ -87,13 +87,13 @@ pub fn holds(name: &str, case: &Case) -> Option<bool> {
     ALL.iter().find(|condition| condition.name == name).map(|condition| (condition.holds)(case))
 }
 
-/// Whether input and target broadcast to more than 16 elements.
+/// Whether the tensors broadcast to more than 16 elements.
 fn broadcasts_to_many(case: &Case) -> bool {
-    let dims = |name| case.input(name).map_or(&[][..], Tensor::shape);
-    let (input, target) = (dims("input"), dims("target"));
-    let rank = input.len().max(target.len());
+    let shapes: Vec<_> = case.inputs.values().map(Tensor::shape).collect();
+    let rank = shapes.iter().map(|shape| shape.len()).max().unwrap_or(0);
     let dim = |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |axis| shape[axis]);
-    (0..rank).map(|axis| dim(input, axis).max(dim(target, axis))).product::<usize>() > 16
+    let dims = (0..rank).map(|axis| shapes.iter().map(|shape| dim(shape, axis)).max().unwrap_or(1));
+    dims.product::<usize>() > 16
 }
 
 fn any(case: &Case, predicate: impl Fn(f64) -> bool) -> bool {

@@ -29,6 +29,10 @@ pub trait Definition: Sized {
     /// Where the reference refuses the inputs.
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error>;
 
+    /// The same with the losses of the elements or rows left as they are.
+    #[must_use]
+    fn unreduced(&self) -> Self;
+
     /// Random cases, edge values included.
     fn cases(dtype: DType) -> BoxedStrategy<Case>;
 }
@@ -51,8 +55,17 @@ pub struct Signature {
     pub required: &'static [&'static str],
     /// Those that it may hold.
     pub optional: &'static [&'static str],
-    /// Those that have a gradient, where they are floats.
+    /// Those that may hold integers: class indices, lengths.
+    pub integers: &'static [&'static str],
+    /// Those that have a gradient, where they are floats; the first is the one that training needs.
     pub differentiable: &'static [&'static str],
+}
+
+impl Signature {
+    /// The tensor whose dtype the loss is computed in.
+    pub fn first(self) -> &'static str {
+        self.required[0]
+    }
 }
 
 /// The tensors of a case, read in one arithmetic.

@@ -257,23 +257,26 @@ fn read_case(raw: RawCase) -> Result<Case, Problem> {
             return Err(Problem::new(format!("inputs.{name}"), format!("missing, expected a tensor for {}", raw.loss)));
         }
     }
-    for (name, tensor) in &inputs {
+    for name in inputs.keys() {
         if !signature.required.iter().chain(signature.optional).any(|known| known == name) {
             let names = [signature.required, signature.optional].concat().join(", ");
             return Err(Problem::new(format!("inputs.{name}"), format!("unknown, expected one of {names}")));
         }
-        let wrong = match name.as_str() {
-            "target" => false,
-            "input" => !tensor.dtype().is_float(),
-            _ => tensor.dtype() != inputs["input"].dtype(),
-        } || (tensor.dtype().is_float() && tensor.dtype() != inputs["input"].dtype());
-        if wrong {
-            let expected = if name == "input" { "f32 or f64" } else { inputs["input"].dtype().name() };
+    }
+    let dtype = inputs[signature.first()].dtype();
+    for (name, tensor) in &inputs {
+        let fits = if tensor.dtype().is_float() {
+            tensor.dtype() == dtype
+        } else {
+            // A target of integers is for the loss to refuse.
+            signature.integers.contains(&name.as_str()) || name == "target"
+        };
+        if !fits {
+            let expected = if name == signature.first() { "f32 or f64" } else { dtype.name() };
             let message = format!("`{}`, expected {expected}", tensor.dtype().name());
             return Err(Problem::new(format!("inputs.{name}.dtype"), message));
         }
     }
-    let dtype = inputs["input"].dtype();
     let cotangent = raw.cotangent.map(|raw| tensor(raw, "cotangent")).transpose()?;
     let expected = raw.expected.map(|raw| read_expected(raw, signature.differentiable, &inputs)).transpose()?;
     let of_results = match &expected {

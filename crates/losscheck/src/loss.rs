@@ -1,6 +1,6 @@
 //! The one list of losses. Tests, goldens, generators and benchmarks are driven by [`LossKind::ALL`].
 
-use losscheck_reference::{Error, Real, Reduction, Wide};
+use losscheck_reference::{Error, Real, Wide};
 use proptest::strategy::BoxedStrategy;
 
 use crate::case::Case;
@@ -9,9 +9,9 @@ use crate::losses;
 use crate::tensor::DType;
 
 /// Declares the list: for each loss its variant, the module under `losses`, whose `Options` implement
-/// [`Definition`].
+/// [`Definition`], and its class in `torch.nn`.
 macro_rules! losses {
-    ($($variant:ident = $module:ident,)*) => {
+    ($($variant:ident = $module:ident, $class:ident;)*) => {
         /// A loss, without its options.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum LossKind {
@@ -32,6 +32,13 @@ macro_rules! losses {
             pub fn name(self) -> &'static str {
                 match self {
                     $(LossKind::$variant => stringify!($module),)*
+                }
+            }
+
+            /// The name of its class in `torch.nn`.
+            pub fn class(self) -> &'static str {
+                match self {
+                    $(LossKind::$variant => stringify!($class),)*
                 }
             }
 
@@ -99,22 +106,11 @@ macro_rules! losses {
                 }
             }
 
-            /// The same with another reduction.
+            /// The same with the losses of the elements or rows left as they are.
             #[must_use]
-            pub fn with_reduction(&self, reduction: Reduction) -> Self {
+            pub fn unreduced(&self) -> Self {
                 match self {
-                    $(Loss::$variant(options) => {
-                        let mut options = options.clone();
-                        options.reduction = reduction;
-                        Loss::$variant(options)
-                    })*
-                }
-            }
-
-            /// How the elements' losses are put together.
-            pub fn reduction(&self) -> Reduction {
-                match self {
-                    $(Loss::$variant(options) => options.reduction,)*
+                    $(Loss::$variant(options) => Loss::$variant(options.unreduced()),)*
                 }
             }
         }
@@ -122,14 +118,14 @@ macro_rules! losses {
 }
 
 losses! {
-    BinaryCrossEntropy = binary_cross_entropy,
-    BinaryCrossEntropyWithLogits = binary_cross_entropy_with_logits,
-    CrossEntropy = cross_entropy,
-    HuberLoss = huber_loss,
-    L1Loss = l1_loss,
-    MseLoss = mse_loss,
-    NllLoss = nll_loss,
-    SmoothL1Loss = smooth_l1_loss,
+    BinaryCrossEntropy = binary_cross_entropy, BCELoss;
+    BinaryCrossEntropyWithLogits = binary_cross_entropy_with_logits, BCEWithLogitsLoss;
+    CrossEntropy = cross_entropy, CrossEntropyLoss;
+    HuberLoss = huber_loss, HuberLoss;
+    L1Loss = l1_loss, L1Loss;
+    MseLoss = mse_loss, MSELoss;
+    NllLoss = nll_loss, NLLLoss;
+    SmoothL1Loss = smooth_l1_loss, SmoothL1Loss;
 }
 
 impl std::str::FromStr for LossKind {

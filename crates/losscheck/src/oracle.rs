@@ -1,6 +1,6 @@
 //! The truth: the reference's formulas in wide arithmetic.
 
-use losscheck_reference::{Error, Real, Reduction, Wide};
+use losscheck_reference::{Error, Real, Wide};
 
 use crate::case::Case;
 use crate::definition::{Arrays, Evaluation, Wanted};
@@ -44,6 +44,6 @@ fn overflows(case: &Case, inputs: &Arrays<Wide>) -> Result<bool, Error> {
     if !exceeds(largest.powf(0.25)) {
         return Ok(false);
     }
-    let each = case.loss.with_reduction(Reduction::None).magnitudes(&inputs.without_cotangent())?;
+    let each = case.loss.unreduced().magnitudes(&inputs.without_cotangent())?;
     Ok(each.outputs().any(|(_, magnitudes)| magnitudes.iter().any(|x| x.abs().to_f64() > end)))
 }

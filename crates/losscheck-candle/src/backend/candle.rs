@@ -36,34 +36,46 @@ impl Backend for Candle {
 }
 
 fn evaluate(case: &Case, inputs: &Inputs) -> Result<Tensor> {
-    let (input, target) = (inputs.require("input")?, inputs.require("target")?);
-    let weight = inputs.get("weight");
-    let reduction = reduction(case);
+    let tensor = |name| inputs.require(name);
     match &case.loss {
-        Loss::BinaryCrossEntropy(_) => losses::binary_cross_entropy(input, target, weight, reduction),
-        Loss::BinaryCrossEntropyWithLogits(_) => {
-            losses::binary_cross_entropy_with_logits(input, target, weight, inputs.get("pos_weight"), reduction)
+        Loss::BinaryCrossEntropy(options) => {
+            let weight = inputs.get("weight");
+            losses::binary_cross_entropy(tensor("input")?, tensor("target")?, weight, reduction(options.reduction))
         }
+        Loss::BinaryCrossEntropyWithLogits(options) => losses::binary_cross_entropy_with_logits(
+            tensor("input")?,
+            tensor("target")?,
+            inputs.get("weight"),
+            inputs.get("pos_weight"),
+            reduction(options.reduction),
+        ),
         Loss::CrossEntropy(options) => {
-            let (ignore_index, label_smoothing) = (options.ignore_index, options.label_smoothing);
-            let options = CrossEntropyOptions { ignore_index, label_smoothing, reduction };
-            losses::cross_entropy(input, target, weight, options)
+            let options = CrossEntropyOptions {
+                ignore_index: options.ignore_index,
+                label_smoothing: options.label_smoothing,
+                reduction: reduction(options.reduction),
+            };
+            losses::cross_entropy(tensor("input")?, tensor("target")?, inputs.get("weight"), options)
         }
-        Loss::HuberLoss(options) => losses::huber_loss(input, target, HuberOptions { delta: options.delta, reduction }),
-        Loss::L1Loss(_) => losses::l1_loss(input, target, reduction),
-        Loss::MseLoss(_) => losses::mse_loss(input, target, reduction),
+        Loss::HuberLoss(options) => {
+            let options = HuberOptions { delta: options.delta, reduction: reduction(options.reduction) };
+            losses::huber_loss(tensor("input")?, tensor("target")?, options)
+        }
+        Loss::L1Loss(options) => losses::l1_loss(tensor("input")?, tensor("target")?, reduction(options.reduction)),
+        Loss::MseLoss(options) => losses::mse_loss(tensor("input")?, tensor("target")?, reduction(options.reduction)),
         Loss::NllLoss(options) => {
-            let options = NllOptions { ignore_index: options.ignore_index, reduction };
-            losses::nll_loss(input, target, weight, options)
+            let options = NllOptions { ignore_index: options.ignore_index, reduction: reduction(options.reduction) };
+            losses::nll_loss(tensor("input")?, tensor("target")?, inputs.get("weight"), options)
         }
         Loss::SmoothL1Loss(options) => {
-            losses::smooth_l1_loss(input, target, SmoothL1Options { beta: options.beta, reduction })
+            let options = SmoothL1Options { beta: options.beta, reduction: reduction(options.reduction) };
+            losses::smooth_l1_loss(tensor("input")?, tensor("target")?, options)
         }
     }
 }
 
-fn reduction(case: &Case) -> Reduction {
-    match case.loss.reduction() {
+fn reduction(reduction: losscheck_reference::Reduction) -> Reduction {
+    match reduction {
         losscheck_reference::Reduction::None => Reduction::None,
         losscheck_reference::Reduction::Mean => Reduction::Mean,
         losscheck_reference::Reduction::Sum => Reduction::Sum,

@@ -33,7 +33,7 @@ impl Backend for CandleNn {
             | LossKind::HuberLoss
             | LossKind::MseLoss
             | LossKind::NllLoss => Coverage::Native,
-            LossKind::BinaryCrossEntropy | LossKind::L1Loss | LossKind::SmoothL1Loss => Coverage::Missing,
+            _ => Coverage::Missing,
         }
     }
 
@@ -64,16 +64,20 @@ fn evaluate(case: &Case, inputs: &Inputs) -> Result<Tensor> {
 
 /// What of the case candle-nn lacks.
 fn lack(case: &Case) -> Option<&'static str> {
-    let class_lack = |ignore_index| class_lack(case, ignore_index);
-    let lack = match &case.loss {
-        Loss::BinaryCrossEntropy(_) | Loss::L1Loss(_) | Loss::SmoothL1Loss(_) => Some("candle-nn has no such loss"),
-        Loss::BinaryCrossEntropyWithLogits(_) => case.input("pos_weight").map(|_| "candle-nn has no pos_weight"),
-        Loss::CrossEntropy(options) if options.label_smoothing != 0. => Some("candle-nn has no label_smoothing"),
-        Loss::CrossEntropy(options) => class_lack(options.ignore_index),
-        Loss::NllLoss(options) => class_lack(options.ignore_index),
-        Loss::HuberLoss(_) | Loss::MseLoss(_) => broadcast_lack(case),
+    let (reduction, lack) = match &case.loss {
+        Loss::BinaryCrossEntropyWithLogits(options) => {
+            (options.reduction, case.input("pos_weight").map(|_| "candle-nn has no pos_weight"))
+        }
+        Loss::CrossEntropy(options) if options.label_smoothing != 0. => {
+            (options.reduction, Some("candle-nn has no label_smoothing"))
+        }
+        Loss::CrossEntropy(options) => (options.reduction, class_lack(case, options.ignore_index)),
+        Loss::NllLoss(options) => (options.reduction, class_lack(case, options.ignore_index)),
+        Loss::HuberLoss(options) => (options.reduction, broadcast_lack(case)),
+        Loss::MseLoss(options) => (options.reduction, broadcast_lack(case)),
+        _ => return Some("candle-nn has no such loss"),
     };
-    lack.or_else(|| match case.loss.reduction() {
+    lack.or_else(|| match reduction {
         Reduction::Mean if case.input("weight").is_some() => Some("candle-nn has no weight"),
         Reduction::Mean => None,
         Reduction::None | Reduction::Sum => Some("candle-nn has no reduction but the mean"),

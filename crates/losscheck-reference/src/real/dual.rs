@@ -118,6 +118,19 @@ impl<R: Real> Real for Dual<R> {
     fn ln_1p(self) -> Self {
         self.chain(self.value.ln_1p(), R::ONE / (R::ONE + self.value))
     }
+
+    fn exp_m1(self) -> Self {
+        self.chain(self.value.exp_m1(), self.value.exp())
+    }
+
+    fn sqrt(self) -> Self {
+        let root = self.value.sqrt();
+        self.chain(root, R::ONE / (root + root))
+    }
+
+    fn powf(self, exponent: f64) -> Self {
+        self.chain(self.value.powf(exponent), R::from_f64(exponent) * self.value.powf(exponent - 1.0))
+    }
 }
 
 /// A sum of values beside the sum of their derivatives.

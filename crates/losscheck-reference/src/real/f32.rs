@@ -46,6 +46,20 @@ impl Real for f32 {
     }
 
     #[inline(always)]
+    fn exp_m1(self) -> Self {
+        libm::expm1f(self)
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        f32::sqrt(self)
+    }
+
+    fn powf(self, exponent: f64) -> Self {
+        libm::powf(self, exponent as f32)
+    }
+
+    #[inline(always)]
     fn vectorize<T>(kernel: impl FnOnce() -> T) -> T {
         pulp::Arch::new().dispatch(kernel)
     }

@@ -45,6 +45,20 @@ impl Real for f64 {
     }
 
     #[inline(always)]
+    fn exp_m1(self) -> Self {
+        libm::expm1(self)
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        f64::sqrt(self)
+    }
+
+    fn powf(self, exponent: f64) -> Self {
+        libm::pow(self, exponent)
+    }
+
+    #[inline(always)]
     fn vectorize<T>(kernel: impl FnOnce() -> T) -> T {
         pulp::Arch::new().dispatch(kernel)
     }

@@ -55,6 +55,15 @@ pub trait Real:
     /// ln(1 + `self`), without the rounding of the sum; within 1 ULP for floats.
     fn ln_1p(self) -> Self;
 
+    /// e to the power of `self`, minus 1, without the rounding of the difference; within 1 ULP for floats.
+    fn exp_m1(self) -> Self;
+
+    /// The square root, correctly rounded for floats; NaN below 0.
+    fn sqrt(self) -> Self;
+
+    /// `self` to the power of `exponent`, as IEEE 754's `pow`; within 1 ULP for floats.
+    fn powf(self, exponent: f64) -> Self;
+
     /// The larger of the two; NaN if either is.
     #[inline(always)]
     fn maximum(self, other: Self) -> Self {

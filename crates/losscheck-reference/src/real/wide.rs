@@ -50,6 +50,16 @@ impl Wide {
         })
     }
 
+    /// e^r - 1 for |r| up to about 1/2: from r/512, where it is a short Taylor series, by squarings, through which
+    /// (1 + y)^2 - 1 = y (2 + y) keeps its digits.
+    fn exp_m1_near_0(self) -> Self {
+        const SQUARINGS: i32 = 9;
+        let r = self.times_power_of_two(-SQUARINGS);
+        let series = INVERSES.iter().rev().fold(Self::ONE, |sum, &inverse| Self::ONE + sum * r * inverse);
+        let two = Self::from_f64(2.0);
+        (0..SQUARINGS).fold(r * series, |y, _| y * (two + y))
+    }
+
     /// 2 atanh(s), for small s, by its series.
     fn twice_atanh(s: Self) -> Self {
         let square = s * s;
@@ -149,20 +159,44 @@ impl Real for Wide {
         if self.high().is_sign_negative() { -self } else { self }
     }
 
-    /// e^x = 2^n (e^(r/512))^512, where e^(r/512) - 1 is a short Taylor series and (1 + y)^2 - 1 = y (2 + y) keeps its
-    /// digits through the squarings.
     fn exp(self) -> Self {
-        const SQUARINGS: i32 = 9;
         let x = self.high();
         if !(-746.0..=710.0).contains(&x) {
             return Self::from_f64(x.exp());
         }
         let n = (x / std::f64::consts::LN_2).round();
-        let r = (self - LN_2 * Self::from_f64(n)).times_power_of_two(-SQUARINGS);
-        let series = INVERSES.iter().rev().fold(Self::ONE, |sum, &inverse| Self::ONE + sum * r * inverse);
-        let two = Self::from_f64(2.0);
-        let y = (0..SQUARINGS).fold(r * series, |y, _| y * (two + y));
-        (Self::ONE + y).times_power_of_two(n as i32)
+        (Self::ONE + (self - LN_2 * Self::from_f64(n)).exp_m1_near_0()).times_power_of_two(n as i32)
+    }
+
+    fn exp_m1(self) -> Self {
+        if self.high().abs() < 0.5 { self.exp_m1_near_0() } else { self.exp() - Self::ONE }
+    }
+
+    /// One step of Newton's method from f64's root.
+    fn sqrt(self) -> Self {
+        let guess = Self::from_f64(self.high().sqrt());
+        if guess.high() == 0.0 || !guess.high().is_finite() {
+            return guess;
+        }
+        guess + (self - guess * guess) / (guess + guess)
+    }
+
+    /// e^(y ln x); exactly where y is a small integer.
+    fn powf(self, exponent: f64) -> Self {
+        const LARGEST_COUNT: f64 = 16.0;
+        let x = self.high();
+        if exponent.fract() == 0.0 && exponent.abs() <= LARGEST_COUNT {
+            let power = (0..exponent.abs() as usize).fold(Self::ONE, |power, _| power * self);
+            return if exponent < 0.0 { Self::ONE / power } else { power };
+        }
+        if x > 0.0 && x.is_finite() && exponent.is_finite() {
+            (Self::from_f64(exponent) * self.ln()).exp()
+        } else if x < 0.0 && exponent.fract() == 0.0 && exponent.is_finite() {
+            let power = (-self).powf(exponent);
+            if exponent % 2.0 == 0.0 { power } else { -power }
+        } else {
+            Self::from_f64(x.powf(exponent))
+        }
     }
 
     fn ln(self) -> Self {

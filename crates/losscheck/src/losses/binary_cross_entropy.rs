@@ -49,6 +49,10 @@ impl Definition for Options {
         elements::magnitudes(&Terms, operands, inputs.float("weight"), self.reduction, inputs.cotangent())
     }
 
+    fn unreduced(&self) -> Self {
+        Self { reduction: Reduction::None }
+    }
+
     fn cases(dtype: DType) -> BoxedStrategy<Case> {
         let options = generate::reduction().prop_map(|reduction| Loss::BinaryCrossEntropy(Self { reduction }));
         generate::case((options, elements::weighted_inputs(dtype, &["weight"], generate::probability())))

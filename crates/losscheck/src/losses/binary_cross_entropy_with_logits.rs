@@ -88,6 +88,10 @@ impl Definition for Options {
         }
     }
 
+    fn unreduced(&self) -> Self {
+        Self { reduction: Reduction::None }
+    }
+
     fn cases(dtype: DType) -> BoxedStrategy<Case> {
         let options =
             generate::reduction().prop_map(|reduction| Loss::BinaryCrossEntropyWithLogits(Self { reduction }));

@@ -163,7 +163,7 @@ impl Options {
 }
 
 impl Definition for Options {
-    const SIGNATURE: Signature = Signature { optional: &["weight"], ..elements::SIGNATURE };
+    const SIGNATURE: Signature = Signature { optional: &["weight"], integers: &["target"], ..elements::SIGNATURE };
 
     fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
         let input = inputs.required("input")?;
@@ -198,6 +198,10 @@ impl Definition for Options {
                 Ok(classes::divided(evaluation, self.reduction, classes::denominator(inputs, self.ignore_index)))
             }
         }
+    }
+
+    fn unreduced(&self) -> Self {
+        Self { reduction: Reduction::None, ..self.clone() }
     }
 
     fn cases(dtype: DType) -> BoxedStrategy<Case> {

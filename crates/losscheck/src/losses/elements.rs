@@ -14,7 +14,7 @@ pub(super) const INPUT_AND_TARGET: [&str; 2] = ["input", "target"];
 
 /// The signature of a loss of input and target alone.
 pub(super) const SIGNATURE: Signature =
-    Signature { required: &INPUT_AND_TARGET, optional: &[], differentiable: &INPUT_AND_TARGET };
+    Signature { required: &INPUT_AND_TARGET, optional: &[], integers: &[], differentiable: &INPUT_AND_TARGET };
 
 /// Runs a loss of input and target.
 pub(super) fn evaluate<'a, R: Real>(

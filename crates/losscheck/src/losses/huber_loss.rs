@@ -63,6 +63,10 @@ impl Definition for Options {
         elements::pair_magnitudes(&Terms(self.loss(inputs)), self.reduction, inputs)
     }
 
+    fn unreduced(&self) -> Self {
+        Self { reduction: Reduction::None, ..self.clone() }
+    }
+
     fn cases(dtype: DType) -> BoxedStrategy<Case> {
         let delta =
             prop_oneof![4 => 0.01..4.0, 2 => Just(1.0), 1 => proptest::sample::select(vec![0.0, -1.0, 1e-3, 1e3])];

@@ -31,6 +31,10 @@ impl Definition for Options {
         elements::pair_magnitudes(&Single(MSELoss::default()), self.reduction, inputs)
     }
 
+    fn unreduced(&self) -> Self {
+        Self { reduction: Reduction::None }
+    }
+
     fn cases(dtype: DType) -> BoxedStrategy<Case> {
         let options = generate::reduction().prop_map(|reduction| Loss::MseLoss(Self { reduction }));
         generate::case((options, elements::regression_inputs(dtype)))

@@ -29,8 +29,12 @@ impl Default for Options {
 }
 
 impl Definition for Options {
-    const SIGNATURE: Signature =
-        Signature { required: &["input", "target"], optional: &["weight"], differentiable: &["input"] };
+    const SIGNATURE: Signature = Signature {
+        required: &["input", "target"],
+        optional: &["weight"],
+        integers: &["target"],
+        differentiable: &["input"],
+    };
 
     fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
         let weight = inputs.float("weight");
@@ -44,6 +48,10 @@ impl Definition for Options {
         let terms = Self { reduction: classes::summed(self.reduction), ..self.clone() };
         let evaluation = terms.evaluate(&inputs.map(Real::abs), Wanted::Gradients)?;
         Ok(classes::divided(evaluation, self.reduction, classes::denominator(inputs, self.ignore_index)))
+    }
+
+    fn unreduced(&self) -> Self {
+        Self { reduction: Reduction::None, ..self.clone() }
     }
 
     fn cases(dtype: DType) -> BoxedStrategy<Case> {
