@@ -318,7 +318,7 @@ fn a_stale_record_fails() {
     let (folder, data) = Folder::reference_data();
     let agreeing =
         DEVIATION.replace("huber_loss/f32/infinite", "mse_loss/f32/by_hand").replace("huber_loss", "mse_loss");
-    folder.write("deviations/reference.toml", agreeing);
+    folder.write("deviations/reference.toml", &agreeing);
     let check =
         |more: &[&str]| losscheck(&[&["check", "--reference-data", &data, "--backend", "reference"], more].concat());
     check(&[]).gives(
@@ -329,6 +329,9 @@ fn a_stale_record_fails() {
     let stale = check(&["--format", "json"]).json();
     assert_eq!(stale["stale"][0]["backend"], "reference");
     assert_eq!(stale["passed"], false);
+
+    folder.write("deviations/reference.toml", agreeing.replace("cases =", "by_processor = true\ncases ="));
+    check(&[]).gives(0, &[]);
 
     folder.write("deviations/reference.toml", DEVIATION.replace("\"nan\"", "\"odd\""));
     check(&[]).refuses(&["reference.toml", "odd"]);

@@ -51,6 +51,10 @@ pub struct Record {
     pub upstream: String,
     /// A case that shows it.
     pub witness: String,
+    /// Whether the processor decides if a case differs so, for libtorch chooses its kernels by it: a case that agrees is no
+    /// failure then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_processor: bool,
     /// The condition under which cases outside the goldens may differ so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
@@ -134,7 +138,7 @@ impl Deviations {
                     stale.push(format!("deviation of {loss} ({kind:?}): `{pattern}` names no case"));
                 }
             }
-            for (case, verdict) in &covered {
+            for (case, verdict) in covered.iter().filter(|_| !entry.record.by_processor) {
                 let differs = match verdict {
                     Verdict::Differs(differences) => differences.iter().any(|difference| difference.kind == *kind),
                     Verdict::NotProvided(_) => true,
@@ -175,6 +179,13 @@ impl Deviations {
                 groups.entry(key).or_default().insert(&case.id);
             }
         }
+        // Where the processor decides, this one has no say about what is on record already.
+        for (position, entry) in self.entries.iter().enumerate().filter(|(_, entry)| entry.record.by_processor) {
+            for (case, _) in verdicts.clone().filter(|(case, _)| entry.covers(case)) {
+                let key = (entry.loss, entry.record.kind, position, String::new());
+                groups.entry(key).or_default().insert(&case.id);
+            }
+        }
         let seen: BTreeSet<LossKind> = verdicts.clone().map(|(case, _)| case.loss.kind()).collect();
         let untouched = self.records().filter(|record| !seen.iter().any(|loss| loss.name() == record.loss)).cloned();
         let changed = groups.into_iter().map(|((loss, kind, position, _), ids)| {
@@ -186,6 +197,7 @@ impl Deviations {
                 reason: UNEXPLAINED.to_owned(),
                 upstream: "wontfix".to_owned(),
                 witness: first.clone(),
+                by_processor: false,
                 when: None,
                 cases: Vec::new(),
             });
