@@ -1,8 +1,8 @@
 //! The oracle's arithmetic: pairs of f64, about 106 bits.
 //!
-//! The operations are twofloat's (Joldes, Muller and Popescu, "Tight and rigorous error bounds for basic building blocks
-//! of double-word arithmetic", 2017), with infinities and NaN mended. Its division keeps only some 59 bits, its `exp` and
-//! logarithms some 36, so these are our own, within 2^-90 (`tests/elementary.rs`).
+//! The operations are those of Joldes, Muller and Popescu, "Tight and rigorous error bounds for basic building blocks of
+//! double-word arithmetic", 2017, with infinities and NaN mended. The functions are within 2^-90 (`tests/elementary.rs`).
+//! Everything is inlined, so that under [`Real::vectorize`] the fused multiply-adds are instructions rather than calls.
 //!
 //! The exponents are f64's: below about 2^-960 the low half vanishes and the precision falls towards f64's own.
 
@@ -10,52 +10,75 @@ use std::cmp::Ordering;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use std::sync::LazyLock;
 
-use twofloat::TwoFloat;
-
 use super::{Real, Sum};
 
 /// An f64 and the remainder that it leaves.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Wide(TwoFloat);
+pub struct Wide {
+    high: f64,
+    low: f64,
+}
 
 impl Wide {
     /// The sum of two f64, exactly.
+    #[inline(always)]
     pub fn sum_of(a: f64, b: f64) -> Self {
-        Self::mended(TwoFloat::new_add(a, b), a + b)
+        let sum = a + b;
+        let (of_a, rough) = (sum - b, sum);
+        let of_b = sum - of_a;
+        Self { high: sum, low: (a - of_a) + (b - of_b) }.mended(rough)
+    }
+
+    /// The same, faster, for |a| >= |b|.
+    #[inline(always)]
+    fn sum_of_ordered(a: f64, b: f64) -> Self {
+        let sum = a + b;
+        Self { high: sum, low: b - (sum - a) }
+    }
+
+    /// The product of two f64, exactly.
+    #[inline(always)]
+    fn product_of(a: f64, b: f64) -> Self {
+        let product = a * b;
+        Self { high: product, low: a.mul_add(b, -product) }
     }
 
     /// The nearest f64.
+    #[inline(always)]
     pub fn high(self) -> f64 {
-        self.0.hi()
+        self.high
     }
 
     /// What `high` leaves.
+    #[inline(always)]
     pub fn low(self) -> f64 {
-        self.0.lo()
+        self.low
     }
 
-    /// `exact`, or where it is not finite what f64 gives.
-    fn mended(exact: TwoFloat, rough: f64) -> Self {
-        if exact.hi().is_finite() && exact.lo().is_finite() { Self(exact) } else { Self(TwoFloat::from_f64(rough)) }
+    /// This, or where it is not finite what f64 gives.
+    #[inline(always)]
+    fn mended(self, rough: f64) -> Self {
+        if self.high.is_finite() && self.low.is_finite() { self } else { Self { high: rough, low: 0.0 } }
     }
 
     /// `self` times a power of two.
+    #[inline(always)]
     fn times_power_of_two(self, exponent: i32) -> Self {
         // Two steps, for 2^exponent alone may be out of range.
         let half = exponent / 2;
-        [half, exponent - half].iter().fold(self, |x, &n| {
-            let scale = 2f64.powi(n);
-            let high = x.high() * scale;
-            if high.is_finite() { Self::sum_of(high, x.low() * scale) } else { Self::from_f64(high) }
-        })
+        let scaled = |x: f64| x * power_of_two(half) * power_of_two(exponent - half);
+        Self::sum_of_ordered(scaled(self.high), scaled(self.low)).mended(scaled(self.high))
     }
 
     /// e^r - 1 for |r| up to about 1/2: from r/512, where it is a short Taylor series, by squarings, through which
     /// (1 + y)^2 - 1 = y (2 + y) keeps its digits.
+    #[inline(always)]
     fn exp_m1_near_0(self) -> Self {
         const SQUARINGS: i32 = 9;
         let r = self.times_power_of_two(-SQUARINGS);
-        let series = INVERSES.iter().rev().fold(Self::ONE, |sum, &inverse| Self::ONE + sum * r * inverse);
+        // The later terms are so small that f64 has all the digits that count.
+        let tail = (TERMS + 2..=10).rev().fold(1.0, |sum, k| 1.0 + sum * r.high / k as f64);
+        let series = INVERSES.iter().rev().fold(Self::from_f64(tail), |sum, &inverse| Self::ONE + sum * (r * inverse));
         let two = Self::from_f64(2.0);
         (0..SQUARINGS).fold(r * series, |y, _| y * (two + y))
     }
@@ -69,7 +92,7 @@ impl Wide {
             power = power * square;
             let term = power / Self::from_f64(f64::from(odd));
             sum = sum + term;
-            if term.high().abs() <= sum.high().abs() * 2f64.powi(-108) {
+            if term.high.abs() <= sum.high.abs() * 2f64.powi(-108) {
                 break;
             }
         }
@@ -77,90 +100,121 @@ impl Wide {
     }
 }
 
+/// 2^n, for n from -1022 to 1023.
+#[inline(always)]
+fn power_of_two(n: i32) -> f64 {
+    f64::from_bits(((n + (f64::MAX_EXP - 1)) as u64) << (f64::MANTISSA_DIGITS - 1))
+}
+
 /// Below this, ln(1 + z) is summed as a series in z / (2 + z).
 const SERIES: f64 = 1.0 / 16.0;
 /// Below this, ln(1 + z) is z.
 const LINEAR: f64 = 1.0 / (1u128 << 110) as f64;
-/// 1/2, 1/3, ... to as many terms as the exponential's series takes.
-static INVERSES: LazyLock<[Wide; 10]> =
+/// How many terms of the exponential's series need all digits.
+const TERMS: usize = 5;
+/// 1/2, 1/3, ...
+static INVERSES: LazyLock<[Wide; TERMS]> =
     LazyLock::new(|| std::array::from_fn(|k| Wide::ONE / Wide::from_f64(k as f64 + 2.0)));
-const LN_2: Wide = Wide(twofloat::consts::LN_2);
+const LN_2: Wide = Wide { high: std::f64::consts::LN_2, low: 2.319_046_813_846_299_6e-17 };
 
 impl PartialOrd for Wide {
+    #[inline(always)]
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        match self.high().partial_cmp(&other.high())? {
-            Ordering::Equal => self.low().partial_cmp(&other.low()),
+        match self.high.partial_cmp(&other.high)? {
+            Ordering::Equal => self.low.partial_cmp(&other.low),
             order => Some(order),
         }
     }
 }
 
+/// Algorithm 6 (AccurateDWPlusDW).
 impl Add for Wide {
     type Output = Self;
 
+    #[inline(always)]
     fn add(self, other: Self) -> Self {
-        Self::mended(self.0 + other.0, self.high() + other.high())
+        let exact_sum = |a: f64, b: f64| {
+            let sum = a + b;
+            let of_a = sum - b;
+            (sum, (a - of_a) + (b - (sum - of_a)))
+        };
+        let (high, rest) = exact_sum(self.high, other.high);
+        let (low, rest_of_low) = exact_sum(self.low, other.low);
+        let sum = Self::sum_of_ordered(high, rest + low);
+        Self::sum_of_ordered(sum.high, rest_of_low + sum.low).mended(high)
     }
 }
 
 impl Sub for Wide {
     type Output = Self;
 
+    #[inline(always)]
     fn sub(self, other: Self) -> Self {
-        Self::mended(self.0 - other.0, self.high() - other.high())
+        self + -other
     }
 }
 
+/// Algorithm 12 (DWTimesDW3).
 impl Mul for Wide {
     type Output = Self;
 
+    #[inline(always)]
     fn mul(self, other: Self) -> Self {
-        Self::mended(self.0 * other.0, self.high() * other.high())
+        let product = Self::product_of(self.high, other.high);
+        let cross = self.high.mul_add(other.low, self.low * other.low);
+        let cross = self.low.mul_add(other.high, cross);
+        Self::sum_of_ordered(product.high, product.low + cross).mended(product.high)
     }
 }
 
+/// By long division: three quotients of f64.
 impl Div for Wide {
     type Output = Self;
 
+    #[inline(always)]
     fn div(self, other: Self) -> Self {
-        // By long division: twofloat's own quotient leaves a fused multiply-add out, and with it half of the digits.
-        let quotient = self.high() / other.high();
-        let rest = self.0 - other.0 * quotient;
-        let second = rest.hi() / other.high();
-        let rest = rest - other.0 * second;
-        let third = rest.hi() / other.high();
-        Self::mended(TwoFloat::new_add(quotient, second) + third, quotient)
+        let quotient = self.high / other.high;
+        let rest = self - other * Self::from_f64(quotient);
+        let second = rest.high / other.high;
+        let rest = rest - other * Self::from_f64(second);
+        let third = rest.high / other.high;
+        (Self::sum_of_ordered(quotient, second) + Self::from_f64(third)).mended(quotient)
     }
 }
 
 impl Neg for Wide {
     type Output = Self;
 
+    #[inline(always)]
     fn neg(self) -> Self {
-        Self(-self.0)
+        Self { high: -self.high, low: -self.low }
     }
 }
 
 impl Real for Wide {
     type Sum = Wide;
 
-    const ZERO: Self = Self(TwoFloat::from_f64(0.0));
-    const ONE: Self = Self(TwoFloat::from_f64(1.0));
+    const ZERO: Self = Self { high: 0.0, low: 0.0 };
+    const ONE: Self = Self { high: 1.0, low: 0.0 };
 
+    #[inline(always)]
     fn from_f64(x: f64) -> Self {
-        Self(TwoFloat::from_f64(x))
+        Self { high: x, low: 0.0 }
     }
 
+    #[inline(always)]
     fn to_f64(self) -> f64 {
-        self.high()
+        self.high
     }
 
+    #[inline(always)]
     fn abs(self) -> Self {
-        if self.high().is_sign_negative() { -self } else { self }
+        if self.high.is_sign_negative() { -self } else { self }
     }
 
+    #[inline(always)]
     fn exp(self) -> Self {
-        let x = self.high();
+        let x = self.high;
         if !(-746.0..=710.0).contains(&x) {
             return Self::from_f64(x.exp());
         }
@@ -168,14 +222,16 @@ impl Real for Wide {
         (Self::ONE + (self - LN_2 * Self::from_f64(n)).exp_m1_near_0()).times_power_of_two(n as i32)
     }
 
+    #[inline(always)]
     fn exp_m1(self) -> Self {
-        if self.high().abs() < 0.5 { self.exp_m1_near_0() } else { self.exp() - Self::ONE }
+        if self.high.abs() < 0.5 { self.exp_m1_near_0() } else { self.exp() - Self::ONE }
     }
 
     /// One step of Newton's method from f64's root.
+    #[inline(always)]
     fn sqrt(self) -> Self {
-        let guess = Self::from_f64(self.high().sqrt());
-        if guess.high() == 0.0 || !guess.high().is_finite() {
+        let guess = Self::from_f64(self.high.sqrt());
+        if guess.high == 0.0 || !guess.high.is_finite() {
             return guess;
         }
         guess + (self - guess * guess) / (guess + guess)
@@ -184,7 +240,7 @@ impl Real for Wide {
     /// e^(y ln x); exactly where y is a small integer.
     fn powf(self, exponent: f64) -> Self {
         const LARGEST_COUNT: f64 = 16.0;
-        let x = self.high();
+        let x = self.high;
         if exponent.fract() == 0.0 && exponent.abs() <= LARGEST_COUNT {
             let power = (0..exponent.abs() as usize).fold(Self::ONE, |power, _| power * self);
             return if exponent < 0.0 { Self::ONE / power } else { power };
@@ -200,31 +256,36 @@ impl Real for Wide {
     }
 
     fn ln(self) -> Self {
-        let x = self.high();
+        let x = self.high;
         if x.is_nan() || x <= 0.0 || x.is_infinite() {
             return Self::from_f64(x.ln());
         }
         let distance = self - Self::ONE;
-        if distance.high().abs() < SERIES {
+        if distance.high.abs() < SERIES {
             return Self::twice_atanh(distance / (self + Self::ONE));
         }
         // One step of Halley's method from f64's logarithm, whose error it cubes. Away from 1, and scaled into range.
         let exponent = x.log2().floor();
         let m = self.times_power_of_two(-(exponent as i32));
-        let guess = Self::from_f64(m.high().ln());
+        let guess = Self::from_f64(m.high.ln());
         let e = guess.exp();
         let step = (m - e) / (m + e);
         guess + step + step + LN_2 * Self::from_f64(exponent)
     }
 
     fn ln_1p(self) -> Self {
-        if self.high().abs() < LINEAR {
+        if self.high.abs() < LINEAR {
             return self;
         }
-        if self.high().abs() < SERIES {
+        if self.high.abs() < SERIES {
             return Self::twice_atanh(self / (self + Self::from_f64(2.0)));
         }
         (Self::ONE + self).ln()
+    }
+
+    #[inline(always)]
+    fn vectorize<T>(kernel: impl FnOnce() -> T) -> T {
+        pulp::Arch::new().dispatch(kernel)
     }
 }
 
@@ -232,18 +293,22 @@ impl Real for Wide {
 impl Sum<Wide> for Wide {
     const ZERO: Self = <Self as Real>::ZERO;
 
+    #[inline(always)]
     fn plus(self, term: Wide) -> Self {
         self + term
     }
 
+    #[inline(always)]
     fn merge(self, other: Self) -> Self {
         self + other
     }
 
+    #[inline(always)]
     fn total(self) -> Wide {
         self
     }
 
+    #[inline(always)]
     fn over(self, divisor: Self) -> Wide {
         self / divisor
     }
