@@ -52,11 +52,28 @@ fn plan(loss: LossKind, size: Size) -> Plan {
             pair(Loss::BinaryCrossEntropyWithLogits(Default::default()), size, logits, probabilities)
         }
         LossKind::CrossEntropy => rows(Loss::CrossEntropy(Default::default()), size, logits),
+        LossKind::GaussianNllLoss => {
+            let mut plan = pair(Loss::GaussianNllLoss(Default::default()), size, logits.clone(), logits);
+            plan.tensors.push(("var", vec![elements(size)], Draw::Float(0.1..4.0)));
+            plan
+        }
+        LossKind::HingeEmbeddingLoss => {
+            pair(Loss::HingeEmbeddingLoss(Default::default()), size, Draw::Float(0.0..2.0), Draw::Sign)
+        }
         LossKind::HuberLoss => pair(Loss::HuberLoss(Default::default()), size, logits.clone(), logits),
+        LossKind::KlDiv => pair(Loss::KlDiv(Default::default()), size, Draw::Float(-8.0..-0.01), probabilities),
         LossKind::L1Loss => pair(Loss::L1Loss(Default::default()), size, logits.clone(), logits),
+        LossKind::MarginRankingLoss => {
+            let tensor = |name, draw| (name, vec![elements(size)], draw);
+            let tensors =
+                vec![tensor("input1", logits.clone()), tensor("input2", logits), tensor("target", Draw::Sign)];
+            Plan { loss: Loss::MarginRankingLoss(Default::default()), tensors }
+        }
         LossKind::MseLoss => pair(Loss::MseLoss(Default::default()), size, logits.clone(), logits),
         LossKind::NllLoss => rows(Loss::NllLoss(Default::default()), size, Draw::Float(-8.0..-0.01)),
+        LossKind::PoissonNllLoss => pair(Loss::PoissonNllLoss(Default::default()), size, logits, Draw::Float(0.0..8.0)),
         LossKind::SmoothL1Loss => pair(Loss::SmoothL1Loss(Default::default()), size, logits.clone(), logits),
+        LossKind::SoftMarginLoss => pair(Loss::SoftMarginLoss(Default::default()), size, logits, Draw::Sign),
     }
 }
 
@@ -85,6 +102,8 @@ struct Plan {
 enum Draw {
     /// Evenly from a range.
     Float(Range<f64>),
+    /// 1 or -1.
+    Sign,
     /// Evenly from a range of integers.
     Integer(Range<i64>),
 }
@@ -112,6 +131,10 @@ impl Draw {
             Draw::Float(range) => {
                 let width = range.end - range.start;
                 let drawn = (0..count).map(|_| range.start + width * rng.f64()).collect();
+                generate::floats(dtype, shape, drawn)
+            }
+            Draw::Sign => {
+                let drawn = (0..count).map(|_| if rng.bool() { 1.0 } else { -1.0 }).collect();
                 generate::floats(dtype, shape, drawn)
             }
             Draw::Integer(range) => {

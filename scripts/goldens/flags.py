@@ -77,7 +77,28 @@ FLAGS = {
     "negative_probability": Flag(
         "negative target probabilities",
         "nothing rejects them",
-        (152437,),
+        (69230, 80488, 152437),
+    ),
+    "negative_count": Flag("negative counts", "nothing rejects them"),
+    "negative_rate": Flag(
+        "negative rates",
+        "nothing rejects them, and their logarithm is NaN",
+        (184030,),
+    ),
+    "zero_rate": Flag("rates of 0 or next to it", "eps is what keeps their logarithm finite"),
+    "odd_label": Flag(
+        "labels other than 1 and -1",
+        "nothing rejects them; what they mean is PyTorch's choice",
+    ),
+    "element_weight": Flag(
+        "a weight for each element, as torch.nn.functional has it",
+        "the mean divides by the sum of the weights in l1_loss and mse_loss, and by the number of elements in huber_loss",
+        (149841,),
+    ),
+    "scalar_variance": Flag(
+        "one variance in a tensor of no dimensions",
+        "accepted for one element or a vector, refused for more dimensions",
+        (147521, 149131, 176244),
     ),
     # Special values.
     "edge_nan": Flag("a NaN among ordinary values", "it must show, and only where it should"),
@@ -150,9 +171,37 @@ FLAGS = {
         "equal logits",
         "the largest one is not unique",
     ),
+    "hinge_kink": Flag(
+        "scores or distances exactly at the margin",
+        "the hinge has slope 1 there in PyTorch, whose clamp lets the gradient pass at equality",
+        (9526, 42864),
+    ),
+    "zero_target": Flag(
+        "target probabilities of 0",
+        "t ln t is 0 there, but its derivative is not finite: PyTorch's gradient of the target is NaN",
+        (89558,),
+    ),
+    "stirling": Flag(
+        "counts of 0, at 1 and around it, with and without Stirling's approximation",
+        "the approximation counts for targets above 1 alone, and was once left out or taken at 1",
+        (28575,),
+    ),
+    "clamped_variance": Flag(
+        "variances below eps, at it and above",
+        "the value takes eps instead, while the gradient passes the clamp",
+    ),
+    "zero_eps": Flag("variances of 0 without a positive eps", "divisions by 0"),
+    "stationary_variance": Flag(
+        "a squared error equal to the variance",
+        "the gradient of the variance vanishes there: 1 / v and d^2 / v^2 cancel",
+    ),
     # Degenerate shapes and sums.
     "scalar": Flag("0-d tensors", "no dimension to reduce over"),
     "empty": Flag("no elements", "the mean is NaN and the sum 0"),
+    "empty_broadcast": Flag(
+        "one element broadcast to none, where its derivative is infinite",
+        "its gradient is the sum of nothing, 0, and not 0 times infinity",
+    ),
     "empty_batch": Flag("a batch of no rows", "the mean is NaN and the sum 0"),
     "empty_positions": Flag("a batch of rows without positions", "the mean is NaN and the sum 0"),
     "zero_classes": Flag("no classes at all", "PyTorch accepts it where no index is needed"),
@@ -225,6 +274,7 @@ FLAGS = {
         (65702,),
     ),
     "outside_unit_interval": Flag("a probability or target below 0, above 1 or NaN", "the logarithm's domain"),
+    "negative_variance": Flag("a variance below 0", "the logarithm's domain"),
     "invalid_option": Flag("an option outside its range", "a silent NaN"),
     "wrong_dtype": Flag("a target of a dtype that the loss does not take", "a silent conversion"),
     # The tutorial.

@@ -41,9 +41,12 @@ MISMATCHED: tuple[tuple[Shape, Shape], ...] = (
 class Regression:
     """The cases of one loss, over several settings of its options."""
 
-    def __init__(self, loss: str, settings: Sequence[Options], flags: Mapping[str, str] = {}) -> None:
+    def __init__(
+        self, loss: str, settings: Sequence[Options], flags: Mapping[str, str] = {}, weighted: bool = False
+    ) -> None:
         self.loss = loss
         self.settings = settings
+        self.weighted = weighted
         self.flags = flags  # by the settings' name: a flag for every case with them
 
     def cases(self) -> Iterator[Case]:
@@ -55,6 +58,8 @@ class Regression:
             yield from self.degenerate(dtype, self.settings[0])
             yield from self.large(dtype)
             yield from self.mismatched(dtype)
+            if self.weighted:
+                yield from self.weights(dtype)
 
     def case(
         self, case_id: str, flags: Sequence[str], settings: Options, reduction: str, input: Tensor, target: Tensor
@@ -146,6 +151,48 @@ class Regression:
                 draw = Draw(case_id)
                 tensors = (draw.seeded(key, dtype, (50_001,), -3, 3) for key in ("input", "target"))
                 yield self.case(case_id, ["large"], settings, reduction, *tensors)
+
+    def weights(self, dtype: str) -> Iterator[Case]:
+        """The weight that torch.nn.functional has: of the input's shape."""
+        for settings in self.settings:
+            for reduction in REDUCTIONS:
+                for shapes in (*SHAPES, *EMPTY):
+                    flags = ["element_weight"] + ["broadcast"] * (shapes[0] != shapes[1])
+                    flags += ["empty"] * (0 in shapes[0]) + ["scalar"] * (shapes == ((), ()))
+                    yield self.with_weight(dtype, "weight", flags, settings, reduction, shapes, shapes[0])
+        special = (
+            ("weight=negative", ["negative_weight"], [0.5, -0.75, 2.0]),
+            ("weight_sum=zero", ["zero_weight_sum"], [0.5, -0.75, 0.25]),
+            ("weight=zero", ["zero_weight_sum"], [0.0, 0.0, 0.0]),
+            *((f"weight={text}", [flag], [0.5, value, 2.0]) for flag, text, value in edges(dtype)),
+        )
+        for variant, flags, data in special:
+            for reduction in REDUCTIONS:
+                flags_of_case = ["element_weight", *flags]
+                yield self.with_weight(dtype, variant, flags_of_case, {}, reduction, ((3,), (3,)), (3,), data)
+        for shape in ((), (1,), (4,), (1, 3), (3, 1)):
+            for reduction in ("none", "mean"):
+                flags = ["invalid", "weight_mismatch"]
+                yield self.with_weight(dtype, f"weight={shape_name(shape)}", flags, {}, reduction, ((3,), (3,)), shape)
+
+    def with_weight(
+        self,
+        dtype: str,
+        variant: str,
+        flags: Sequence[str],
+        settings: Options,
+        reduction: str,
+        shapes: tuple[Shape, Shape],
+        weight_shape: Shape,
+        data: Sequence[float] | None = None,
+    ) -> Case:
+        case_id = name(self.loss, dtype, shapes_name(*shapes), variant, options_name(settings), reduction)
+        draw = Draw(case_id)
+        input, target = (draw.uniform(key, dtype, shape, -3, 3, 5) for key, shape in zip(("input", "target"), shapes))
+        drawn = draw.uniform("weight", dtype, weight_shape, 0.25, 3)
+        weight = drawn if data is None else Stored(dtype, weight_shape, data)
+        case = self.case(case_id, flags, settings, reduction, input, target)
+        return Case(case.id, case.flags, case.options, {**case.inputs, "weight": weight})
 
     def threshold(self, option: str) -> Iterator[Case]:
         """Differences at the option's value, rounded to the dtype, and one step to either side."""

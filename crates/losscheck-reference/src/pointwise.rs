@@ -24,6 +24,27 @@ pub struct Elements<'a, R, const N: usize> {
     pub weight: Option<ArrayViewD<'a, R>>,
     /// How the elements' losses are put together.
     pub reduction: Reduction,
+    /// What a mean divides by.
+    pub denominator: Denominator,
+}
+
+/// What the mean of the elements' losses divides their sum by.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Denominator {
+    /// The number of elements.
+    #[default]
+    Elements,
+    /// The sum of the weights, each counted once however far it broadcasts.
+    Weights,
+    /// A number.
+    Number(f64),
+}
+
+impl<'a, R, const N: usize> Elements<'a, R, N> {
+    /// Operands without weights.
+    pub fn unweighted(operands: [ArrayViewD<'a, R>; N], reduction: Reduction) -> Self {
+        Self { operands, weight: None, reduction, denominator: Denominator::Elements }
+    }
 }
 
 impl<R: Real, const N: usize> Elements<'_, R, N> {
@@ -44,6 +65,20 @@ impl<R: Real, const N: usize> Elements<'_, R, N> {
             value: if self.reduction == Reduction::None { elements } else { Vec::new() },
             gradients: std::array::from_fn(|operand| self.operands[operand].shape().to_vec()),
         })
+    }
+
+    /// What the sum is divided by, where there are that many elements.
+    #[inline(always)]
+    fn divisor(&self, count: usize) -> R::Sum {
+        let number = |n: f64| R::Sum::ZERO.plus(R::from_f64(n));
+        match (self.reduction, self.denominator, &self.weight) {
+            (Reduction::None | Reduction::Sum, ..) => number(1.0),
+            (Reduction::Mean, Denominator::Number(n), _) => number(n),
+            (Reduction::Mean, Denominator::Weights, Some(weight)) => {
+                weight.iter().fold(R::Sum::ZERO, |sum, &weight| sum.plus(weight))
+            }
+            (Reduction::Mean, Denominator::Elements | Denominator::Weights, _) => number(count as f64),
+        }
     }
 
     fn broadcast(&self, names: [&'static str; N]) -> Result<Vec<usize>, Error> {
@@ -109,7 +144,7 @@ fn run<F: Pointwise<N>, R: Real, const N: usize, const K: usize>(
 ) {
     let count: usize = shape.iter().product();
     let reduced = elements.reduction != Reduction::None;
-    let divisor = if elements.reduction == Reduction::Mean { count as f64 } else { 1.0 };
+    let divisor = elements.divisor(count);
     let mut operands = elements.operands.each_ref().map(|operand| Source::new(operand, shape));
     let mut weight = elements.weight.as_ref().map(|weight| Source::new(weight, shape));
 
@@ -120,7 +155,7 @@ fn run<F: Pointwise<N>, R: Real, const N: usize, const K: usize>(
     let common_cotangent = match &cotangent {
         Some(cotangent) if reduced => cotangent.first().copied().unwrap_or(R::ONE),
         _ => R::ONE,
-    } / R::from_f64(divisor);
+    } / divisor.total();
     let mut cotangents = cotangent.as_ref().filter(|_| !reduced).map(|cotangent| Source::new(cotangent, shape));
     let mut gradients = gradients.each_mut().map(|gradient| gradient.as_mut().map(|view| Sink::new(view, shape)));
 
@@ -156,7 +191,7 @@ fn run<F: Pointwise<N>, R: Real, const N: usize, const K: usize>(
     }
     if reduced {
         let total = sums.into_iter().reduce(Sum::merge).unwrap_or(R::Sum::ZERO);
-        value.fill(total.over(R::Sum::ZERO.plus(R::from_f64(divisor))));
+        value.fill(total.over(divisor));
     }
 }
 

@@ -405,8 +405,8 @@ fn cross_entropy_of_probabilities() {
 /// Each loss of input and target, under each reduction.
 fn each_pair_loss(mut check: impl FnMut(&str, &dyn PairLoss)) {
     for reduction in Reduction::ALL {
-        check("l1", &L1Loss { reduction });
-        check("mse", &MSELoss { reduction });
+        check("l1", &L1Loss { weight: None, reduction });
+        check("mse", &MSELoss { weight: None, reduction });
         check("huber", &HuberLoss { reduction, ..Default::default() });
         check("smooth_l1", &SmoothL1Loss { reduction, ..Default::default() });
         check("bce", &BCELoss { reduction, weight: None });
@@ -661,8 +661,9 @@ fn ten_million_equal_terms_sum_to_one_ulp() {
     let square = f64::from(0.1f32 * 0.1f32);
     let pair = || (tenth.view(), zero.view());
     for (reduction, factor) in [(Sum, n), (Mean, 1.0)] {
-        within_one_ulp("l1", &L1Loss { reduction }.value(pair()).expect("good input"), x * factor);
-        let (value, [_, by_target]) = MSELoss { reduction }.value_and_gradients(pair(), None).expect("good input");
+        within_one_ulp("l1", &L1Loss { weight: None, reduction }.value(pair()).expect("good input"), x * factor);
+        let (value, [_, by_target]) =
+            MSELoss { weight: None, reduction }.value_and_gradients(pair(), None).expect("good input");
         within_one_ulp("mse", &value, square * factor);
         let by_each = if reduction == Sum { 2.0 * x } else { f64::from(2.0 / N as f32 * 0.1) };
         within_one_ulp("mse, gradient of the one target", &by_target.sum_axis(Axis(0)), -by_each * n);

@@ -52,8 +52,12 @@ impl Backend for Tch {
         format!("libtorch {} (tch 0.26)", option_env!("LIBTORCH_VERSION").unwrap_or("2.13"))
     }
 
-    fn coverage(&self, _loss: LossKind) -> Coverage {
-        Coverage::Native
+    fn coverage(&self, loss: LossKind) -> Coverage {
+        match loss {
+            // PyTorch has them in Python alone.
+            LossKind::GaussianNllLoss => Coverage::Composed,
+            _ => Coverage::Native,
+        }
     }
 
     fn evaluate(&self, case: &Case) -> Outcome {

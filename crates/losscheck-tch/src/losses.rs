@@ -2,9 +2,13 @@
 //!
 //! The operator is the loss; what stands around it here is what PyTorch's Python layer adds to it, marked "Python".
 
+mod gaussian_nll_loss;
+
 use losscheck::loss::Loss;
+use losscheck_reference::KLDivReduction;
 use tch::Tensor;
 
+use self::gaussian_nll_loss::gaussian_nll_loss;
 use crate::inputs::Inputs;
 use crate::{Rejection, Result};
 
@@ -46,26 +50,93 @@ pub(crate) fn call(loss: &Loss, inputs: &Inputs) -> Result<Tensor> {
             let reduction = reduction(options.reduction);
             input.f_cross_entropy_loss(target, weight, reduction, options.ignore_index, options.label_smoothing)?
         }
+        Loss::GaussianNllLoss(options) => {
+            gaussian_nll_loss(tensor("input")?, tensor("target")?, tensor("var")?, options)?
+        }
+        Loss::HingeEmbeddingLoss(options) => {
+            let reduction = reduction(options.reduction);
+            tensor("input")?.f_hinge_embedding_loss(tensor("target")?, options.margin, reduction)?
+        }
         Loss::HuberLoss(options) => {
             let (input, target) = broadcast(tensor("input")?, tensor("target")?)?; // Python
-            input.f_huber_loss(&target, reduction(options.reduction), options.delta)?
+            let Some(weight) = weight else {
+                return Ok(input.f_huber_loss(&target, reduction(options.reduction), options.delta)?);
+            };
+            // Python.
+            has_size_of(weight, tensor("input")?)?;
+            let losses = input.f_huber_loss(&target, tch::Reduction::None, options.delta)?.f_mul(weight)?;
+            match options.reduction {
+                losscheck_reference::Reduction::None => losses,
+                losscheck_reference::Reduction::Mean => losses.f_mean(None)?,
+                losscheck_reference::Reduction::Sum => losses.f_sum(None)?,
+            }
+        }
+        Loss::KlDiv(options) => {
+            let (input, target) = (tensor("input")?, tensor("target")?);
+            let reduction = match options.reduction {
+                KLDivReduction::None => tch::Reduction::None,
+                KLDivReduction::Mean => tch::Reduction::Mean,
+                KLDivReduction::BatchMean | KLDivReduction::Sum => tch::Reduction::Sum,
+            };
+            let divergence = input.f_kl_div(target, reduction, options.log_target)?;
+            // Python.
+            match input.size().first() {
+                Some(&batch) if options.reduction == KLDivReduction::BatchMean => divergence.f_div_scalar(batch)?,
+                _ => divergence,
+            }
         }
         Loss::L1Loss(options) => {
             let (input, target) = broadcast(tensor("input")?, tensor("target")?)?; // Python
-            input.f_l1_loss(&target, reduction(options.reduction))?
+            match weight {
+                None => input.f_l1_loss(&target, reduction(options.reduction))?,
+                // Python.
+                Some(weight) => {
+                    has_size_of(weight, tensor("input")?)?;
+                    weighted(input.f_sub(&target)?.f_abs()?, weight, options.reduction)?
+                }
+            }
+        }
+        Loss::MarginRankingLoss(options) => {
+            let (input1, input2, target) = (tensor("input1")?, tensor("input2")?, tensor("target")?);
+            // Python.
+            if input1.dim() != input2.dim() || input1.dim() != target.dim() {
+                return Err(Rejection(format!(
+                    "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: {:?}, \
+                     input2: {:?}, target: {:?}",
+                    input1.size(),
+                    input2.size(),
+                    target.size(),
+                )));
+            }
+            Tensor::f_margin_ranking_loss(input1, input2, target, options.margin, reduction(options.reduction))?
         }
         Loss::MseLoss(options) => {
             let (input, target) = broadcast(tensor("input")?, tensor("target")?)?; // Python
-            input.f_mse_loss(&target, reduction(options.reduction))?
+            match weight {
+                None => input.f_mse_loss(&target, reduction(options.reduction))?,
+                // Python.
+                Some(weight) => {
+                    has_size_of(weight, tensor("input")?)?;
+                    weighted(input.f_sub(&target)?.f_square()?, weight, options.reduction)?
+                }
+            }
         }
         Loss::NllLoss(options) => {
             let reduction = reduction(options.reduction);
             tensor("input")?.f_nll_loss_nd(tensor("target")?, weight, reduction, options.ignore_index)?
         }
+        Loss::PoissonNllLoss(options) => {
+            let reduction = reduction(options.reduction);
+            let (input, target) = (tensor("input")?, tensor("target")?);
+            input.f_poisson_nll_loss(target, options.log_input, options.full, options.eps, reduction)?
+        }
         Loss::SmoothL1Loss(options) => {
             let (input, target) = broadcast(tensor("input")?, tensor("target")?)?; // Python
             // Python calls l1_loss where beta is 0. Left out: libtorch's own gradient at a difference of 0 is a finding.
             input.f_smooth_l1_loss(&target, reduction(options.reduction), options.beta)?
+        }
+        Loss::SoftMarginLoss(options) => {
+            tensor("input")?.f_soft_margin_loss(tensor("target")?, reduction(options.reduction))?
         }
     })
 }
@@ -76,6 +147,25 @@ fn reduction(reduction: losscheck_reference::Reduction) -> tch::Reduction {
         losscheck_reference::Reduction::Mean => tch::Reduction::Mean,
         losscheck_reference::Reduction::Sum => tch::Reduction::Sum,
     }
+}
+
+/// Python.
+fn has_size_of(weight: &Tensor, input: &Tensor) -> Result<()> {
+    if weight.size() == input.size() {
+        Ok(())
+    } else {
+        Err(Rejection("Weights and input must have the same size.".to_owned()))
+    }
+}
+
+/// The weighted reduction of l1_loss and mse_loss, as Python does it.
+fn weighted(losses: Tensor, weight: &Tensor, reduction: losscheck_reference::Reduction) -> Result<Tensor> {
+    let losses = losses.f_mul(weight)?;
+    Ok(match reduction {
+        losscheck_reference::Reduction::None => losses,
+        losscheck_reference::Reduction::Mean => losses.f_sum(None)?.f_div(&weight.f_sum(None)?)?,
+        losscheck_reference::Reduction::Sum => losses.f_sum(None)?,
+    })
 }
 
 /// `torch.broadcast_tensors`. The operators broadcast by themselves too, but the gradients of all but `l1_loss` then

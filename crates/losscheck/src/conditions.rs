@@ -1,7 +1,9 @@
 //! Properties of a case that deviations name, for cases that are not goldens and so have no flags.
 
 use crate::case::Case;
+use crate::loss::Loss;
 use crate::tensor::{DType, Tensor};
+use crate::ulp::largest;
 
 /// A property of a case.
 #[derive(Debug)]
@@ -32,6 +34,33 @@ pub const ALL: &[Condition] = &[
         describes: "a logit beyond 5, where 1 - sigmoid has lost digits",
         holds: |case| {
             case.input("input").is_some_and(|input| input.to_f64().iter().any(|x| x.abs() > 5.0 || x.is_nan()))
+        },
+    },
+    Condition {
+        name: "subnormal",
+        describes: "a tensor holds a subnormal number",
+        holds: |case| {
+            let least = smallest_normal(case.dtype());
+            any(case, |x| x != 0.0 && x.abs() < least)
+        },
+    },
+    Condition {
+        name: "exponential_overflow",
+        describes: "the product of an input and a target has an exponential out of range",
+        holds: |case| {
+            let most = |name| {
+                let elements = case.input(name).map_or_else(Vec::new, Tensor::to_f64);
+                elements.into_iter().fold(0.0, |most: f64, x| most.max(x.abs()))
+            };
+            most("input") * most("target") > largest(case.dtype()).ln()
+        },
+    },
+    Condition {
+        name: "stirling_of_no_count",
+        describes: "Poisson with `full` and a target that has no logarithm",
+        holds: |case| {
+            matches!(&case.loss, Loss::PoissonNllLoss(options) if options.full)
+                && case.input("target").is_some_and(|target| target.to_f64().iter().any(|&t| t <= 0.0))
         },
     },
     Condition {
@@ -73,12 +102,12 @@ pub const ALL: &[Condition] = &[
     Condition {
         name: "invalid_delta",
         describes: "Huber with a delta that is not positive",
-        holds: |case| matches!(&case.loss, crate::loss::Loss::HuberLoss(options) if options.delta <= 0.0 || options.delta.is_nan()),
+        holds: |case| matches!(&case.loss, Loss::HuberLoss(options) if options.delta <= 0.0 || options.delta.is_nan()),
     },
     Condition {
         name: "zero_beta",
         describes: "smooth L1 with beta 0",
-        holds: |case| matches!(&case.loss, crate::loss::Loss::SmoothL1Loss(options) if options.beta == 0.0),
+        holds: |case| matches!(&case.loss, Loss::SmoothL1Loss(options) if options.beta == 0.0),
     },
 ];
 
@@ -94,6 +123,13 @@ fn broadcasts_to_many(case: &Case) -> bool {
     let dim = |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |axis| shape[axis]);
     let dims = (0..rank).map(|axis| shapes.iter().map(|shape| dim(shape, axis)).max().unwrap_or(1));
     dims.product::<usize>() > 16
+}
+
+fn smallest_normal(dtype: DType) -> f64 {
+    match dtype {
+        DType::F32 => f64::from(f32::MIN_POSITIVE),
+        _ => f64::MIN_POSITIVE,
+    }
 }
 
 fn any(case: &Case, predicate: impl Fn(f64) -> bool) -> bool {

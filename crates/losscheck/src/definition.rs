@@ -124,10 +124,12 @@ impl<R: Real> Arrays<R> {
         self.cotangent.as_ref().map(|array| array.view())
     }
 
-    /// The same with the cotangent that is all ones.
+    /// The same without weights, and with the cotangent that is all ones.
     #[must_use]
-    pub fn without_cotangent(&self) -> Self {
-        Self { cotangent: None, ..self.clone() }
+    pub fn without_factors(&self) -> Self {
+        let mut plain = Self { cotangent: None, ..self.clone() };
+        plain.floats.remove("weight");
+        plain
     }
 
     /// An option as PyTorch's kernels take it: rounded to the dtype of the computation.

@@ -35,6 +35,12 @@ pub fn broadcastable(shape: Vec<usize>) -> impl Strategy<Value = Vec<usize>> {
     prop_oneof![3 => Just(shape), 1 => thinned]
 }
 
+/// A shape of the same rank that broadcasts with the given one.
+pub fn of_same_rank(shape: Vec<usize>) -> impl Strategy<Value = Vec<usize>> {
+    vec(proptest::bool::weighted(0.2), shape.len())
+        .prop_map(move |ones| shape.iter().zip(ones).map(|(&dim, one)| if one { 1 } else { dim }).collect())
+}
+
 /// Numbers of ordinary size.
 pub fn ordinary() -> BoxedStrategy<f64> {
     prop_oneof![4 => -4.0..4.0, 1 => -100.0..100.0, 1 => -0.01..0.01].boxed()
@@ -69,6 +75,11 @@ pub fn probability() -> BoxedStrategy<f64> {
 /// Weights: positive, sometimes zero or negative.
 pub fn weight() -> BoxedStrategy<f64> {
     prop_oneof![12 => 0.1..4.0, 1 => Just(0.0), 1 => -2.0..0.0].boxed()
+}
+
+/// Margins: of ordinary size, 1, sometimes 0 or negative.
+pub fn margin() -> BoxedStrategy<f64> {
+    prop_oneof![4 => 0.01..4.0, 2 => Just(1.0), 1 => select(vec![0.0, -0.5])].boxed()
 }
 
 /// A tensor of that shape with such elements, rounded to the dtype.

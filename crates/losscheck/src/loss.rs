@@ -121,11 +121,17 @@ losses! {
     BinaryCrossEntropy = binary_cross_entropy, BCELoss;
     BinaryCrossEntropyWithLogits = binary_cross_entropy_with_logits, BCEWithLogitsLoss;
     CrossEntropy = cross_entropy, CrossEntropyLoss;
+    GaussianNllLoss = gaussian_nll_loss, GaussianNLLLoss;
+    HingeEmbeddingLoss = hinge_embedding_loss, HingeEmbeddingLoss;
     HuberLoss = huber_loss, HuberLoss;
+    KlDiv = kl_div, KLDivLoss;
     L1Loss = l1_loss, L1Loss;
+    MarginRankingLoss = margin_ranking_loss, MarginRankingLoss;
     MseLoss = mse_loss, MSELoss;
     NllLoss = nll_loss, NLLLoss;
+    PoissonNllLoss = poisson_nll_loss, PoissonNLLLoss;
     SmoothL1Loss = smooth_l1_loss, SmoothL1Loss;
+    SoftMarginLoss = soft_margin_loss, SoftMarginLoss;
 }
 
 impl std::str::FromStr for LossKind {

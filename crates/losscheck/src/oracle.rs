@@ -4,6 +4,7 @@ use losscheck_reference::{Error, Real, Wide};
 
 use crate::case::Case;
 use crate::definition::{Arrays, Evaluation, Wanted};
+use crate::tensor::DType;
 use crate::ulp::largest;
 
 /// What a case's results are in exact arithmetic.
@@ -30,9 +31,13 @@ pub fn truth(case: &Case) -> Result<Truth, Error> {
     Ok(Truth { exact, magnitudes, overflows: overflows(case, &inputs)? })
 }
 
+/// From where on an intermediate result may overflow: within a factor of 2^24 of the end of the range.
+pub(crate) fn near_largest(dtype: DType) -> f64 {
+    largest(dtype) * 2f64.powi(-24)
+}
+
 fn overflows(case: &Case, inputs: &Arrays<Wide>) -> Result<bool, Error> {
-    let largest = largest(case.dtype());
-    let end = largest * 2f64.powi(-24);
+    let end = near_largest(case.dtype());
     let exceeds = |limit: f64| {
         let floats = case.inputs.values().chain(&case.cotangent).filter(|tensor| tensor.dtype().is_float());
         floats.flat_map(|tensor| tensor.to_f64()).any(|x| x.abs() > limit && x.is_finite())
@@ -40,10 +45,11 @@ fn overflows(case: &Case, inputs: &Arrays<Wide>) -> Result<bool, Error> {
     if exceeds(end) {
         return Ok(true);
     }
-    // No loss grows faster than the square of its tensors.
-    if !exceeds(largest.powf(0.25)) {
+    // No loss grows faster than the exponential of its tensors.
+    if !exceeds(end.ln()) {
         return Ok(false);
     }
-    let each = case.loss.unreduced().magnitudes(&inputs.without_cotangent())?;
+    // Weights and cotangents of 0 do not undo an overflow.
+    let each = case.loss.unreduced().magnitudes(&inputs.without_factors())?;
     Ok(each.outputs().any(|(_, magnitudes)| magnitudes.iter().any(|x| x.abs().to_f64() > end)))
 }

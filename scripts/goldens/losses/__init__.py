@@ -1,26 +1,21 @@
 """The list of losses: a new loss is a file here and a line in the list."""
 
-from . import (
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    huber_loss,
-    l1_loss,
-    mse_loss,
-    nll_loss,
-    smooth_l1_loss,
-)
+from importlib import import_module
 
-LOSSES = [
-    module.LOSS
-    for module in (
-        binary_cross_entropy,
-        binary_cross_entropy_with_logits,
-        cross_entropy,
-        huber_loss,
-        l1_loss,
-        mse_loss,
-        nll_loss,
-        smooth_l1_loss,
-    )
-]
+NAMES = (
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "gaussian_nll_loss",
+    "hinge_embedding_loss",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "margin_ranking_loss",
+    "mse_loss",
+    "nll_loss",
+    "poisson_nll_loss",
+    "smooth_l1_loss",
+    "soft_margin_loss",
+)
+LOSSES = [import_module(f".{name}", __package__).LOSS for name in NAMES]

@@ -8,7 +8,7 @@ NAME = "huber_loss"
 
 def cases() -> Iterator[Case]:
     # In f32, 0.1 is not the option's value but its rounding.
-    regression = Regression(NAME, settings=[{}, {"delta": 0.1}, {"delta": 0.5}, {"delta": 10.0}])
+    regression = Regression(NAME, settings=[{}, {"delta": 0.1}, {"delta": 0.5}, {"delta": 10.0}], weighted=True)
     yield from regression.cases()
     yield from regression.threshold("delta")
     for delta in (0.0, -1.0):

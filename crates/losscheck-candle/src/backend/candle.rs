@@ -5,7 +5,12 @@ use losscheck::loss::{Loss, LossKind};
 
 use super::inputs::Inputs;
 use super::{Adapter, VERSION, convert};
-use crate::losses::{self, CrossEntropyOptions, HuberOptions, NllOptions, Reduction, SmoothL1Options};
+use losscheck_reference::KLDivReduction;
+
+use crate::losses::{
+    self, CrossEntropyOptions, GaussianNllOptions, HingeEmbeddingOptions, HuberOptions, KlDivOptions, KlDivReduction,
+    MarginRankingOptions, NllOptions, PoissonNllOptions, Reduction, SmoothL1Options,
+};
 
 /// The backend `candle`: [`losses`], and gradients through candle's own `backward`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,19 +62,58 @@ fn evaluate(case: &Case, inputs: &Inputs) -> Result<Tensor> {
             };
             losses::cross_entropy(tensor("input")?, tensor("target")?, inputs.get("weight"), options)
         }
+        Loss::GaussianNllLoss(options) => {
+            let options =
+                GaussianNllOptions { full: options.full, eps: options.eps, reduction: reduction(options.reduction) };
+            losses::gaussian_nll_loss(tensor("input")?, tensor("target")?, tensor("var")?, options)
+        }
+        Loss::HingeEmbeddingLoss(options) => {
+            let options = HingeEmbeddingOptions { margin: options.margin, reduction: reduction(options.reduction) };
+            losses::hinge_embedding_loss(tensor("input")?, tensor("target")?, options)
+        }
         Loss::HuberLoss(options) => {
             let options = HuberOptions { delta: options.delta, reduction: reduction(options.reduction) };
-            losses::huber_loss(tensor("input")?, tensor("target")?, options)
+            losses::huber_loss(tensor("input")?, tensor("target")?, inputs.get("weight"), options)
         }
-        Loss::L1Loss(options) => losses::l1_loss(tensor("input")?, tensor("target")?, reduction(options.reduction)),
-        Loss::MseLoss(options) => losses::mse_loss(tensor("input")?, tensor("target")?, reduction(options.reduction)),
+        Loss::KlDiv(options) => {
+            let reduction = match options.reduction {
+                KLDivReduction::None => KlDivReduction::None,
+                KLDivReduction::Mean => KlDivReduction::Mean,
+                KLDivReduction::BatchMean => KlDivReduction::BatchMean,
+                KLDivReduction::Sum => KlDivReduction::Sum,
+            };
+            let options = KlDivOptions { log_target: options.log_target, reduction };
+            losses::kl_div(tensor("input")?, tensor("target")?, options)
+        }
+        Loss::L1Loss(options) => {
+            losses::l1_loss(tensor("input")?, tensor("target")?, inputs.get("weight"), reduction(options.reduction))
+        }
+        Loss::MarginRankingLoss(options) => {
+            let options = MarginRankingOptions { margin: options.margin, reduction: reduction(options.reduction) };
+            losses::margin_ranking_loss(tensor("input1")?, tensor("input2")?, tensor("target")?, options)
+        }
+        Loss::MseLoss(options) => {
+            losses::mse_loss(tensor("input")?, tensor("target")?, inputs.get("weight"), reduction(options.reduction))
+        }
         Loss::NllLoss(options) => {
             let options = NllOptions { ignore_index: options.ignore_index, reduction: reduction(options.reduction) };
             losses::nll_loss(tensor("input")?, tensor("target")?, inputs.get("weight"), options)
         }
+        Loss::PoissonNllLoss(options) => {
+            let options = PoissonNllOptions {
+                log_input: options.log_input,
+                full: options.full,
+                eps: options.eps,
+                reduction: reduction(options.reduction),
+            };
+            losses::poisson_nll_loss(tensor("input")?, tensor("target")?, options)
+        }
         Loss::SmoothL1Loss(options) => {
             let options = SmoothL1Options { beta: options.beta, reduction: reduction(options.reduction) };
             losses::smooth_l1_loss(tensor("input")?, tensor("target")?, options)
+        }
+        Loss::SoftMarginLoss(options) => {
+            losses::soft_margin_loss(tensor("input")?, tensor("target")?, reduction(options.reduction))
         }
     }
 }

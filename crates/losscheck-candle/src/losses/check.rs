@@ -29,6 +29,15 @@ pub(super) fn broadcast(name: &str, weight: &Tensor, shape: &[usize]) -> Result<
     }
 }
 
+/// The losses times a weight that has the shape of the input.
+pub(super) fn weigh(losses: Tensor, weight: Option<&Tensor>, input: &Tensor) -> Result<Tensor> {
+    match weight {
+        None => Ok(losses),
+        Some(weight) if weight.dims() == input.dims() => losses.broadcast_mul(&weight.detach()),
+        Some(weight) => bail!("weight has shape {:?}, expected {:?}, that of the input", weight.dims(), input.dims()),
+    }
+}
+
 /// A weight for each class as a constant.
 pub(super) fn class_weight(weight: &Tensor, classes: usize) -> Result<Tensor> {
     if weight.dims() != [classes] {

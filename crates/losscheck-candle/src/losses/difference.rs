@@ -1,33 +1,14 @@
 use candle_core::{Result, Tensor};
 
-use super::graft::graft;
-use super::reduction::sum_rows;
+use super::broadcast::broadcast;
 
 /// Input minus target, broadcast.
 pub(super) fn difference(input: &Tensor, target: &Tensor) -> Result<Tensor> {
     if input.dims() == target.dims() {
         return input - target;
     }
-    let shape = input.shape().broadcast_shape_binary_op(target.shape(), "sub")?;
-    broadcast(input, shape.dims())? - broadcast(target, shape.dims())?
-}
-
-/// The tensor broadcast to a shape that it fits. Its gradient is the sum that [`sum_rows`] makes: candle's own adds one
-/// element after the other.
-fn broadcast(tensor: &Tensor, shape: &[usize]) -> Result<Tensor> {
-    if tensor.dims() == shape || shape.contains(&0) {
-        return tensor.broadcast_as(shape);
-    }
-    let dims = tensor.dims().to_vec();
-    let added = shape.len() - dims.len();
-    let is_kept = |&dim: &usize| dim >= added && dims[dim - added] == shape[dim];
-    let (kept, summed): (Vec<_>, Vec<_>) = (0..shape.len()).partition(is_kept);
-    let order = [kept, summed].concat();
-    graft(tensor.detach().broadcast_as(shape)?, tensor, move |gradient| {
-        let elements: usize = dims.iter().product();
-        let columns = gradient.elem_count() / elements;
-        sum_rows(&gradient.permute(order.as_slice())?.reshape((elements, columns))?)?.reshape(dims.as_slice())
-    })
+    let [input, target] = broadcast([input, target])?;
+    input - target
 }
 
 #[cfg(test)]

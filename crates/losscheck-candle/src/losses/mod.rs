@@ -15,28 +15,41 @@
 
 mod binary_cross_entropy;
 mod binary_cross_entropy_with_logits;
+mod broadcast;
 mod check;
 mod classes;
 mod cross_entropy;
 mod difference;
+mod gaussian_nll_loss;
 mod graft;
+mod hinge_embedding_loss;
 mod huber_loss;
+mod kl_div;
 mod l1_loss;
 mod ln_1p;
 mod log_softmax;
+mod margin_ranking_loss;
 mod mse_loss;
 mod nll_loss;
+mod poisson_nll_loss;
 mod reduction;
 mod smooth_l1_loss;
+mod soft_margin_loss;
 #[cfg(test)]
 mod tests;
 
 pub use binary_cross_entropy::binary_cross_entropy;
 pub use binary_cross_entropy_with_logits::binary_cross_entropy_with_logits;
 pub use cross_entropy::{CrossEntropyOptions, cross_entropy};
+pub use gaussian_nll_loss::{GaussianNllOptions, gaussian_nll_loss};
+pub use hinge_embedding_loss::{HingeEmbeddingOptions, hinge_embedding_loss};
 pub use huber_loss::{HuberOptions, huber_loss};
+pub use kl_div::{KlDivOptions, KlDivReduction, kl_div};
 pub use l1_loss::l1_loss;
+pub use margin_ranking_loss::{MarginRankingOptions, margin_ranking_loss};
 pub use mse_loss::mse_loss;
 pub use nll_loss::{NllOptions, nll_loss};
+pub use poisson_nll_loss::{PoissonNllOptions, poisson_nll_loss};
 pub use reduction::Reduction;
 pub use smooth_l1_loss::{SmoothL1Options, smooth_l1_loss};
+pub use soft_margin_loss::soft_margin_loss;

@@ -23,6 +23,14 @@ impl Reduction {
             Reduction::Sum => sum(losses),
         }
     }
+
+    /// The same for losses that have their weights in them; the mean is over the weights, where there are any.
+    pub(super) fn apply_weighted(self, losses: &Tensor, weight: Option<&Tensor>) -> Result<Tensor> {
+        match (self, weight) {
+            (Reduction::Mean, Some(weight)) => sum(losses)? / sum(&weight.detach())?,
+            _ => self.apply(losses),
+        }
+    }
 }
 
 /// The sum of all elements, precisely.

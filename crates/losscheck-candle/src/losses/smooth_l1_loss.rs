@@ -35,7 +35,7 @@ pub fn smooth_l1_loss(input: &Tensor, target: &Tensor, options: SmoothL1Options)
     }
     let scalar = Tensor::new(beta, input.device())?.to_dtype(input.dtype())?;
     if scalar.to_dtype(DType::F64)?.to_scalar::<f64>()? == 0. {
-        return l1_loss(input, target, reduction);
+        return l1_loss(input, target, None, reduction);
     }
     // Both branches are s (d - c / 2) with c = clamp(d, -beta, beta) and s = c / beta, the derivative by d.
     let difference = difference(input, target)?;

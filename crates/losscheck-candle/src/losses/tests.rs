@@ -75,7 +75,7 @@ fn mse() {
             [INF, INF, NAN, NAN, NAN],
             [NAN, 0., NAN, NAN, NAN],
         ],
-        |x, t| mse_loss(x, t, NONE),
+        |x, t| mse_loss(x, t, None, NONE),
     );
 }
 
@@ -89,7 +89,7 @@ fn l1() {
             [INF, INF, NAN, NAN, NAN],
             [NAN, 0., NAN, NAN, NAN],
         ],
-        |x, t| l1_loss(x, t, NONE),
+        |x, t| l1_loss(x, t, None, NONE),
     );
 }
 
@@ -117,7 +117,7 @@ fn smooth_l1() {
 
 #[test]
 fn huber() {
-    let with = |delta| move |x: &Tensor, t: &Tensor| huber_loss(x, t, HuberOptions { delta, reduction: NONE });
+    let with = |delta| move |x: &Tensor, t: &Tensor| huber_loss(x, t, None, HuberOptions { delta, reduction: NONE });
     elementwise(
         &[
             [0., 0., 0., 0., 0.],
@@ -339,9 +339,9 @@ fn empty_batches() -> Result<()> {
             binary_cross_entropy_with_logits(&empty, &empty, None, None, reduction)?,
             cross_entropy(&empty, &classes, None, options)?,
             cross_entropy(&empty, &empty, None, options)?,
-            huber_loss(&empty, &empty, HuberOptions { reduction, ..Default::default() })?,
-            l1_loss(&empty, &empty, reduction)?,
-            mse_loss(&empty, &empty, reduction)?,
+            huber_loss(&empty, &empty, None, HuberOptions { reduction, ..Default::default() })?,
+            l1_loss(&empty, &empty, None, reduction)?,
+            mse_loss(&empty, &empty, None, reduction)?,
             nll_loss(&empty, &classes, None, NllOptions { reduction, ..Default::default() })?,
             smooth_l1_loss(&empty, &empty, SmoothL1Options { reduction, ..Default::default() })?,
         ];
@@ -355,7 +355,7 @@ fn empty_batches() -> Result<()> {
 #[test]
 fn inputs_and_targets_broadcast() -> Result<()> {
     let (input, target) = (Var::new(&[[1f64], [2.]], &Device::Cpu)?, Var::new(&[1f64, 2., 4.], &Device::Cpu)?);
-    let loss = mse_loss(&input, &target, Reduction::Sum)?;
+    let loss = mse_loss(&input, &target, None, Reduction::Sum)?;
     let gradients = loss.backward()?;
     assert_close("the loss", &elements(&loss), &[15.]);
     assert_close("the gradient by the input", &elements(gradients.get(&input).unwrap()), &[-8., -2.]);

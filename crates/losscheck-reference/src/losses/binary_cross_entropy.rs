@@ -1,7 +1,7 @@
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
 use crate::losses::InputAndTarget;
-use crate::pointwise::{Elements, Pointwise};
+use crate::pointwise::{Denominator, Elements, Pointwise};
 use crate::{Backward, Error, Loss, Real, Reduction, Shapes};
 
 /// Binary cross-entropy of probabilities, each logarithm clamped at -100:
@@ -49,7 +49,12 @@ impl<R: Real> BCELoss<'_, R> {
             return Err(Error::Shape { name: "target", shape: target.shape().to_vec(), expected });
         }
         let weight = self.weight.as_ref().map(|weight| weight.view());
-        Ok(Elements { operands: [input.view(), target.view()], weight, reduction: self.reduction })
+        Ok(Elements {
+            operands: [input.view(), target.view()],
+            weight,
+            reduction: self.reduction,
+            denominator: Denominator::Elements,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
 use crate::losses::InputAndTarget;
-use crate::pointwise::{Elements, Pointwise};
+use crate::pointwise::{Denominator, Elements, Pointwise};
 use crate::{Backward, Error, Loss, Real, Reduction, Shapes};
 
 /// Binary cross-entropy of logits, with p = sigmoid(x):
@@ -84,19 +84,24 @@ impl<R: Real> BCEWithLogitsLoss<'_, R> {
             return Err(Error::Shape { name: "target", shape: target.shape().to_vec(), expected });
         }
         let weight = self.weight.as_ref().map(|weight| weight.view());
-        Ok(Elements { operands: [input.view(), target.view()], weight, reduction: self.reduction })
+        Ok(Elements {
+            operands: [input.view(), target.view()],
+            weight,
+            reduction: self.reduction,
+            denominator: Denominator::Elements,
+        })
     }
 
     fn weighted<'a>(
         elements: Elements<'a, R, 2>,
         pos_weight: &'a ArrayViewD<'_, R>,
     ) -> Result<Elements<'a, R, 3>, Error> {
-        let Elements { operands: [input, target], weight, reduction } = elements;
+        let Elements { operands: [input, target], weight, reduction, denominator } = elements;
         if pos_weight.broadcast(input.raw_dim()).is_none() {
             let expected = format!("one that broadcasts to {:?}", input.shape());
             return Err(Error::Shape { name: "pos_weight", shape: pos_weight.shape().to_vec(), expected });
         }
-        Ok(Elements { operands: [input, target, pos_weight.view()], weight, reduction })
+        Ok(Elements { operands: [input, target, pos_weight.view()], weight, reduction, denominator })
     }
 }
 

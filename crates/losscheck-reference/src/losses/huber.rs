@@ -1,5 +1,7 @@
-use crate::losses::pointwise_loss;
-use crate::pointwise::Pointwise;
+use ndarray::ArrayViewD;
+
+use crate::losses::{pointwise_loss, weight_of_input};
+use crate::pointwise::{Denominator, Elements, Pointwise};
 use crate::{Error, Real, Reduction};
 
 /// Huber's loss, quadratic near 0 and linear beyond `delta`, with d = x - t:
@@ -9,35 +11,39 @@ use crate::{Error, Real, Reduction};
 /// delta (|d| - delta / 2)  otherwise
 /// ```
 ///
-/// Input and target broadcast; both are differentiable. An option that is not positive is an error.
+/// Input and target broadcast; both are differentiable. A weight has the shape of the input; the mean divides by the
+/// number of elements all the same, unlike that of [`L1Loss`](crate::L1Loss) and [`MSELoss`](crate::MSELoss). A `delta`
+/// that is not positive is an error.
 ///
 /// Sources: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.HuberLoss.html>; P. J. Huber, "Robust Estimation of a
 /// Location Parameter", 1964.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct HuberLoss {
+#[derive(Clone, Debug)]
+pub struct HuberLoss<'a, R> {
+    /// A factor on each element's loss, as `torch.nn.functional` has it.
+    pub weight: Option<ArrayViewD<'a, R>>,
     /// Where the loss turns linear.
     pub delta: f64,
     /// How the elements' losses are put together.
     pub reduction: Reduction,
 }
 
-impl Default for HuberLoss {
+impl<R> Default for HuberLoss<'_, R> {
     fn default() -> Self {
-        Self { delta: 1.0, reduction: Reduction::Mean }
+        Self { weight: None, delta: 1.0, reduction: Reduction::Mean }
     }
 }
 
-impl HuberLoss {
-    fn check_options(&self) -> Result<(), Error> {
-        if self.delta > 0.0 {
-            Ok(())
-        } else {
-            Err(Error::Option { name: "delta", value: self.delta, expected: "a positive number" })
+impl<R: Real> HuberLoss<'_, R> {
+    fn elements<'a>(&'a self, operands: [ArrayViewD<'a, R>; 2]) -> Result<Elements<'a, R, 2>, Error> {
+        if self.delta.is_nan() || self.delta <= 0.0 {
+            return Err(Error::Option { name: "delta", value: self.delta, expected: "a positive number" });
         }
+        let weight = weight_of_input(&self.weight, &operands[0])?;
+        Ok(Elements { operands, weight, reduction: self.reduction, denominator: Denominator::Elements })
     }
 }
 
-impl Pointwise<2> for HuberLoss {
+impl<T> Pointwise<2> for HuberLoss<'_, T> {
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         let (d, delta, half) = ((x - t).abs(), R::from_f64(self.delta), R::from_f64(0.5));
@@ -52,4 +58,4 @@ impl Pointwise<2> for HuberLoss {
     }
 }
 
-pointwise_loss!(HuberLoss);
+pointwise_loss!(HuberLoss<'_, R>, [input, target], 2);

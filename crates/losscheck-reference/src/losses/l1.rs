@@ -1,25 +1,37 @@
-use crate::losses::pointwise_loss;
-use crate::pointwise::Pointwise;
+use ndarray::ArrayViewD;
+
+use crate::losses::{pointwise_loss, weight_of_input};
+use crate::pointwise::{Denominator, Elements, Pointwise};
 use crate::{Error, Real, Reduction};
 
 /// Mean absolute error: `|x - t|`, whose gradient at 0 is 0.
 ///
-/// Input and target broadcast; both are differentiable.
+/// Input and target broadcast; both are differentiable. A weight has the shape of the input; the mean then divides by the
+/// sum of the weights.
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.L1Loss.html>
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct L1Loss {
+#[derive(Clone, Debug)]
+pub struct L1Loss<'a, R> {
+    /// A factor on each element's loss, as `torch.nn.functional` has it.
+    pub weight: Option<ArrayViewD<'a, R>>,
     /// How the elements' losses are put together.
     pub reduction: Reduction,
 }
 
-impl L1Loss {
-    fn check_options(&self) -> Result<(), Error> {
-        Ok(())
+impl<R> Default for L1Loss<'_, R> {
+    fn default() -> Self {
+        Self { weight: None, reduction: Reduction::Mean }
     }
 }
 
-impl Pointwise<2> for L1Loss {
+impl<R: Real> L1Loss<'_, R> {
+    fn elements<'a>(&'a self, operands: [ArrayViewD<'a, R>; 2]) -> Result<Elements<'a, R, 2>, Error> {
+        let weight = weight_of_input(&self.weight, &operands[0])?;
+        Ok(Elements { operands, weight, reduction: self.reduction, denominator: Denominator::Weights })
+    }
+}
+
+impl<T> Pointwise<2> for L1Loss<'_, T> {
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         (x - t).abs()
@@ -32,4 +44,4 @@ impl Pointwise<2> for L1Loss {
     }
 }
 
-pointwise_loss!(L1Loss);
+pointwise_loss!(L1Loss<'_, R>, [input, target], 2);

@@ -3,54 +3,80 @@
 mod binary_cross_entropy;
 mod binary_cross_entropy_with_logits;
 mod cross_entropy;
+mod gaussian_nll;
+mod hinge_embedding;
 mod huber;
+mod kl_div;
 mod l1;
+mod margin_ranking;
 mod mse;
 mod nll;
+mod poisson_nll;
 mod smooth_l1;
+mod soft_margin;
+mod softplus;
 
 use ndarray::ArrayViewD;
+
+use crate::loss::check_shape;
+use crate::{Error, Real};
 
 pub use binary_cross_entropy::BCELoss;
 pub use binary_cross_entropy_with_logits::BCEWithLogitsLoss;
 pub use cross_entropy::CrossEntropyLoss;
+pub use gaussian_nll::GaussianNLLLoss;
+pub use hinge_embedding::HingeEmbeddingLoss;
 pub use huber::HuberLoss;
+pub use kl_div::{KLDivLoss, KLDivReduction};
 pub use l1::L1Loss;
+pub use margin_ranking::MarginRankingLoss;
 pub use mse::MSELoss;
 pub use nll::NLLLoss;
+pub use poisson_nll::PoissonNLLLoss;
 pub use smooth_l1::SmoothL1Loss;
+pub use soft_margin::SoftMarginLoss;
 
 /// Predictions, and targets of the same kind.
 pub type InputAndTarget<'a, R> = (ArrayViewD<'a, R>, ArrayViewD<'a, R>);
 /// Class scores, and a class index for each row.
 pub type InputAndClasses<'a, R> = (ArrayViewD<'a, R>, ArrayViewD<'a, i64>);
 
-/// Makes a loss of an option-only struct whose formula takes input and target, by element.
+/// The weight of each element, which must have the shape of the input.
+fn weight_of_input<'a, R: Real>(
+    weight: &'a Option<ArrayViewD<'_, R>>,
+    input: &ArrayViewD<'_, R>,
+) -> Result<Option<ArrayViewD<'a, R>>, Error> {
+    if let Some(weight) = weight {
+        check_shape("weight", weight.shape(), input.shape())?;
+    }
+    Ok(weight.as_ref().map(|weight| weight.view()))
+}
+
+/// Implements [`Loss`](crate::Loss) for a struct of options that is a [`Pointwise`](crate::pointwise::Pointwise) formula of
+/// the named operands, the first so many of them differentiable. Its method `elements` checks options and shapes.
 macro_rules! pointwise_loss {
-    ($loss:ident) => {
-        impl<'a, R: $crate::Real> $crate::Loss<R, $crate::losses::InputAndTarget<'a, R>, 2> for $loss {
+    ($loss:ty, [$($operand:ident),+], $differentiable:literal) => {
+        impl<'a, R: $crate::Real> $crate::Loss<R, ($($crate::losses::pointwise_loss!(@view $operand),)+), $differentiable>
+            for $loss
+        {
             fn shapes(
                 &self,
-                (input, target): &$crate::losses::InputAndTarget<'a, R>,
-            ) -> Result<$crate::Shapes<2>, $crate::Error> {
-                self.check_options()?;
-                let operands = [input.view(), target.view()];
-                let elements = $crate::pointwise::Elements { operands, weight: None, reduction: self.reduction };
-                elements.shapes(["input", "target"])
+                ($($operand,)+): &($($crate::losses::pointwise_loss!(@view $operand),)+),
+            ) -> Result<$crate::Shapes<$differentiable>, $crate::Error> {
+                self.elements([$($operand.view()),+])?.shapes([$(stringify!($operand)),+])
             }
 
             fn evaluate_into(
                 &self,
-                (input, target): $crate::losses::InputAndTarget<'a, R>,
+                ($($operand,)+): ($($crate::losses::pointwise_loss!(@view $operand),)+),
                 value: ndarray::ArrayViewMutD<'_, R>,
-                backward: Option<$crate::Backward<'_, R, 2>>,
+                backward: Option<$crate::Backward<'_, R, $differentiable>>,
             ) -> Result<(), $crate::Error> {
-                self.check_options()?;
-                let operands = [input, target];
-                let elements = $crate::pointwise::Elements { operands, weight: None, reduction: self.reduction };
-                elements.evaluate_into(self, ["input", "target"], value, backward)
+                let names = [$(stringify!($operand)),+];
+                self.elements([$($operand.view()),+])?.evaluate_into(self, names, value, backward)
             }
         }
     };
+    (@view $operand:ident) => { ndarray::ArrayViewD<'a, R> };
 }
 use pointwise_loss;

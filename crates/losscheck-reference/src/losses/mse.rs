@@ -1,25 +1,37 @@
-use crate::losses::pointwise_loss;
-use crate::pointwise::Pointwise;
+use ndarray::ArrayViewD;
+
+use crate::losses::{pointwise_loss, weight_of_input};
+use crate::pointwise::{Denominator, Elements, Pointwise};
 use crate::{Error, Real, Reduction};
 
 /// Mean squared error: `(x - t)^2`.
 ///
-/// Input and target broadcast; both are differentiable.
+/// Input and target broadcast; both are differentiable. A weight has the shape of the input; the mean then divides by the
+/// sum of the weights.
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.MSELoss.html>
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct MSELoss {
+#[derive(Clone, Debug)]
+pub struct MSELoss<'a, R> {
+    /// A factor on each element's loss, as `torch.nn.functional` has it.
+    pub weight: Option<ArrayViewD<'a, R>>,
     /// How the elements' losses are put together.
     pub reduction: Reduction,
 }
 
-impl MSELoss {
-    fn check_options(&self) -> Result<(), Error> {
-        Ok(())
+impl<R> Default for MSELoss<'_, R> {
+    fn default() -> Self {
+        Self { weight: None, reduction: Reduction::Mean }
     }
 }
 
-impl Pointwise<2> for MSELoss {
+impl<R: Real> MSELoss<'_, R> {
+    fn elements<'a>(&'a self, operands: [ArrayViewD<'a, R>; 2]) -> Result<Elements<'a, R, 2>, Error> {
+        let weight = weight_of_input(&self.weight, &operands[0])?;
+        Ok(Elements { operands, weight, reduction: self.reduction, denominator: Denominator::Weights })
+    }
+}
+
+impl<T> Pointwise<2> for MSELoss<'_, T> {
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         let d = x - t;
@@ -33,4 +45,4 @@ impl Pointwise<2> for MSELoss {
     }
 }
 
-pointwise_loss!(MSELoss);
+pointwise_loss!(MSELoss<'_, R>, [input, target], 2);

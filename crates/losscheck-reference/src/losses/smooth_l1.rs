@@ -1,5 +1,7 @@
+use ndarray::ArrayViewD;
+
 use crate::losses::pointwise_loss;
-use crate::pointwise::Pointwise;
+use crate::pointwise::{Elements, Pointwise};
 use crate::{Error, Real, Reduction};
 
 /// Smooth L1 loss, quadratic near 0 and linear beyond `beta`, with d = x - t:
@@ -28,9 +30,9 @@ impl Default for SmoothL1Loss {
 }
 
 impl SmoothL1Loss {
-    fn check_options(&self) -> Result<(), Error> {
+    fn elements<'a, R>(&self, operands: [ArrayViewD<'a, R>; 2]) -> Result<Elements<'a, R, 2>, Error> {
         if self.beta >= 0.0 {
-            Ok(())
+            Ok(Elements::unweighted(operands, self.reduction))
         } else {
             Err(Error::Option { name: "beta", value: self.beta, expected: "a number that is not negative" })
         }
@@ -52,4 +54,4 @@ impl Pointwise<2> for SmoothL1Loss {
     }
 }
 
-pointwise_loss!(SmoothL1Loss);
+pointwise_loss!(SmoothL1Loss, [input, target], 2);

@@ -95,6 +95,13 @@ pub trait Real:
         self.partial_cmp(&self).is_none()
     }
 
+    /// ln(2 pi).
+    #[inline(always)]
+    fn ln_2_pi() -> Self {
+        // The nearest f64, and what it leaves.
+        Self::from_f64(1.837_877_066_409_345_6) + Self::from_f64(-7.756_588_316_134_483e-17)
+    }
+
     /// Runs a kernel over this type, for floats compiled for the widest vectors that the processor has.
     #[inline(always)]
     fn vectorize<T>(kernel: impl FnOnce() -> T) -> T {

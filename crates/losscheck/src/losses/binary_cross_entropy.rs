@@ -1,6 +1,6 @@
 //! `torch.nn.functional.binary_cross_entropy`.
 
-use losscheck_reference::pointwise::Pointwise;
+use losscheck_reference::pointwise::{Denominator, Pointwise};
 use losscheck_reference::{BCELoss, Error, Real, Reduction, Wide};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -45,8 +45,7 @@ impl Definition for Options {
     }
 
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
-        let operands = [inputs.required("input")?.to_owned(), inputs.required("target")?.to_owned()];
-        elements::magnitudes(&Terms, operands, inputs.float("weight"), self.reduction, inputs.cotangent())
+        elements::pair_magnitudes(&Terms, inputs.float("weight"), self.reduction, Denominator::Elements, inputs)
     }
 
     fn unreduced(&self) -> Self {

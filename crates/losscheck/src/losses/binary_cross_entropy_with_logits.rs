@@ -1,6 +1,6 @@
 //! `torch.nn.functional.binary_cross_entropy_with_logits`.
 
-use losscheck_reference::pointwise::Pointwise;
+use losscheck_reference::pointwise::{Denominator, Elements, Pointwise};
 use losscheck_reference::{BCEWithLogitsLoss, Error, Real, Reduction, Wide};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -75,17 +75,14 @@ impl Definition for Options {
     }
 
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
-        let pair = [inputs.required("input")?.to_owned(), inputs.required("target")?.to_owned()];
-        let (weight, cotangent) = (inputs.float("weight"), inputs.cotangent());
+        let weight = inputs.float("weight");
         let terms = Terms { smallest_normal: inputs.smallest_normal() };
-        match inputs.float("pos_weight") {
-            None => elements::magnitudes(&terms, pair, weight, self.reduction, cotangent),
-            Some(pos_weight) => {
-                let [input, target] = pair;
-                let operands = [input, target, pos_weight.to_owned()];
-                elements::magnitudes(&terms, operands, weight, self.reduction, cotangent)
-            }
-        }
+        let Some(pos_weight) = inputs.float("pos_weight") else {
+            return elements::pair_magnitudes(&terms, weight, self.reduction, Denominator::Elements, inputs);
+        };
+        let operands = [inputs.required("input")?, inputs.required("target")?, pos_weight];
+        let elements = Elements { operands, weight, reduction: self.reduction, denominator: Denominator::Elements };
+        elements::magnitudes(&terms, elements, elements::INPUT_AND_TARGET, inputs.cotangent())
     }
 
     fn unreduced(&self) -> Self {

@@ -27,6 +27,14 @@ pub(super) struct Denominator {
 }
 
 impl Denominator {
+    /// The sum of weights.
+    pub(super) fn of(weights: impl Iterator<Item = Wide> + Clone) -> Self {
+        let sum = weights.clone().fold(Wide::ZERO, |sum, w| sum + w).abs();
+        let magnitude = weights.fold(Wide::ZERO, |sum, w| sum + w.abs());
+        let condition = if magnitude > sum { magnitude / sum } else { Wide::ONE };
+        Self { sum, condition }
+    }
+
     /// The number of rows, for probabilities.
     pub(super) fn rows(inputs: &Arrays<Wide>) -> Self {
         let shape = inputs.float("input").map_or_else(Vec::new, |input| input.shape().to_vec());
@@ -47,11 +55,7 @@ pub(super) fn denominator(inputs: &Arrays<Wide>, ignore_index: i64) -> Denominat
     };
     let indices = inputs.indices("target");
     let rows = indices.iter().flatten().filter(|&&index| index != ignore_index);
-    let weights: Vec<Wide> = rows.filter_map(weight_of).collect();
-    let sum = weights.iter().fold(Wide::ZERO, |sum, &w| sum + w).abs();
-    let magnitude = weights.iter().fold(Wide::ZERO, |sum, &w| sum + w.abs());
-    let condition = if magnitude > sum { magnitude / sum } else { Wide::ONE };
-    Denominator { sum, condition }
+    Denominator::of(rows.filter_map(weight_of))
 }
 
 /// A mean is worked out from its sum, for the magnitudes of the weights would not give its denominator.

@@ -1,10 +1,11 @@
 //! What the losses that act on each element by itself have in common.
 
-use losscheck_reference::pointwise::{Elements, Pointwise};
+use losscheck_reference::pointwise::{Denominator, Elements, Pointwise};
 use losscheck_reference::{Backward, Error, Loss, Real, Reduction, Wide};
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 use proptest::prelude::*;
 
+use super::classes;
 use crate::case::Tensors;
 use crate::definition::{Arrays, Evaluation, Signature, Wanted};
 use crate::generate;
@@ -28,22 +29,26 @@ pub(super) fn evaluate<'a, R: Real>(
 
 /// Runs the magnitudes of a formula's terms through the driver that runs the formula itself. Broadcasting and reduction
 /// then add up magnitudes as they add up losses; weights and cotangents count by their size.
-pub(super) fn magnitudes<const N: usize>(
+pub(super) fn magnitudes<const N: usize, const K: usize>(
     terms: &impl Pointwise<N>,
-    operands: [ArrayD<Wide>; N],
-    weight: Option<ArrayViewD<'_, Wide>>,
-    reduction: Reduction,
+    elements: Elements<'_, Wide, N>,
+    differentiable: [&'static str; K],
     cotangent: Option<ArrayViewD<'_, Wide>>,
 ) -> Result<Evaluation<Wide>, Error> {
     let names = [""; N];
-    let weight = weight.map(|weight| weight.mapv(Real::abs));
-    let cotangent = cotangent.map(|cotangent| cotangent.mapv(Real::abs));
-    let elements = Elements {
-        operands: operands.each_ref().map(|operand| operand.view()),
-        weight: weight.as_ref().map(|weight| weight.view()),
-        reduction,
+    let denominator = match (&elements.weight, elements.denominator) {
+        (Some(weight), Denominator::Weights) => Some(classes::Denominator::of(weight.iter().copied())),
+        _ => None,
     };
-    let shapes = elements.shapes::<2>(names)?;
+    let weight = elements.weight.map(|weight| weight.mapv(Real::abs));
+    let cotangent = cotangent.map(|cotangent| cotangent.mapv(Real::abs));
+    let reduction = elements.reduction;
+    let elements = Elements {
+        weight: weight.as_ref().map(|weight| weight.view()),
+        reduction: if denominator.is_some() { classes::summed(reduction) } else { reduction },
+        ..elements
+    };
+    let shapes = elements.shapes::<K>(names)?;
     let mut value = ArrayD::from_elem(IxDyn(&shapes.value), Wide::ZERO);
     let mut gradients = shapes.gradients.map(|shape| ArrayD::from_elem(IxDyn(&shape), Wide::ZERO));
     let backward = Backward {
@@ -51,18 +56,24 @@ pub(super) fn magnitudes<const N: usize>(
         gradients: gradients.each_mut().map(|gradient| Some(gradient.view_mut())),
     };
     elements.evaluate_into(terms, names, value.view_mut(), Some(backward))?;
-    let gradients = INPUT_AND_TARGET.into_iter().zip(gradients).collect();
-    Ok(Evaluation { value, gradients })
+    let evaluation = Evaluation { value, gradients: differentiable.into_iter().zip(gradients).collect() };
+    Ok(match denominator {
+        Some(denominator) => classes::divided(evaluation, reduction, denominator),
+        None => evaluation,
+    })
 }
 
-/// The magnitudes of a formula of input and target.
+/// The magnitudes of a formula of input and target, both differentiable.
 pub(super) fn pair_magnitudes(
     terms: &impl Pointwise<2>,
+    weight: Option<ArrayViewD<'_, Wide>>,
     reduction: Reduction,
+    denominator: Denominator,
     inputs: &Arrays<Wide>,
 ) -> Result<Evaluation<Wide>, Error> {
-    let operands = [inputs.required("input")?.to_owned(), inputs.required("target")?.to_owned()];
-    magnitudes(terms, operands, None, reduction, inputs.cotangent())
+    let operands = [inputs.required("input")?, inputs.required("target")?];
+    let elements = Elements { operands, weight, reduction, denominator };
+    magnitudes(terms, elements, INPUT_AND_TARGET, inputs.cotangent())
 }
 
 /// The terms of a formula that is a single term: its own magnitude.
@@ -78,18 +89,38 @@ impl<F: Pointwise<2>> Pointwise<2> for Single<F> {
     }
 }
 
-/// Input and target of shapes that broadcast; the target often close to the input.
-pub(super) fn regression_inputs(dtype: DType) -> BoxedStrategy<Tensors> {
+/// Input and target of shapes that broadcast.
+pub(super) fn pairs(dtype: DType, input: BoxedStrategy<f64>, target: BoxedStrategy<f64>) -> BoxedStrategy<Tensors> {
     generate::shape()
         .prop_flat_map(|shape| (generate::broadcastable(shape.clone()), generate::broadcastable(shape)))
-        .prop_flat_map(move |(input, target)| {
-            (
-                generate::tensor(dtype, input, generate::any_float(dtype)),
-                generate::tensor(dtype, target, generate::any_float(dtype)),
-            )
+        .prop_flat_map(move |shapes| {
+            (generate::tensor(dtype, shapes.0, input.clone()), generate::tensor(dtype, shapes.1, target.clone()))
         })
         .prop_map(|(input, target)| generate::tensors([("input", Some(input)), ("target", Some(target))]))
         .boxed()
+}
+
+/// Input and target of any numbers, of shapes that broadcast.
+pub(super) fn regression_inputs(dtype: DType) -> BoxedStrategy<Tensors> {
+    pairs(dtype, generate::any_float(dtype), generate::any_float(dtype))
+}
+
+/// The same and, one time in two, a weight of the input's shape.
+pub(super) fn weighted_regression_inputs(dtype: DType) -> BoxedStrategy<Tensors> {
+    (regression_inputs(dtype), any::<bool>())
+        .prop_flat_map(move |(tensors, weighted)| {
+            let shape = tensors["input"].shape().to_vec();
+            generate::tensor(dtype, shape, generate::weight()).prop_map(move |weight| {
+                let weight = weighted.then(|| ("weight".to_owned(), weight));
+                tensors.clone().into_iter().chain(weight).collect()
+            })
+        })
+        .boxed()
+}
+
+/// Labels: 1 or -1, now and then something else.
+pub(super) fn sign() -> BoxedStrategy<f64> {
+    prop_oneof![20 => Just(1.0), 20 => Just(-1.0), 1 => proptest::sample::select(vec![0.0, 0.5, 2.0, f64::NAN])].boxed()
 }
 
 /// Input and target of one shape, and a weight that broadcasts to it.

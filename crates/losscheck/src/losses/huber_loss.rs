@@ -1,6 +1,6 @@
 //! `torch.nn.functional.huber_loss`.
 
-use losscheck_reference::pointwise::Pointwise;
+use losscheck_reference::pointwise::{Denominator, Pointwise};
 use losscheck_reference::{Error, HuberLoss, Real, Reduction, Wide};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -30,18 +30,15 @@ impl Default for Options {
 }
 
 impl Options {
-    fn loss<R>(&self, inputs: &Arrays<R>) -> HuberLoss
-    where
-        R: Real,
-    {
-        HuberLoss { delta: inputs.option(self.delta), reduction: self.reduction }
+    fn loss<'a, R: Real>(&self, inputs: &'a Arrays<R>) -> HuberLoss<'a, R> {
+        HuberLoss { weight: inputs.float("weight"), delta: inputs.option(self.delta), reduction: self.reduction }
     }
 }
 
 /// The linear part is a difference; everything else is a single term.
-struct Terms(HuberLoss);
+struct Terms<'a>(HuberLoss<'a, Wide>);
 
-impl Pointwise<2> for Terms {
+impl Pointwise<2> for Terms<'_> {
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         let (d, delta) = ((x - t).abs(), R::from_f64(self.0.delta));
         if d <= delta { self.0.value([x, t]) } else { delta * (d + R::from_f64(0.5) * delta) }
@@ -53,14 +50,15 @@ impl Pointwise<2> for Terms {
 }
 
 impl Definition for Options {
-    const SIGNATURE: Signature = elements::SIGNATURE;
+    const SIGNATURE: Signature = Signature { optional: &["weight"], ..elements::SIGNATURE };
 
     fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
         elements::evaluate(&self.loss(inputs), inputs, wanted)
     }
 
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
-        elements::pair_magnitudes(&Terms(self.loss(inputs)), self.reduction, inputs)
+        let (terms, weight) = (Terms(self.loss(inputs)), inputs.float("weight"));
+        elements::pair_magnitudes(&terms, weight, self.reduction, Denominator::Elements, inputs)
     }
 
     fn unreduced(&self) -> Self {
@@ -72,6 +70,6 @@ impl Definition for Options {
             prop_oneof![4 => 0.01..4.0, 2 => Just(1.0), 1 => proptest::sample::select(vec![0.0, -1.0, 1e-3, 1e3])];
         let options =
             (delta, generate::reduction()).prop_map(|(delta, reduction)| Loss::HuberLoss(Self { delta, reduction }));
-        generate::case((options, elements::regression_inputs(dtype)))
+        generate::case((options, elements::weighted_regression_inputs(dtype)))
     }
 }

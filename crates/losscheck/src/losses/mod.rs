@@ -4,25 +4,49 @@
 pub mod binary_cross_entropy;
 pub mod binary_cross_entropy_with_logits;
 pub mod cross_entropy;
+pub mod gaussian_nll_loss;
+pub mod hinge_embedding_loss;
 pub mod huber_loss;
+pub mod kl_div;
 pub mod l1_loss;
+pub mod margin_ranking_loss;
 pub mod mse_loss;
 pub mod nll_loss;
+pub mod poisson_nll_loss;
 pub mod smooth_l1_loss;
+pub mod soft_margin_loss;
 
 mod classes;
 mod elements;
 
 /// Reductions by PyTorch's names, in the golden format.
 pub(crate) mod reduction {
-    use losscheck_reference::Reduction;
+    use std::str::FromStr;
+
+    use losscheck_reference::{KLDivReduction, Reduction};
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(crate) fn serialize<S: Serializer>(reduction: &Reduction, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) trait Named: Copy + FromStr<Err = losscheck_reference::Error> {
+        fn name(self) -> &'static str;
+    }
+
+    impl Named for Reduction {
+        fn name(self) -> &'static str {
+            Reduction::name(self)
+        }
+    }
+
+    impl Named for KLDivReduction {
+        fn name(self) -> &'static str {
+            KLDivReduction::name(self)
+        }
+    }
+
+    pub(crate) fn serialize<R: Named, S: Serializer>(reduction: &R, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(reduction.name())
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Reduction, D::Error> {
+    pub(crate) fn deserialize<'de, R: Named, D: Deserializer<'de>>(deserializer: D) -> Result<R, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }

@@ -1,5 +1,6 @@
 //! `torch.nn.functional.mse_loss`.
 
+use losscheck_reference::pointwise::Denominator;
 use losscheck_reference::{Error, MSELoss, Real, Reduction, Wide};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -21,14 +22,15 @@ pub struct Options {
 }
 
 impl Definition for Options {
-    const SIGNATURE: Signature = elements::SIGNATURE;
+    const SIGNATURE: Signature = Signature { optional: &["weight"], ..elements::SIGNATURE };
 
     fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
-        elements::evaluate(&MSELoss { reduction: self.reduction }, inputs, wanted)
+        elements::evaluate(&MSELoss { weight: inputs.float("weight"), reduction: self.reduction }, inputs, wanted)
     }
 
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
-        elements::pair_magnitudes(&Single(MSELoss::default()), self.reduction, inputs)
+        let terms = Single(MSELoss::<Wide>::default());
+        elements::pair_magnitudes(&terms, inputs.float("weight"), self.reduction, Denominator::Weights, inputs)
     }
 
     fn unreduced(&self) -> Self {
@@ -37,6 +39,6 @@ impl Definition for Options {
 
     fn cases(dtype: DType) -> BoxedStrategy<Case> {
         let options = generate::reduction().prop_map(|reduction| Loss::MseLoss(Self { reduction }));
-        generate::case((options, elements::regression_inputs(dtype)))
+        generate::case((options, elements::weighted_regression_inputs(dtype)))
     }
 }

@@ -1,6 +1,6 @@
 //! `torch.nn.functional.smooth_l1_loss`.
 
-use losscheck_reference::pointwise::Pointwise;
+use losscheck_reference::pointwise::{Denominator, Pointwise};
 use losscheck_reference::{Error, Real, Reduction, SmoothL1Loss, Wide};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -71,7 +71,7 @@ impl Definition for Options {
 
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
         let terms = Terms { loss: self.loss(inputs), smallest_normal: inputs.smallest_normal() };
-        elements::pair_magnitudes(&terms, self.reduction, inputs)
+        elements::pair_magnitudes(&terms, None, self.reduction, Denominator::Elements, inputs)
     }
 
     fn unreduced(&self) -> Self {

@@ -1,0 +1,65 @@
+use candle_core::{Result, Tensor, bail};
+
+use super::Reduction;
+use super::broadcast::broadcast;
+use super::graft::graft;
+
+/// The options of [`gaussian_nll_loss`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GaussianNllOptions {
+    /// Whether to add the constant ln(2 pi) / 2.
+    pub full: bool,
+    /// The least variance.
+    pub eps: f64,
+    /// How the elements' losses are put together.
+    pub reduction: Reduction,
+}
+
+impl Default for GaussianNllOptions {
+    fn default() -> Self {
+        Self { full: false, eps: 1e-6, reduction: Reduction::Mean }
+    }
+}
+
+/// The negative log-likelihood of t under a Gaussian distribution of mean x and variance v:
+/// (ln v + (x - t)^2 / v) / 2 with v = max(var, eps).
+///
+/// The target broadcasts with the input; the variance has the input's shape, or that without the last dimension, or that
+/// with one dimension 1. All three are differentiable; the clamp of the variance lets its gradient pass.
+///
+/// # Errors
+///
+/// If a variance is negative, a shape does not fit, or the dtypes differ.
+///
+/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.gaussian_nll_loss.html>
+pub fn gaussian_nll_loss(input: &Tensor, target: &Tensor, var: &Tensor, options: GaussianNllOptions) -> Result<Tensor> {
+    let GaussianNllOptions { full, eps, reduction } = options;
+    if var.elem_count() > 0 && var.detach().lt(0.)?.flatten_all()?.max(0)?.to_scalar::<u8>()? != 0 {
+        bail!("var has negative elements");
+    }
+    let [input, target, var] = broadcast([input, target, &fitted(var, input.dims())?])?;
+    let (difference, variance) = ((input.detach() - target.detach())?, var.detach());
+    let v = variance.lt(eps)?.where_cond(&variance.ones_like()?.affine(0., eps)?, &variance)?;
+    let slope = (&difference / &v)?;
+    let square = (&difference * &slope)?;
+    let constant = if full { 0.5 * (2. * std::f64::consts::PI).ln() } else { 0. };
+    let mut losses = (v.log()? + &square)?.affine(0.5, constant)?;
+    let by_var = (square.affine(-0.5, 0.5)? / v)?;
+    for (argument, slope) in [(&input, slope.clone()), (&target, slope.neg()?), (&var, by_var)] {
+        losses = graft(losses, argument, move |gradient| gradient * &slope)?;
+    }
+    reduction.apply(&losses)
+}
+
+/// The variance in a shape that broadcasts to the input's.
+fn fitted(var: &Tensor, input: &[usize]) -> Result<Tensor> {
+    if input.split_last().is_some_and(|(_, rest)| rest == var.dims()) {
+        return var.unsqueeze(var.rank());
+    }
+    let differing = input.iter().zip(var.dims()).filter(|(x, v)| x != v);
+    let has_one_dimension_1 = differing.map(|(_, &v)| v).sum::<usize>() == 1;
+    if var.dims() == input || (var.rank() == input.len() && has_one_dimension_1) {
+        return Ok(var.clone());
+    }
+    bail!("var has shape {:?}, expected {input:?}, that without the last dimension or with one of 1", var.dims())
+}

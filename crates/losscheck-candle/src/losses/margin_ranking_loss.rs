@@ -1,0 +1,48 @@
+use candle_core::{Result, Tensor, bail};
+
+use super::Reduction;
+use super::broadcast::broadcast;
+use super::graft::graft;
+
+/// The options of [`margin_ranking_loss`].
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct MarginRankingOptions {
+    /// The difference of scores that is asked for.
+    pub margin: f64,
+    /// How the elements' losses are put together.
+    pub reduction: Reduction,
+}
+
+/// The ranking loss max(0, -t (x1 - x2) + margin), for a target t of 1 where x1 should be the higher and -1 where x2
+/// should.
+///
+/// The tensors have the same number of dimensions and broadcast; all are differentiable.
+///
+/// # Errors
+///
+/// If the numbers of dimensions differ, the shapes do not broadcast or the dtypes differ.
+///
+/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.margin_ranking_loss.html>
+pub fn margin_ranking_loss(
+    input1: &Tensor,
+    input2: &Tensor,
+    target: &Tensor,
+    options: MarginRankingOptions,
+) -> Result<Tensor> {
+    if input1.rank() != input2.rank() || input1.rank() != target.rank() {
+        let shapes = [input1, input2, target].map(Tensor::dims);
+        bail!("input1, input2 and target have shapes {shapes:?}, expected the same number of dimensions");
+    }
+    let [input1, input2, target] = broadcast([input1, input2, target])?;
+    let difference = (input1.detach() - input2.detach())?;
+    let t = target.detach();
+    let shortfall = (&t * &difference)?.affine(-1., options.margin)?;
+    let zeros = shortfall.zeros_like()?;
+    let is_short = shortfall.ge(0.)?;
+    let mut losses = shortfall.maximum(&zeros)?;
+    for (argument, slope) in [(&input1, t.neg()?), (&input2, t), (&target, difference.neg()?)] {
+        let (is_short, zeros) = (is_short.clone(), zeros.clone());
+        losses = graft(losses, argument, move |gradient| is_short.where_cond(gradient, &zeros)? * &slope)?;
+    }
+    options.reduction.apply(&losses)
+}

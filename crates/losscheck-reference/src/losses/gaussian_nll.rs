@@ -1,0 +1,112 @@
+use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
+
+use crate::pointwise::{Elements, Pointwise};
+use crate::{Backward, Error, Loss, Real, Reduction, Shapes};
+
+/// Negative log-likelihood of t under a Gaussian distribution of mean x and variance v:
+///
+/// ```text
+/// (ln v + (x - t)^2 / v) / 2,    v = max(var, eps)
+/// ```
+///
+/// With `full` the constant ln(2 pi) / 2 is added.
+///
+/// The target broadcasts with the input. The variance has the input's shape; or that without the last dimension; or that
+/// with one of the dimensions 1. All three are differentiable, and as in PyTorch the gradient passes the clamp of the
+/// variance as if it were not there. A negative variance is an error.
+///
+/// Sources: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.GaussianNLLLoss.html>; D. A. Nix and A. S. Weigend,
+/// "Estimating the mean and variance of the target probability distribution", 1994.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GaussianNLLLoss {
+    /// Whether to add the constant.
+    pub full: bool,
+    /// The least variance.
+    pub eps: f64,
+    /// How the elements' losses are put together.
+    pub reduction: Reduction,
+}
+
+impl Default for GaussianNLLLoss {
+    fn default() -> Self {
+        Self { full: false, eps: 1e-6, reduction: Reduction::Mean }
+    }
+}
+
+type Inputs<'a, R> = (ArrayViewD<'a, R>, ArrayViewD<'a, R>, ArrayViewD<'a, R>);
+
+const NAMES: [&str; 3] = ["input", "target", "var"];
+
+impl GaussianNLLLoss {
+    fn elements<'a, R: Real>(&self, (input, target, var): &'a Inputs<'_, R>) -> Result<Elements<'a, R, 3>, Error> {
+        let var = if is_without_last(var.shape(), input.shape()) {
+            var.view().insert_axis(Axis(var.ndim()))
+        } else if var.shape() == input.shape() || has_one_dimension_1(var.shape(), input.shape()) {
+            var.view()
+        } else {
+            let expected = format!("{:?}, that without its last dimension, or with one dimension 1", input.shape());
+            return Err(Error::Shape { name: "var", shape: var.shape().to_vec(), expected });
+        };
+        Ok(Elements::unweighted([input.view(), target.view(), var], self.reduction))
+    }
+}
+
+fn is_without_last(var: &[usize], input: &[usize]) -> bool {
+    // Equal shapes need no change.
+    input.split_last().is_some_and(|(_, rest)| rest == var)
+}
+
+/// PyTorch adds up the dimensions of `var` that differ.
+fn has_one_dimension_1(var: &[usize], input: &[usize]) -> bool {
+    let differing = input.iter().zip(var).filter(|(x, v)| x != v);
+    var.len() == input.len() && differing.map(|(_, &v)| v).sum::<usize>() == 1
+}
+
+impl Pointwise<3> for GaussianNLLLoss {
+    #[inline(always)]
+    fn value<R: Real>(&self, [x, t, var]: [R; 3]) -> R {
+        let (half, d) = (R::from_f64(0.5), x - t);
+        let v = var.maximum(R::from_f64(self.eps));
+        let loss = half * (v.ln() + d * (d / v));
+        if self.full { loss + half * R::ln_2_pi() } else { loss }
+    }
+
+    #[inline(always)]
+    fn pullback<R: Real>(&self, cotangent: R, [x, t, var]: [R; 3]) -> [R; 3] {
+        let d = x - t;
+        let v = var.maximum(R::from_f64(self.eps));
+        let slope = d / v;
+        let by_var = R::from_f64(0.5) * ((R::ONE - d * slope) / v);
+        [cotangent * slope, -(cotangent * slope), cotangent * by_var]
+    }
+}
+
+impl<'a, R: Real> Loss<R, Inputs<'a, R>, 3> for GaussianNLLLoss {
+    fn shapes(&self, inputs: &Inputs<'a, R>) -> Result<Shapes<3>, Error> {
+        let mut shapes = self.elements(inputs)?.shapes(NAMES)?;
+        shapes.gradients[2] = inputs.2.shape().to_vec();
+        Ok(shapes)
+    }
+
+    fn evaluate_into(
+        &self,
+        inputs: Inputs<'a, R>,
+        value: ArrayViewMutD<'_, R>,
+        backward: Option<Backward<'_, R, 3>>,
+    ) -> Result<(), Error> {
+        let elements = self.elements(&inputs)?;
+        if let Some(&negative) = inputs.2.iter().find(|&&v| v < R::ZERO) {
+            let value = negative.to_f64();
+            return Err(Error::Domain { name: "var", value, expected: "a number that is not negative" });
+        }
+        let rank = elements.operands[2].ndim();
+        let backward = backward.map(|mut backward| {
+            // The gradient of `var` has its shape, not the one that it broadcasts in.
+            backward.gradients[2] = backward.gradients[2].take().map(|gradient| {
+                if gradient.ndim() + 1 == rank { gradient.insert_axis(Axis(rank - 1)) } else { gradient }
+            });
+            backward
+        });
+        elements.evaluate_into(self, NAMES, value, backward)
+    }
+}

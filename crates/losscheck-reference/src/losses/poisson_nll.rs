@@ -1,0 +1,76 @@
+use ndarray::ArrayViewD;
+
+use crate::losses::pointwise_loss;
+use crate::pointwise::{Elements, Pointwise};
+use crate::{Error, Real, Reduction};
+
+/// Negative log-likelihood of a count t under a Poisson distribution, whose rate is e^x or, without `log_input`, x:
+///
+/// ```text
+/// e^x - t x
+/// x - t ln(x + eps)    without log_input
+/// ```
+///
+/// With `full` each target above 1 adds Stirling's approximation of ln t!, t ln t - t + ln(2 pi t) / 2.
+///
+/// Input and target broadcast; both are differentiable. A rate that is negative gives NaN.
+///
+/// Near x = 0 the gradient e^x - t is (e^x - 1) + (1 - t), which keeps its digits.
+///
+/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.PoissonNLLLoss.html>
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PoissonNLLLoss {
+    /// Whether the input is the logarithm of the rate.
+    pub log_input: bool,
+    /// Whether to add Stirling's approximation.
+    pub full: bool,
+    /// What is added to a rate before its logarithm is taken.
+    pub eps: f64,
+    /// How the elements' losses are put together.
+    pub reduction: Reduction,
+}
+
+impl Default for PoissonNLLLoss {
+    fn default() -> Self {
+        Self { log_input: true, full: false, eps: 1e-8, reduction: Reduction::Mean }
+    }
+}
+
+impl PoissonNLLLoss {
+    fn elements<'a, R>(&self, operands: [ArrayViewD<'a, R>; 2]) -> Result<Elements<'a, R, 2>, Error> {
+        Ok(Elements::unweighted(operands, self.reduction))
+    }
+}
+
+impl Pointwise<2> for PoissonNLLLoss {
+    #[inline(always)]
+    fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
+        let loss = if self.log_input { x.exp() - t * x } else { x - t * (x + R::from_f64(self.eps)).ln() };
+        if !self.full {
+            return loss;
+        }
+        let half = R::from_f64(0.5);
+        let ln_t = t.ln();
+        let stirling = (t * ln_t - t) + half * (ln_t + R::ln_2_pi());
+        if t <= R::ONE { loss } else { loss + stirling }
+    }
+
+    #[inline(always)]
+    fn pullback<R: Real>(&self, cotangent: R, [x, t]: [R; 2]) -> [R; 2] {
+        let (by_input, by_target) = if self.log_input {
+            let near_0 = x.exp_m1() + (R::ONE - t);
+            (if x.abs() < R::from_f64(0.5) { near_0 } else { x.exp() - t }, -x)
+        } else {
+            let shifted = x + R::from_f64(self.eps);
+            let slope = ((x - t) + R::from_f64(self.eps)) / shifted;
+            // At an infinite rate, the limit.
+            let limit = R::ONE - t * R::ZERO;
+            (if x.abs() == R::from_f64(f64::INFINITY) { limit } else { slope }, -shifted.ln())
+        };
+        let of_stirling = t.ln() + R::from_f64(0.5) / t;
+        let by_target = if self.full && !(t <= R::ONE) { by_target + of_stirling } else { by_target };
+        [cotangent * by_input, cotangent * by_target]
+    }
+}
+
+pointwise_loss!(PoissonNLLLoss, [input, target], 2);

@@ -1,0 +1,75 @@
+//! `torch.nn.functional.hinge_embedding_loss`.
+
+use losscheck_reference::pointwise::{Elements, Pointwise};
+use losscheck_reference::{Error, HingeEmbeddingLoss, Real, Reduction, Wide};
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::elements;
+use crate::case::Case;
+use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
+use crate::generate;
+use crate::loss::Loss;
+use crate::tensor::DType;
+
+/// The options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// The distance from which pairs that are not alike cost nothing.
+    pub margin: f64,
+    /// How the elements' losses are put together.
+    #[serde(with = "super::reduction")]
+    pub reduction: Reduction,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { margin: 1.0, reduction: Reduction::Mean }
+    }
+}
+
+/// PyTorch documents the difference of margin and input, and for odd labels adds the input to it.
+struct Terms {
+    margin: f64,
+}
+
+impl Pointwise<2> for Terms {
+    fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
+        let unlike = if t == R::ONE { R::ZERO } else { R::from_f64(self.margin.abs()) + x.abs() };
+        let alike = if t == -R::ONE { R::ZERO } else { x.abs() };
+        unlike + alike
+    }
+
+    fn pullback<R: Real>(&self, cotangent: R, [_, t]: [R; 2]) -> [R; 2] {
+        let both = t != R::ONE && t != -R::ONE;
+        [if both { cotangent + cotangent } else { cotangent }, R::ZERO]
+    }
+}
+
+impl Definition for Options {
+    const SIGNATURE: Signature = Signature { differentiable: &["input"], ..elements::SIGNATURE };
+
+    fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
+        let loss = HingeEmbeddingLoss { margin: inputs.option(self.margin), reduction: self.reduction };
+        let pair = (inputs.required("input")?, inputs.required("target")?);
+        Evaluation::of(&loss, pair, inputs.cotangent(), ["input"], wanted)
+    }
+
+    fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
+        let operands = [inputs.required("input")?, inputs.required("target")?];
+        let terms = Terms { margin: inputs.option(self.margin) };
+        let elements = Elements::unweighted(operands, self.reduction);
+        elements::magnitudes(&terms, elements, ["input"], inputs.cotangent())
+    }
+
+    fn unreduced(&self) -> Self {
+        Self { reduction: Reduction::None, ..self.clone() }
+    }
+
+    fn cases(dtype: DType) -> BoxedStrategy<Case> {
+        let options = (generate::margin(), generate::reduction())
+            .prop_map(|(margin, reduction)| Loss::HingeEmbeddingLoss(Self { margin, reduction }));
+        generate::case((options, elements::pairs(dtype, generate::any_float(dtype), elements::sign())))
+    }
+}

@@ -1,0 +1,93 @@
+//! `torch.nn.functional.kl_div`.
+
+use losscheck_reference::pointwise::{Denominator, Pointwise};
+use losscheck_reference::{Error, KLDivLoss, KLDivReduction, Real, Reduction, Wide};
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::elements;
+use crate::case::Case;
+use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
+use crate::generate;
+use crate::loss::Loss;
+use crate::tensor::DType;
+
+/// The options.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// Whether the target holds logarithms of probabilities.
+    pub log_target: bool,
+    /// How the elements' losses are put together.
+    #[serde(with = "super::reduction")]
+    pub reduction: KLDivReduction,
+}
+
+/// PyTorch documents the difference t ln t - t x, or with `log_target` e^t (t - x).
+struct Terms {
+    log_target: bool,
+    smallest_normal: f64,
+}
+
+impl Pointwise<2> for Terms {
+    fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
+        if self.log_target {
+            return t.exp().maximum(R::from_f64(self.smallest_normal)) * (t.abs() + x.abs());
+        }
+        let product = (t * x).abs();
+        if t == R::ZERO { product } else { (t * t.ln()).abs() + product }
+    }
+
+    fn pullback<R: Real>(&self, cotangent: R, [x, t]: [R; 2]) -> [R; 2] {
+        let (by_input, by_target) = if self.log_target {
+            let probability = t.exp().maximum(R::from_f64(self.smallest_normal));
+            (probability, probability * (t.abs() + x.abs() + R::ONE))
+        } else {
+            (t.abs(), t.ln().abs() + x.abs() + R::ONE)
+        };
+        [cotangent * by_input, cotangent * by_target]
+    }
+}
+
+impl Options {
+    fn reduction(&self, inputs: &Arrays<Wide>) -> (Reduction, Denominator) {
+        let batch = || inputs.float("input").and_then(|input| input.shape().first().copied()).unwrap_or(1);
+        match self.reduction {
+            KLDivReduction::None => (Reduction::None, Denominator::Elements),
+            KLDivReduction::Mean => (Reduction::Mean, Denominator::Elements),
+            KLDivReduction::BatchMean => (Reduction::Mean, Denominator::Number(batch() as f64)),
+            KLDivReduction::Sum => (Reduction::Sum, Denominator::Elements),
+        }
+    }
+}
+
+impl Definition for Options {
+    const SIGNATURE: Signature = elements::SIGNATURE;
+
+    fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
+        let loss = KLDivLoss { log_target: self.log_target, reduction: self.reduction };
+        elements::evaluate(&loss, inputs, wanted)
+    }
+
+    fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
+        let terms = Terms { log_target: self.log_target, smallest_normal: inputs.smallest_normal() };
+        let (reduction, denominator) = self.reduction(inputs);
+        elements::pair_magnitudes(&terms, None, reduction, denominator, inputs)
+    }
+
+    fn unreduced(&self) -> Self {
+        Self { reduction: KLDivReduction::None, ..self.clone() }
+    }
+
+    fn cases(dtype: DType) -> BoxedStrategy<Case> {
+        let reduction = || proptest::sample::select(KLDivReduction::ALL.as_slice());
+        let log = || prop_oneof![10 => -20.0..0.0, 4 => generate::any_float(dtype)].boxed();
+        let probability =
+            prop_oneof![20 => 0.001..1.0, 3 => Just(0.0), 1 => Just(1.0), 1 => generate::any_float(dtype)];
+        let plain = (elements::pairs(dtype, log(), probability.boxed()), reduction())
+            .prop_map(|(inputs, reduction)| (Loss::KlDiv(Self { log_target: false, reduction }), inputs));
+        let logarithmic = (elements::pairs(dtype, log(), log()), reduction())
+            .prop_map(|(inputs, reduction)| (Loss::KlDiv(Self { log_target: true, reduction }), inputs));
+        generate::case(prop_oneof![plain, logarithmic])
+    }
+}

@@ -1,0 +1,86 @@
+//! `torch.nn.functional.margin_ranking_loss`.
+
+use losscheck_reference::pointwise::{Elements, Pointwise};
+use losscheck_reference::{Error, MarginRankingLoss, Real, Reduction, Wide};
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::elements;
+use crate::case::Case;
+use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
+use crate::generate;
+use crate::loss::Loss;
+use crate::tensor::DType;
+
+/// The options.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// The difference of scores that is asked for.
+    pub margin: f64,
+    /// How the elements' losses are put together.
+    #[serde(with = "super::reduction")]
+    pub reduction: Reduction,
+}
+
+const NAMES: [&str; 3] = ["input1", "input2", "target"];
+
+/// The hinge is a sum of the margin and the product with a difference.
+struct Terms {
+    margin: f64,
+}
+
+impl Pointwise<3> for Terms {
+    fn value<R: Real>(&self, [x1, x2, t]: [R; 3]) -> R {
+        R::from_f64(self.margin.abs()) + t.abs() * (x1.abs() + x2.abs())
+    }
+
+    fn pullback<R: Real>(&self, cotangent: R, [x1, x2, t]: [R; 3]) -> [R; 3] {
+        let by_score = cotangent * t.abs();
+        [by_score, by_score, cotangent * (x1.abs() + x2.abs())]
+    }
+}
+
+impl Definition for Options {
+    const SIGNATURE: Signature = Signature { required: &NAMES, optional: &[], integers: &[], differentiable: &NAMES };
+
+    fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
+        let loss = MarginRankingLoss { margin: inputs.option(self.margin), reduction: self.reduction };
+        let tensors = (inputs.required("input1")?, inputs.required("input2")?, inputs.required("target")?);
+        Evaluation::of(&loss, tensors, inputs.cotangent(), NAMES, wanted)
+    }
+
+    fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
+        let operands = [inputs.required("input1")?, inputs.required("input2")?, inputs.required("target")?];
+        let terms = Terms { margin: inputs.option(self.margin) };
+        elements::magnitudes(&terms, Elements::unweighted(operands, self.reduction), NAMES, inputs.cotangent())
+    }
+
+    fn unreduced(&self) -> Self {
+        Self { reduction: Reduction::None, ..self.clone() }
+    }
+
+    fn cases(dtype: DType) -> BoxedStrategy<Case> {
+        let margin = prop_oneof![2 => Just(0.0), 1 => generate::margin()];
+        let options = (margin, generate::reduction())
+            .prop_map(|(margin, reduction)| Loss::MarginRankingLoss(Self { margin, reduction }));
+        let shapes = generate::shape().prop_flat_map(|shape| {
+            let dims = || generate::broadcastable(shape.clone());
+            // Now and then of another rank, which is refused.
+            (generate::of_same_rank(shape.clone()), generate::of_same_rank(shape.clone()), dims())
+        });
+        let tensors = shapes
+            .prop_flat_map(move |(input1, input2, target)| {
+                let score = || generate::any_float(dtype);
+                (
+                    generate::tensor(dtype, input1, score()),
+                    generate::tensor(dtype, input2, score()),
+                    generate::tensor(dtype, target, elements::sign()),
+                )
+            })
+            .prop_map(|(input1, input2, target)| {
+                generate::tensors([("input1", Some(input1)), ("input2", Some(input2)), ("target", Some(target))])
+            });
+        generate::case((options, tensors))
+    }
+}

@@ -1,0 +1,64 @@
+from collections.abc import Iterator
+from itertools import product
+
+from ..case import FLOATS, REDUCTIONS, Case, Loss
+from ..elements import EMPTY_PAIRS, MISMATCHED_PAIRS, PAIRS, Elements, uniform
+from ..tensors import Stored
+
+NAME = "poisson_nll_loss"
+
+LOG = Elements(
+    loss=NAME,
+    tensors={"input": uniform(-3, 3), "target": uniform(0.05, 8)},
+    settings=({}, {"full": True}),
+    shapes=PAIRS,
+    empty=EMPTY_PAIRS,
+    mismatched=MISMATCHED_PAIRS,
+    large={"input": (-3, 3), "target": (0, 8)},
+)
+RATE = Elements(
+    loss=NAME,
+    tensors={"input": uniform(0.05, 8), "target": uniform(0.05, 8)},
+    settings=[
+        {"log_input": False, **more} for more in ({}, {"full": True}, {"eps": 0.01}, {"eps": 0.0, "full": True})
+    ],
+    shapes=PAIRS,
+    empty=(),
+    mismatched=(),
+    large={},
+)
+
+
+def cases() -> Iterator[Case]:
+    yield from LOG.cases()
+    yield from RATE.cases()
+    for dtype in FLOATS:
+        for full in ({}, {"full": True}):
+            data = {"input": [0.5, -1.0, 2.0, 0.0], "target": [0.0, 0.0, 1.0, 1.0]}
+            yield from LOG.given(dtype, "target_0_and_1", ["stirling"], full, data)
+            data = {"input": [0.5, -1.0, 2.0, 0.25], "target": [1.0000001, 1.0001, 0.9999, 2.0]}
+            yield from LOG.given(dtype, "around_1", ["stirling"], full, data)
+            data = {"input": [0.5, -1.0, 2.0, 0.25], "target": [-0.5, -2.0, 0.5, 3.0]}
+            yield from LOG.given(dtype, "negative_target", ["negative_count"], full, data)
+        # e^x - 1 keeps its digits near 0.
+        for x, sign in product((1e-2, 1e-4, 1e-6, 1e-8, 1e-12), (1, -1)):
+            data = {"input": [sign * x], "target": [1.0]}
+            yield from LOG.given(dtype, f"x={sign * x}", ["confident"], {}, data)
+        for x in (-100.0, -30.0, 30.0, 80.0, 88.5, 89.0, 700.0, 710.0):
+            data = {"input": [x, x, 0.5], "target": [0.0, 2.0, 1.0]}
+            yield from LOG.given(dtype, f"x={x}", ["confident"], {}, data)
+        for reduction in REDUCTIONS:
+            inputs = {"input": Stored(dtype, (), [1000.0]), "target": Stored(dtype, (0,), [])}
+            case_id = f"{NAME}/{dtype}/scalar+target=0/x=1000.0/{reduction}"
+            yield LOG.case(case_id, ["empty_broadcast"], {}, reduction, inputs)
+        for eps in ({}, {"eps": 0.0}, {"eps": 0.01}):
+            settings = {"log_input": False, **eps}
+            data = {"input": [0.0, 0.0, 1e-9, 1e-6], "target": [0.0, 1.0, 2.0, 0.5]}
+            yield from RATE.given(dtype, "zero_rate", ["zero_rate"], settings, data)
+            data = {"input": [-0.5, -2.0, 1.0], "target": [0.0, 1.0, 2.0]}
+            yield from RATE.given(dtype, "negative_rate", ["negative_rate"], settings, data)
+            data = {"input": [2.0, 2.0001, 1.9999, 7.0], "target": [2.0, 2.0, 2.0, 7.0]}
+            yield from RATE.given(dtype, "near", ["near"], settings, data)
+
+
+LOSS = Loss(NAME, ("input", "target"), cases)
