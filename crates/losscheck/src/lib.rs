@@ -18,6 +18,7 @@ pub mod loss;
 pub mod losses;
 pub mod oracle;
 pub mod runner;
+pub mod schema;
 pub mod suite;
 pub mod tensor;
 pub mod ulp;

@@ -56,6 +56,13 @@ macro_rules! losses {
                 }
             }
 
+            /// The JSON Schema of the options.
+            pub(crate) fn options_schema(self) -> schemars::Schema {
+                match self {
+                    $(LossKind::$variant => schemars::schema_for!(losses::$module::Options),)*
+                }
+            }
+
             /// Reads the options, those left out with PyTorch's defaults.
             ///
             /// # Errors

@@ -52,6 +52,18 @@ fn files_hold_to_the_schema() {
 }
 
 #[test]
+fn the_schema_is_that_of_the_definitions() {
+    let path = data().join("schema.json");
+    let text = format!("{:#}\n", losscheck::schema::schema());
+    if std::env::var_os("LOSSCHECK_UPDATE").is_some() {
+        fs::write(&path, text).expect("a writable file");
+        return;
+    }
+    let committed = fs::read_to_string(&path).expect("a readable file");
+    assert!(committed == text, "schema.json is out of date: LOSSCHECK_UPDATE=1 cargo test --test golden_files");
+}
+
+#[test]
 fn the_schema_refuses_what_is_wrong() {
     let schema = jsonschema::validator_for(&read_json(&data().join("schema.json"))).expect("a schema");
     let good = read_json(&data().join("tutorial.json"));

@@ -3,6 +3,7 @@
 use losscheck_reference::pointwise::{Denominator, Pointwise};
 use losscheck_reference::{BCELoss, Error, Real, Reduction, Wide};
 use proptest::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::elements;
@@ -13,11 +14,12 @@ use crate::loss::Loss;
 use crate::tensor::DType;
 
 /// The options.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
     /// How the elements' losses are put together.
     #[serde(with = "super::reduction")]
+    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
     pub reduction: Reduction,
 }
 

@@ -4,6 +4,7 @@ use losscheck_reference::rowwise::{Classes, Probabilities, RowGradients, Rows, R
 use losscheck_reference::{Backward, CrossEntropyLoss, Error, Real, Reduction, Wide};
 use ndarray::{ArrayD, IxDyn};
 use proptest::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{classes, elements};
@@ -14,7 +15,7 @@ use crate::loss::Loss;
 use crate::tensor::DType;
 
 /// The options.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
     /// Rows with this target index count for nothing.
@@ -23,6 +24,7 @@ pub struct Options {
     pub label_smoothing: f64,
     /// How the rows' losses are put together.
     #[serde(with = "super::reduction")]
+    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
     pub reduction: Reduction,
 }
 

@@ -4,6 +4,7 @@ use losscheck_reference::pointwise::{Elements, Pointwise};
 use losscheck_reference::{Error, GaussianNLLLoss, Real, Reduction, Wide};
 use ndarray::{ArrayD, Axis, IxDyn};
 use proptest::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::elements;
@@ -14,7 +15,7 @@ use crate::loss::Loss;
 use crate::tensor::DType;
 
 /// The options.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
     /// Whether to add the constant.
@@ -23,6 +24,7 @@ pub struct Options {
     pub eps: f64,
     /// How the elements' losses are put together.
     #[serde(with = "super::reduction")]
+    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
     pub reduction: Reduction,
 }
 

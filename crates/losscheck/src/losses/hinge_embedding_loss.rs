@@ -3,6 +3,7 @@
 use losscheck_reference::pointwise::{Elements, Pointwise};
 use losscheck_reference::{Error, HingeEmbeddingLoss, Real, Reduction, Wide};
 use proptest::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::elements;
@@ -13,13 +14,14 @@ use crate::loss::Loss;
 use crate::tensor::DType;
 
 /// The options.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
     /// The distance from which pairs that are not alike cost nothing.
     pub margin: f64,
     /// How the elements' losses are put together.
     #[serde(with = "super::reduction")]
+    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
     pub reduction: Reduction,
 }
 

@@ -3,6 +3,7 @@
 use losscheck_reference::pointwise::{Elements, Pointwise};
 use losscheck_reference::{Error, MarginRankingLoss, Real, Reduction, Wide};
 use proptest::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::elements;
@@ -13,13 +14,14 @@ use crate::loss::Loss;
 use crate::tensor::DType;
 
 /// The options.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
     /// The difference of scores that is asked for.
     pub margin: f64,
     /// How the elements' losses are put together.
     #[serde(with = "super::reduction")]
+    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
     pub reduction: Reduction,
 }
 

@@ -24,22 +24,33 @@ pub(crate) mod reduction {
     use std::str::FromStr;
 
     use losscheck_reference::{KLDivReduction, Reduction};
+    use schemars::{Schema, SchemaGenerator, json_schema};
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(crate) trait Named: Copy + FromStr<Err = losscheck_reference::Error> {
+    pub(crate) trait Named: Copy + FromStr<Err = losscheck_reference::Error> + 'static {
+        const ALL: &'static [Self];
+
         fn name(self) -> &'static str;
     }
 
     impl Named for Reduction {
+        const ALL: &'static [Self] = &Reduction::ALL;
+
         fn name(self) -> &'static str {
             Reduction::name(self)
         }
     }
 
     impl Named for KLDivReduction {
+        const ALL: &'static [Self] = &KLDivReduction::ALL;
+
         fn name(self) -> &'static str {
             KLDivReduction::name(self)
         }
+    }
+
+    pub(crate) fn schema<R: Named>(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "enum": R::ALL.iter().map(|reduction| reduction.name()).collect::<Vec<_>>() })
     }
 
     pub(crate) fn serialize<R: Named, S: Serializer>(reduction: &R, serializer: S) -> Result<S::Ok, S::Error> {

@@ -3,6 +3,7 @@
 use losscheck_reference::pointwise::{Denominator, Pointwise};
 use losscheck_reference::{Error, PoissonNLLLoss, Real, Reduction, Wide};
 use proptest::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::elements;
@@ -13,7 +14,7 @@ use crate::loss::Loss;
 use crate::tensor::DType;
 
 /// The options.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
     /// Whether the input is the logarithm of the rate.
@@ -24,6 +25,7 @@ pub struct Options {
     pub eps: f64,
     /// How the elements' losses are put together.
     #[serde(with = "super::reduction")]
+    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
     pub reduction: Reduction,
 }
 
