@@ -70,6 +70,20 @@ fn plan(loss: LossKind, size: Size) -> Plan {
             Plan { loss: Loss::MarginRankingLoss(Default::default()), tensors }
         }
         LossKind::MseLoss => pair(Loss::MseLoss(Default::default()), size, logits.clone(), logits),
+        LossKind::MultiMarginLoss => rows(Loss::MultiMarginLoss(Default::default()), size, logits),
+        LossKind::MultilabelMarginLoss => {
+            let [rows, classes] = rows_and_classes(size);
+            let shape = vec![rows, classes];
+            let lists = Draw::Lists { classes: classes as i64, length: 3 };
+            let tensors = vec![("input", shape.clone(), logits), ("target", shape, lists)];
+            Plan { loss: Loss::MultilabelMarginLoss(Default::default()), tensors }
+        }
+        LossKind::MultilabelSoftMarginLoss => {
+            let shape = rows_and_classes(size).to_vec();
+            let tensors = vec![("input", shape.clone(), logits), ("target", shape, probabilities)];
+            Plan { loss: Loss::MultilabelSoftMarginLoss(Default::default()), tensors }
+        }
+        LossKind::NllLoss2d => rows(Loss::NllLoss2d(Default::default()), size, Draw::Float(-8.0..-0.01)),
         LossKind::NllLoss => rows(Loss::NllLoss(Default::default()), size, Draw::Float(-8.0..-0.01)),
         LossKind::PoissonNllLoss => pair(Loss::PoissonNllLoss(Default::default()), size, logits, Draw::Float(0.0..8.0)),
         LossKind::SmoothL1Loss => pair(Loss::SmoothL1Loss(Default::default()), size, logits.clone(), logits),
@@ -104,6 +118,8 @@ enum Draw {
     Float(Range<f64>),
     /// 1 or -1.
     Sign,
+    /// In each row so many integers from 0 to the number of classes, and -1 after them.
+    Lists { classes: i64, length: usize },
     /// Evenly from a range of integers.
     Integer(Range<i64>),
 }
@@ -136,6 +152,11 @@ impl Draw {
             Draw::Sign => {
                 let drawn = (0..count).map(|_| if rng.bool() { 1.0 } else { -1.0 }).collect();
                 generate::floats(dtype, shape, drawn)
+            }
+            Draw::Lists { classes, length } => {
+                let row = |place: usize| if place % classes as usize >= length { -1 } else { rng.i64(0..classes) };
+                let drawn = (0..count).map(row).collect();
+                Tensor::new(shape, Data::I64(drawn)).expect("as many elements as the shape asks for")
             }
             Draw::Integer(range) => {
                 let drawn = (0..count).map(|_| rng.i64(range.clone())).collect();

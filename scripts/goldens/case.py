@@ -90,8 +90,14 @@ def options_name(options: Options) -> str:
     return "+".join(f"{key}={value}" for key, value in sorted(options.items()) if key != "reduction")
 
 
-def evaluate(loss: Loss, case: Case) -> Answer | Rejection:
+# What PyTorch is not asked: its answer differs from run to run, or ends the process.
+UNASKED = ("uninitialised_result", "unchecked_label")
+
+
+def evaluate(loss: Loss, case: Case) -> Answer | Rejection | None:
     """Asks PyTorch. The flags say what to expect of it, so that a change of its mind does not pass unseen."""
+    if any(flag in UNASKED for flag in case.flags):
+        return None
     tensors = {key: tensor.torch() for key, tensor in case.inputs.items()}
     leaves = {
         key: tensors[key] for key in loss.differentiable if key in tensors and tensors[key].is_floating_point()

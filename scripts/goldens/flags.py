@@ -195,6 +195,10 @@ FLAGS = {
         "a squared error equal to the variance",
         "the gradient of the variance vanishes there: 1 / v and d^2 / v^2 cancel",
     ),
+    "no_label": Flag("rows without any label", "their loss is 0, whatever stands after the -1"),
+    "every_label": Flag("rows with every label", "no class is left for them to exceed"),
+    "repeated_label": Flag("a label that stands twice", "it counts twice"),
+    "after_end": Flag("labels after the first -1", "they count for nothing"),
     # Degenerate shapes and sums.
     "scalar": Flag("0-d tensors", "no dimension to reduce over"),
     "empty": Flag("no elements", "the mean is NaN and the sum 0"),
@@ -225,6 +229,14 @@ FLAGS = {
     "sentinel_ignore_index": Flag(
         "ignore_index = 255 with u8 targets",
         "the usual void label of segmentation data",
+    ),
+    "enlarging": Flag(
+        "a target or weight of more dimensions than the input, or a weight that adds rows",
+        "PyTorch accepts both, and with more dimensions sums over another than that of the classes",
+    ),
+    "uninitialised_result": Flag(
+        "an empty batch that is reduced",
+        "PyTorch returns whatever is in the memory of the result, so it is not asked; the mean is NaN and the sum 0",
     ),
     "vector_target": Flag(
         "one unbatched row, its target in a vector of one element",

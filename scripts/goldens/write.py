@@ -11,7 +11,7 @@ from .tensors import to_json
 FORMAT = "losscheck-goldens/1"
 GENERATOR = "scripts/regenerate-goldens"
 
-Answered = tuple[Case, Answer | Rejection]
+Answered = tuple[Case, Answer | Rejection | None]
 
 
 def write(path: Path, pytorch: str, answered: Sequence[Answered]) -> None:
@@ -27,7 +27,7 @@ def write(path: Path, pytorch: str, answered: Sequence[Answered]) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def case_json(case: Case, answer: Answer | Rejection) -> str:
+def case_json(case: Case, answer: Answer | Rejection | None) -> str:
     fields = {
         "id": json.dumps(case.id),
         "loss": json.dumps(case.loss),
@@ -35,6 +35,7 @@ def case_json(case: Case, answer: Answer | Rejection) -> str:
         "options": json.dumps(case.options, sort_keys=True, allow_nan=False),
         "inputs": obj({key: tensor.json() for key, tensor in case.inputs.items()}),
     }
+    expected = None
     match answer:
         case Rejection():
             expected = {"error": json.dumps(answer.error), "message": json.dumps(answer.message)}
@@ -43,7 +44,8 @@ def case_json(case: Case, answer: Answer | Rejection) -> str:
                 fields["cotangent"] = answer.cotangent.json()
             gradients = obj({key: to_json(gradient) for key, gradient in answer.gradients.items()})
             expected = {"value": to_json(answer.value), "gradients": gradients}
-    fields["expected"] = obj(expected)
+    if expected:
+        fields["expected"] = obj(expected)
     if case.printed is not None:
         fields["printed"] = json.dumps(case.printed)
     return obj(fields)

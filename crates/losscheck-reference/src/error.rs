@@ -16,8 +16,8 @@ pub enum Error {
         /// What was expected.
         expected: String,
     },
-    /// A class index is neither `ignore_index` nor a class.
-    #[error("`target` holds the index {index} at row {row}, expected 0 to {} or ignore_index {ignore_index}", classes.saturating_sub(1))]
+    /// An index is not that of a class.
+    #[error("`target` holds the index {index} at row {row}, expected 0 to {}{}", classes.saturating_sub(1), or(*exception))]
     Index {
         /// The index.
         index: i64,
@@ -25,8 +25,8 @@ pub enum Error {
         row: usize,
         /// The number of classes.
         classes: usize,
-        /// The index that is ignored.
-        ignore_index: i64,
+        /// The index that is not a class's but has a meaning: `ignore_index`, or the end of a list.
+        exception: Option<i64>,
     },
     /// An element is outside its domain.
     #[error("`{name}` holds {value}, expected {expected}")]
@@ -51,4 +51,8 @@ pub enum Error {
     /// A name is not a reduction.
     #[error("unknown reduction `{0}`, expected one of {names}", names = Reduction::ALL.map(Reduction::name).join(", "))]
     Reduction(String),
+}
+
+fn or(exception: Option<i64>) -> String {
+    exception.map_or_else(String::new, |index| format!(" or {index}"))
 }

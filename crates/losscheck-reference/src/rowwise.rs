@@ -84,7 +84,7 @@ impl<R: Real> Targets<R> for Classes<'_> {
         let mut divisor = R::Sum::ZERO;
         for (row, &index) in indices.iter().enumerate().filter(|&(_, &index)| index != ignore_index) {
             let class = usize::try_from(index).ok().filter(|&class| class < classes);
-            let class = class.ok_or(Error::Index { index, row, classes, ignore_index })?;
+            let class = class.ok_or(Error::Index { index, row, classes, exception: Some(ignore_index) })?;
             divisor = divisor.plus(weight_of(weight, class));
         }
         Ok(divisor)
@@ -100,6 +100,85 @@ impl<R: Real> Targets<R> for Classes<'_> {
         Self: 'i,
     {
         indices.next().filter(|&index| index != ignore_index).map(|&index| index as usize)
+    }
+}
+
+/// A class for each row of scores (N, C).
+#[derive(Clone, Debug)]
+pub struct Labels<'a>(pub ArrayViewD<'a, i64>);
+
+impl<R: Real> Targets<R> for Labels<'_> {
+    type Row<'r> = usize;
+    type Iter<'i>
+        = Iter<'i, i64, IxDyn>
+    where
+        Self: 'i;
+
+    fn check_shape(&self, scores: &[usize], _: usize) -> Result<(), Error> {
+        check_shape("target", self.0.shape(), &scores[..1])
+    }
+
+    fn divisor(&self, classes: usize, rows: usize, _: &Option<ArrayViewD<'_, R>>) -> Result<R::Sum, Error> {
+        check_indices(&self.0, classes, None)?;
+        Ok(R::Sum::ZERO.plus(R::from_f64(rows as f64)))
+    }
+
+    fn iter(&self, _: usize) -> Self::Iter<'_> {
+        self.0.iter()
+    }
+
+    #[inline(always)]
+    fn next<'r, 'i>(indices: &'r mut Self::Iter<'i>, _: &'r mut Vec<R>) -> Option<usize>
+    where
+        Self: 'i,
+    {
+        indices.next().map(|&index| index as usize)
+    }
+}
+
+/// A list of classes for each row of scores (N, C), in a tensor of the same shape: those before the first -1.
+#[derive(Clone, Debug)]
+pub struct LabelLists<'a>(pub ArrayViewD<'a, i64>);
+
+impl<R: Real> Targets<R> for LabelLists<'_> {
+    type Row<'r> = &'r [i64];
+    type Iter<'i>
+        = (LanesIter<'i, i64, IxDyn>, Vec<i64>)
+    where
+        Self: 'i;
+
+    fn check_shape(&self, scores: &[usize], _: usize) -> Result<(), Error> {
+        check_shape("target", self.0.shape(), scores)
+    }
+
+    fn divisor(&self, classes: usize, rows: usize, _: &Option<ArrayViewD<'_, R>>) -> Result<R::Sum, Error> {
+        check_indices(&self.0, classes, Some(-1))?;
+        Ok(R::Sum::ZERO.plus(R::from_f64(rows as f64)))
+    }
+
+    fn iter(&self, class_axis: usize) -> Self::Iter<'_> {
+        (self.0.lanes(Axis(class_axis)).into_iter(), Vec::new())
+    }
+
+    #[inline(always)]
+    fn next<'r, 'i>((rows, list): &'r mut Self::Iter<'i>, _: &'r mut Vec<R>) -> Option<&'r [i64]>
+    where
+        Self: 'i,
+    {
+        list.clear();
+        list.extend(rows.next()?.iter().copied().take_while(|&class| class >= 0));
+        Some(list)
+    }
+}
+
+fn check_indices(indices: &ArrayViewD<'_, i64>, classes: usize, exception: Option<i64>) -> Result<(), Error> {
+    let wrong = |index: i64| exception != Some(index) && usize::try_from(index).map_or(true, |class| class >= classes);
+    match indices.iter().enumerate().find(|&(_, &index)| wrong(index)) {
+        Some((position, &index)) => {
+            let row = if indices.ndim() > 1 { position / classes.max(1) } else { position };
+            Err(Error::Index { index, row, classes, exception })
+        }
+        None => Ok(()),
     }
 }
 

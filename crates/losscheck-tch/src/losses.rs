@@ -3,12 +3,16 @@
 //! The operator is the loss; what stands around it here is what PyTorch's Python layer adds to it, marked "Python".
 
 mod gaussian_nll_loss;
+mod multi_margin_loss;
+mod multilabel_soft_margin_loss;
 
 use losscheck::loss::Loss;
 use losscheck_reference::KLDivReduction;
 use tch::Tensor;
 
 use self::gaussian_nll_loss::gaussian_nll_loss;
+use self::multi_margin_loss::multi_margin_loss;
+use self::multilabel_soft_margin_loss::multilabel_soft_margin_loss;
 use crate::inputs::Inputs;
 use crate::{Rejection, Result};
 
@@ -65,11 +69,7 @@ pub(crate) fn call(loss: &Loss, inputs: &Inputs) -> Result<Tensor> {
             // Python.
             has_size_of(weight, tensor("input")?)?;
             let losses = input.f_huber_loss(&target, tch::Reduction::None, options.delta)?.f_mul(weight)?;
-            match options.reduction {
-                losscheck_reference::Reduction::None => losses,
-                losscheck_reference::Reduction::Mean => losses.f_mean(None)?,
-                losscheck_reference::Reduction::Sum => losses.f_sum(None)?,
-            }
+            reduced(losses, options.reduction)?
         }
         Loss::KlDiv(options) => {
             let (input, target) = (tensor("input")?, tensor("target")?);
@@ -121,6 +121,17 @@ pub(crate) fn call(loss: &Loss, inputs: &Inputs) -> Result<Tensor> {
                 }
             }
         }
+        Loss::MultiMarginLoss(options) => multi_margin_loss(tensor("input")?, tensor("target")?, weight, options)?,
+        Loss::MultilabelMarginLoss(options) => {
+            tensor("input")?.f_multilabel_margin_loss(tensor("target")?, reduction(options.reduction))?
+        }
+        Loss::MultilabelSoftMarginLoss(options) => {
+            multilabel_soft_margin_loss(tensor("input")?, tensor("target")?, weight, options)?
+        }
+        Loss::NllLoss2d(options) => {
+            let reduction = reduction(options.reduction);
+            tensor("input")?.f_nll_loss_nd(tensor("target")?, weight, reduction, options.ignore_index)?
+        }
         Loss::NllLoss(options) => {
             let reduction = reduction(options.reduction);
             tensor("input")?.f_nll_loss_nd(tensor("target")?, weight, reduction, options.ignore_index)?
@@ -147,6 +158,15 @@ fn reduction(reduction: losscheck_reference::Reduction) -> tch::Reduction {
         losscheck_reference::Reduction::Mean => tch::Reduction::Mean,
         losscheck_reference::Reduction::Sum => tch::Reduction::Sum,
     }
+}
+
+/// The reduction where Python does it.
+fn reduced(losses: Tensor, reduction: losscheck_reference::Reduction) -> Result<Tensor> {
+    Ok(match reduction {
+        losscheck_reference::Reduction::None => losses,
+        losscheck_reference::Reduction::Mean => losses.f_mean(None)?,
+        losscheck_reference::Reduction::Sum => losses.f_sum(None)?,
+    })
 }
 
 /// Python.

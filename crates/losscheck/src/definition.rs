@@ -8,6 +8,7 @@ use proptest::strategy::BoxedStrategy;
 
 use crate::case::Case;
 use crate::tensor::DType;
+use crate::ulp::ulp;
 
 /// A loss as the suite sees it; the options implement it.
 pub trait Definition: Sized {
@@ -147,6 +148,11 @@ impl<R: Real> Arrays<R> {
             DType::F32 => f64::from(f32::MIN_POSITIVE),
             _ => f64::MIN_POSITIVE,
         }
+    }
+
+    /// The distance from 1 to the next number of the dtype.
+    pub fn epsilon(&self) -> f64 {
+        ulp(self.dtype, 1.0)
     }
 
     /// The same with every float and the cotangent replaced.

@@ -135,7 +135,11 @@ losses! {
     L1Loss = l1_loss, L1Loss;
     MarginRankingLoss = margin_ranking_loss, MarginRankingLoss;
     MseLoss = mse_loss, MSELoss;
+    MultiMarginLoss = multi_margin_loss, MultiMarginLoss;
+    MultilabelMarginLoss = multilabel_margin_loss, MultiLabelMarginLoss;
+    MultilabelSoftMarginLoss = multilabel_soft_margin_loss, MultiLabelSoftMarginLoss;
     NllLoss = nll_loss, NLLLoss;
+    NllLoss2d = nll_loss2d, NLLLoss2d;
     PoissonNllLoss = poisson_nll_loss, PoissonNLLLoss;
     SmoothL1Loss = smooth_l1_loss, SmoothL1Loss;
     SoftMarginLoss = soft_margin_loss, SoftMarginLoss;

@@ -9,7 +9,7 @@ use losscheck_reference::KLDivReduction;
 
 use crate::losses::{
     self, CrossEntropyOptions, GaussianNllOptions, HingeEmbeddingOptions, HuberOptions, KlDivOptions, KlDivReduction,
-    MarginRankingOptions, NllOptions, PoissonNllOptions, Reduction, SmoothL1Options,
+    MarginRankingOptions, MultiMarginOptions, NllOptions, PoissonNllOptions, Reduction, SmoothL1Options,
 };
 
 /// The backend `candle`: [`losses`], and gradients through candle's own `backward`.
@@ -95,10 +95,22 @@ fn evaluate(case: &Case, inputs: &Inputs) -> Result<Tensor> {
         Loss::MseLoss(options) => {
             losses::mse_loss(tensor("input")?, tensor("target")?, inputs.get("weight"), reduction(options.reduction))
         }
-        Loss::NllLoss(options) => {
-            let options = NllOptions { ignore_index: options.ignore_index, reduction: reduction(options.reduction) };
-            losses::nll_loss(tensor("input")?, tensor("target")?, inputs.get("weight"), options)
+        Loss::MultiMarginLoss(options) => {
+            let options =
+                MultiMarginOptions { p: options.p, margin: options.margin, reduction: reduction(options.reduction) };
+            losses::multi_margin_loss(tensor("input")?, tensor("target")?, inputs.get("weight"), options)
         }
+        Loss::MultilabelMarginLoss(options) => {
+            losses::multilabel_margin_loss(tensor("input")?, tensor("target")?, reduction(options.reduction))
+        }
+        Loss::MultilabelSoftMarginLoss(options) => losses::multilabel_soft_margin_loss(
+            tensor("input")?,
+            tensor("target")?,
+            inputs.get("weight"),
+            reduction(options.reduction),
+        ),
+        Loss::NllLoss2d(options) => nll_loss(inputs, &options.nll_loss()),
+        Loss::NllLoss(options) => nll_loss(inputs, options),
         Loss::PoissonNllLoss(options) => {
             let options = PoissonNllOptions {
                 log_input: options.log_input,
@@ -116,6 +128,11 @@ fn evaluate(case: &Case, inputs: &Inputs) -> Result<Tensor> {
             losses::soft_margin_loss(tensor("input")?, tensor("target")?, reduction(options.reduction))
         }
     }
+}
+
+fn nll_loss(inputs: &Inputs, options: &losscheck::losses::nll_loss::Options) -> Result<Tensor> {
+    let options = NllOptions { ignore_index: options.ignore_index, reduction: reduction(options.reduction) };
+    losses::nll_loss(inputs.require("input")?, inputs.require("target")?, inputs.get("weight"), options)
 }
 
 fn reduction(reduction: losscheck_reference::Reduction) -> Reduction {

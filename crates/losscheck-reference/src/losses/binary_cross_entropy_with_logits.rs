@@ -26,7 +26,7 @@ pub struct BCEWithLogitsLoss<'a, R> {
     pub reduction: Reduction,
 }
 
-struct Formula;
+pub(super) struct Formula;
 
 /// 1 - sigmoid(|x|), which of p and 1 - p is the smaller.
 #[inline(always)]

@@ -25,6 +25,11 @@ pub struct NLLLoss<'a, R> {
     pub reduction: Reduction,
 }
 
+/// [`NLLLoss`] by the deprecated name that PyTorch has for images.
+///
+/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.NLLLoss.html>
+pub type NLLLoss2d<'a, R> = NLLLoss<'a, R>;
+
 impl<R> Default for NLLLoss<'_, R> {
     fn default() -> Self {
         Self { weight: None, ignore_index: -100, reduction: Reduction::Mean }

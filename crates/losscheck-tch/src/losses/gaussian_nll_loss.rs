@@ -1,7 +1,7 @@
 use losscheck::losses::gaussian_nll_loss::Options;
-use losscheck_reference::Reduction;
 use tch::Tensor;
 
+use super::reduced;
 use crate::{Rejection, Result};
 
 /// The tensor operations of `torch.nn.functional.gaussian_nll_loss`, which is Python alone.
@@ -17,11 +17,7 @@ pub(super) fn gaussian_nll_loss(input: &Tensor, target: &Tensor, var: &Tensor, o
     if options.full {
         losses = losses.f_add_scalar(0.5 * (2.0 * std::f64::consts::PI).ln())?;
     }
-    Ok(match options.reduction {
-        Reduction::None => losses,
-        Reduction::Mean => losses.f_mean(None)?,
-        Reduction::Sum => losses.f_sum(None)?,
-    })
+    reduced(losses, options.reduction)
 }
 
 fn fitted(var: &Tensor, input: &[i64]) -> Result<Tensor> {

@@ -25,8 +25,8 @@ pub struct Options {
 
 /// PyTorch documents (1 - t) x - (1 + (pos_weight - 1) t) ln sigmoid(x), and the gradient as the difference of a sigmoid
 /// and the target.
-struct Terms {
-    smallest_normal: f64,
+pub(super) struct Terms {
+    pub(super) smallest_normal: f64,
 }
 
 impl Terms {

@@ -1,7 +1,7 @@
 //! What the losses over classes have in common.
 
 use losscheck_reference::{Error, Real, Reduction, Wide};
-use ndarray::ArrayViewD;
+use ndarray::{ArrayD, ArrayViewD, IxDyn};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -75,6 +75,42 @@ pub(super) fn divided(
         array.mapv_inplace(|x| x.abs() * factor);
     }
     evaluation
+}
+
+/// Puts the magnitudes of rows together: for each row the magnitude of its loss, and those of its gradient.
+pub(super) fn of_rows(
+    rows: Vec<(Wide, Vec<Wide>)>,
+    value_shape: &[usize],
+    input_shape: &[usize],
+    reduction: Reduction,
+    cotangent: Option<ArrayViewD<'_, Wide>>,
+) -> Evaluation<Wide> {
+    let divisor = Wide::from_f64(if reduction == Reduction::Mean { rows.len() as f64 } else { 1.0 });
+    let cotangents: Vec<Wide> = cotangent.iter().flatten().map(|cotangent| cotangent.abs()).collect();
+    let is_reduced = reduction != Reduction::None;
+    let cotangent = |row: usize| *cotangents.get(if is_reduced { 0 } else { row }).unwrap_or(&Wide::ONE);
+    let gradient = rows.iter().enumerate().flat_map(|(row, (_, slopes))| {
+        let factor = cotangent(row) / divisor;
+        slopes.iter().map(move |&slope| factor * slope)
+    });
+    let gradient = array(input_shape, gradient.collect());
+    let value = if is_reduced {
+        array(&[], vec![rows.iter().fold(Wide::ZERO, |sum, (loss, _)| sum + *loss) / divisor])
+    } else {
+        array(value_shape, rows.iter().map(|(loss, _)| *loss).collect())
+    };
+    Evaluation { value, gradients: vec![("input", gradient)] }
+}
+
+fn array(shape: &[usize], elements: Vec<Wide>) -> ArrayD<Wide> {
+    ArrayD::from_shape_vec(IxDyn(shape), elements).expect("as many elements as the shape asks for")
+}
+
+/// A shape (C) or (N, C) of scores, and its number of classes.
+pub(super) fn matrices() -> impl Strategy<Value = (Vec<usize>, usize)> {
+    let classes = prop_oneof![6 => 1usize..=6, 1 => 20usize..=40];
+    (classes, proptest::option::weighted(0.8, prop_oneof![1 => Just(0usize), 10 => 1usize..=4]))
+        .prop_map(|(classes, rows)| (rows.into_iter().chain([classes]).collect(), classes))
 }
 
 /// Scores of shape (C), (N, C) or (N, C, d), class indices for them, maybe weights; with an `ignore_index`.

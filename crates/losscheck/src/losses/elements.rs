@@ -76,6 +76,14 @@ pub(super) fn pair_magnitudes(
     magnitudes(terms, elements, INPUT_AND_TARGET, inputs.cotangent())
 }
 
+/// By what the slope of a hinge is to be magnified where rounding its `terms` may have moved it over 0: there the slope is
+/// as uncertain as it is large. A hinge that is exactly 0 is not: its side is a convention.
+pub(super) fn uncertainty<R: Real>(epsilon: f64, hinge: R, terms: R) -> R {
+    let epsilon = R::from_f64(epsilon);
+    let is_uncertain = hinge != R::ZERO && hinge.abs() <= (epsilon + epsilon) * terms;
+    if is_uncertain { R::ONE / epsilon } else { R::ONE }
+}
+
 /// The terms of a formula that is a single term: its own magnitude.
 pub(super) struct Single<F>(pub(super) F);
 

@@ -30,6 +30,7 @@ const NAMES: [&str; 3] = ["input1", "input2", "target"];
 /// The hinge is a sum of the margin and the product with a difference.
 struct Terms {
     margin: f64,
+    epsilon: f64,
 }
 
 impl Pointwise<3> for Terms {
@@ -38,8 +39,9 @@ impl Pointwise<3> for Terms {
     }
 
     fn pullback<R: Real>(&self, cotangent: R, [x1, x2, t]: [R; 3]) -> [R; 3] {
-        let by_score = cotangent * t.abs();
-        [by_score, by_score, cotangent * (x1.abs() + x2.abs())]
+        let hinge = R::from_f64(self.margin) - t * (x1 - x2);
+        let slope = cotangent * elements::uncertainty(self.epsilon, hinge, self.value([x1, x2, t]));
+        [slope * t.abs(), slope * t.abs(), slope * (x1.abs() + x2.abs())]
     }
 }
 
@@ -54,7 +56,7 @@ impl Definition for Options {
 
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
         let operands = [inputs.required("input1")?, inputs.required("input2")?, inputs.required("target")?];
-        let terms = Terms { margin: inputs.option(self.margin) };
+        let terms = Terms { margin: inputs.option(self.margin), epsilon: inputs.epsilon() };
         elements::magnitudes(&terms, Elements::unweighted(operands, self.reduction), NAMES, inputs.cotangent())
     }
 

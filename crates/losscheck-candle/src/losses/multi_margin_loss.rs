@@ -1,0 +1,71 @@
+use candle_core::{Result, Tensor, bail};
+
+use super::Reduction;
+use super::check::class_weight;
+use super::graft::graft;
+use super::labels::{Rows, class_mask};
+use super::reduction::sum_rows;
+
+/// The options of [`multi_margin_loss`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MultiMarginOptions {
+    /// The exponent, 1 or 2.
+    pub p: i64,
+    /// By how much the score of the class is to exceed the others.
+    pub margin: f64,
+    /// How the rows' losses are put together.
+    pub reduction: Reduction,
+}
+
+impl Default for MultiMarginOptions {
+    fn default() -> Self {
+        Self { p: 1, margin: 1., reduction: Reduction::Mean }
+    }
+}
+
+/// The margin loss of class scores x with the class y: the sum over i != y of w_y max(0, margin - x_y + x_i)^p / C.
+///
+/// The input has shape (C) or (N, C) and is differentiable; the target holds a class for each row, as u8, u32 or i64.
+/// `weight` has shape (C).
+///
+/// # Errors
+///
+/// If a class is out of bounds, `p` is neither 1 nor 2, or a shape or dtype does not fit.
+///
+/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.multi_margin_loss.html>
+pub fn multi_margin_loss(
+    input: &Tensor,
+    target: &Tensor,
+    weight: Option<&Tensor>,
+    options: MultiMarginOptions,
+) -> Result<Tensor> {
+    let MultiMarginOptions { p, margin, reduction } = options;
+    if p != 1 && p != 2 {
+        bail!("p is {p}, expected 1 or 2");
+    }
+    let rows = Rows::new(input)?;
+    let weight = weight.map(|weight| class_weight(weight, rows.classes)).transpose()?;
+    if target.rank() > 1 || target.elem_count() != rows.count {
+        bail!("target has shape {:?}, expected [{}], a class for each row", target.dims(), rows.count);
+    }
+    let classes = rows.indices(target, None)?;
+    let own = class_mask(&rows, classes.iter().map(|&class| [class]))?;
+    let index = Tensor::from_vec(classes.iter().map(|&class| class as i64).collect(), rows.count, input.device())?;
+    let x = rows.rows.detach().contiguous()?;
+    let zeros = x.zeros_like()?;
+    let of_class = x.gather(&index.unsqueeze(1)?, 1)?.affine(-1., margin)?;
+    let z = own.where_cond(&zeros, &of_class.broadcast_add(&x)?.maximum(&zeros)?)?;
+    let share = match &weight {
+        Some(weight) => (weight.index_select(&index, 0)?.unsqueeze(1)? / rows.classes as f64)?,
+        None => x.narrow(1, 0, 1)?.ones_like()?.affine(1. / rows.classes as f64, 0.)?,
+    };
+    let terms = if p == 2 { z.sqr()? } else { z.clone() };
+    let losses = (sum_rows(&terms)? * &share)?;
+    let losses = graft(losses, &rows.rows, move |gradient| {
+        let slopes = if p == 2 { z.affine(2., 0.)? } else { z.ones_like()? };
+        let slopes = z.gt(0.)?.where_cond(&slopes, &zeros)?.broadcast_mul(&(gradient * &share)?)?;
+        own.where_cond(&sum_rows(&slopes)?.neg()?.broadcast_as(slopes.shape())?, &slopes)
+    })?;
+    let shape: &[usize] = if target.rank() == 0 { &[] } else { &[rows.count] };
+    reduction.apply(&losses.reshape(shape)?)
+}

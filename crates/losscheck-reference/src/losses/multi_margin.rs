@@ -1,0 +1,156 @@
+use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
+
+use crate::loss::check_shape;
+use crate::losses::InputAndClasses;
+use crate::rowwise::{Labels, RowGradients, Rows, Rowwise, weight_of};
+use crate::{Backward, Error, Loss, Real, Reduction, Shapes, Sum, fold};
+
+/// Margin loss of class scores x for a row with class y, over the C classes:
+///
+/// ```text
+/// sum over i != y of w_y max(0, margin - x_y + x_i)^p / C
+/// ```
+///
+/// The input has shape (C) or (N, C), the target is a class for each row, of shape (N); that of a single row may be a
+/// scalar. The input is differentiable, with slope 0 where a hinge is exactly 0. The mean is over the rows, whatever their
+/// weights. An index that is no class is an error, so is a `p` other than 1 and 2.
+///
+/// Sources: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.MultiMarginLoss.html>; K. Crammer and Y. Singer, "On the
+/// Algorithmic Implementation of Multiclass Kernel-based Vector Machines", 2001, for the hinge.
+#[derive(Clone, Debug)]
+pub struct MultiMarginLoss<'a, R> {
+    /// The exponent, 1 or 2.
+    pub p: i64,
+    /// By how much the score of the class is to exceed the others.
+    pub margin: f64,
+    /// A weight for each class.
+    pub weight: Option<ArrayViewD<'a, R>>,
+    /// How the rows' losses are put together.
+    pub reduction: Reduction,
+}
+
+impl<R> Default for MultiMarginLoss<'_, R> {
+    fn default() -> Self {
+        Self { p: 1, margin: 1.0, weight: None, reduction: Reduction::Mean }
+    }
+}
+
+struct Formula<'a, R> {
+    is_squared: bool,
+    margin: R,
+    weight: Option<ArrayViewD<'a, R>>,
+}
+
+impl<R: Real> Formula<'_, R> {
+    /// margin - x_y + x_i, whose other terms are 0 at y.
+    #[inline(always)]
+    fn hinge(&self, scores: &[R], class: usize, i: usize) -> R {
+        let z = (self.margin - scores[class]) + scores[i];
+        if i == class { R::ZERO } else { z.maximum(R::ZERO) }
+    }
+
+    /// w_y / C.
+    #[inline(always)]
+    fn share(&self, scores: &[R], class: usize) -> R {
+        weight_of(&self.weight, class) / R::from_f64(scores.len() as f64)
+    }
+}
+
+impl<R: Real> Rowwise<R, usize> for Formula<'_, R> {
+    #[inline(always)]
+    fn value(&self, scores: &[R], class: usize) -> R {
+        let term = |i| {
+            let z = self.hinge(scores, class, i);
+            if self.is_squared { z * z } else { z }
+        };
+        fold::sum(scores.len(), term).total() * self.share(scores, class)
+    }
+
+    #[inline(always)]
+    fn value_and_pullback(&self, cotangent: R, scores: &[R], class: usize, gradients: RowGradients<'_, R>) -> R {
+        let factor = cotangent * self.share(scores, class);
+        let slope = |i| {
+            let z = self.hinge(scores, class, i);
+            let slope = if self.is_squared { z + z } else { R::ONE };
+            if z > R::ZERO { slope } else { R::ZERO }
+        };
+        for (i, gradient) in gradients.scores.iter_mut().enumerate() {
+            *gradient = factor * slope(i);
+        }
+        gradients.scores[class] = -(factor * fold::sum(scores.len(), slope).total());
+        self.value(scores, class)
+    }
+}
+
+impl<R: Real> MultiMarginLoss<'_, R> {
+    fn rows<'a>(&'a self, (input, target): &'a InputAndClasses<'_, R>) -> Result<Rows<'a, R, Labels<'a>>, Error> {
+        if ![1, 2].contains(&self.p) {
+            return Err(Error::Option { name: "p", value: self.p as f64, expected: "1 or 2" });
+        }
+        let is_vector = input.ndim() == 1;
+        if !(is_vector || input.ndim() == 2) || input.shape().last() == Some(&0) {
+            let expected = "(C) or (N, C), with at least one class".to_owned();
+            return Err(Error::Shape { name: "input", shape: input.shape().to_vec(), expected });
+        }
+        if let Some(weight) = &self.weight {
+            check_shape("weight", weight.shape(), &input.shape()[input.ndim() - 1..])?;
+        }
+        let scores = if is_vector { input.view().insert_axis(Axis(0)) } else { input.view() };
+        let target = if target.ndim() == 0 { target.view().insert_axis(Axis(0)) } else { target.view() };
+        let weight = self.weight.as_ref().map(|weight| weight.view());
+        Ok(Rows { scores, targets: Labels(target), weight, reduction: self.reduction })
+    }
+}
+
+impl<'a, R: Real> Loss<R, InputAndClasses<'a, R>, 1> for MultiMarginLoss<'_, R> {
+    fn shapes(&self, inputs: &InputAndClasses<'a, R>) -> Result<Shapes<1>, Error> {
+        let Shapes { value, .. } = self.rows(inputs)?.shapes::<1>()?;
+        let value = if inputs.1.ndim() == 0 { Vec::new() } else { value };
+        Ok(Shapes { value, gradients: [inputs.0.shape().to_vec()] })
+    }
+
+    fn evaluate_into(
+        &self,
+        inputs: InputAndClasses<'a, R>,
+        value: ArrayViewMutD<'_, R>,
+        backward: Option<Backward<'_, R, 1>>,
+    ) -> Result<(), Error> {
+        let shapes = self.shapes(&inputs)?;
+        let formula = Formula {
+            is_squared: self.p == 2,
+            margin: R::from_f64(self.margin),
+            weight: self.weight.as_ref().map(|weight| weight.view()),
+        };
+        evaluate_rows(&self.rows(&inputs)?, &formula, &shapes, value, backward)
+    }
+}
+
+/// Runs rows (N, C), where a single one may have come without its dimension.
+pub(super) fn evaluate_rows<'r, R: Real, T: crate::rowwise::Targets<R>, F>(
+    rows: &'r Rows<'r, R, T>,
+    formula: &F,
+    shapes: &Shapes<1>,
+    value: ArrayViewMutD<'_, R>,
+    backward: Option<Backward<'_, R, 1>>,
+) -> Result<(), Error>
+where
+    F: for<'i> Rowwise<R, T::Row<'i>>,
+{
+    check_shape("value", value.shape(), &shapes.value)?;
+    if let Some(backward) = &backward {
+        backward.check(shapes)?;
+    }
+    let expected = rows.shapes::<1>()?;
+    let value = if value.ndim() < expected.value.len() { value.insert_axis(Axis(0)) } else { value };
+    let backward = backward.map(|Backward { cotangent, gradients: [gradient] }| {
+        let is_short = |rank: usize, expected: &[usize]| rank < expected.len();
+        let cotangent = cotangent.map(|cotangent| {
+            if is_short(cotangent.ndim(), &expected.value) { cotangent.insert_axis(Axis(0)) } else { cotangent }
+        });
+        let gradient = gradient.map(|gradient| {
+            if is_short(gradient.ndim(), &expected.gradients[0]) { gradient.insert_axis(Axis(0)) } else { gradient }
+        });
+        Backward { cotangent, gradients: [gradient] }
+    });
+    rows.evaluate_into(formula, value, backward)
+}

@@ -1,0 +1,106 @@
+//! `torch.nn.functional.multi_margin_loss`.
+
+use losscheck_reference::{Error, MultiMarginLoss, Real, Reduction, Wide};
+use proptest::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::classes;
+use super::elements::uncertainty;
+use crate::case::Case;
+use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
+use crate::generate;
+use crate::loss::Loss;
+use crate::tensor::{DType, Data, Tensor};
+
+/// The options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// The exponent, 1 or 2.
+    pub p: i64,
+    /// By how much the score of the class is to exceed the others.
+    pub margin: f64,
+    /// How the rows' losses are put together.
+    #[serde(with = "super::reduction")]
+    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
+    pub reduction: Reduction,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { p: 1, margin: 1.0, reduction: Reduction::Mean }
+    }
+}
+
+impl Definition for Options {
+    const SIGNATURE: Signature = Signature {
+        required: &["input", "target"],
+        optional: &["weight"],
+        integers: &["target"],
+        differentiable: &["input"],
+    };
+
+    fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
+        let loss = MultiMarginLoss {
+            p: self.p,
+            margin: inputs.option(self.margin),
+            weight: inputs.float("weight"),
+            reduction: self.reduction,
+        };
+        let pair = (inputs.required("input")?, classes::indices(inputs)?);
+        Evaluation::of(&loss, pair, inputs.cotangent(), ["input"], wanted)
+    }
+
+    /// Each hinge is a sum of three numbers, whose size the power raises; a gradient counts hinges.
+    fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
+        let (input, target) = (inputs.required("input")?, classes::indices(inputs)?);
+        let margin = Wide::from_f64(inputs.option(self.margin));
+        let weight = |class: usize| inputs.float("weight").map_or(Wide::ONE, |weight| weight[[class].as_slice()].abs());
+        let scores: Vec<Wide> = input.iter().copied().collect();
+        let count = *input.shape().last().unwrap_or(&1);
+        let terms = |class: i64, row: &[Wide]| {
+            let class = class as usize;
+            let share = weight(class) / Wide::from_f64(count as f64);
+            let hinges: Vec<Wide> = row.iter().map(|&x| margin.abs() + row[class].abs() + x.abs()).collect();
+            let uncertain = |i: usize| uncertainty(inputs.epsilon(), (margin - row[class]) + row[i], hinges[i]);
+            let power = |z: Wide| if self.p == 2 { z * z } else { z };
+            let slope = |z: Wide| if self.p == 2 { z + z } else { Wide::ONE };
+            let total = |of: &dyn Fn(Wide) -> Wide| hinges.iter().fold(Wide::ZERO, |sum, &z| sum + of(z)) * share;
+            let mut slopes: Vec<Wide> =
+                hinges.iter().enumerate().map(|(i, &z)| slope(z) * share * uncertain(i)).collect();
+            slopes[class] = Wide::ZERO;
+            // A hinge that is NaN has slope 0.
+            let defined = slopes.iter().filter(|slope| !slope.is_nan());
+            slopes[class] = defined.fold(Wide::ZERO, |sum, &slope| sum + slope);
+            (total(&power), slopes)
+        };
+        let rows = target.iter().zip(scores.chunks(count.max(1))).map(|(&class, row)| terms(class, row)).collect();
+        let shape = if target.ndim() == 0 { Vec::new() } else { target.shape().to_vec() };
+        Ok(classes::of_rows(rows, &shape, input.shape(), self.reduction, inputs.cotangent()))
+    }
+
+    fn unreduced(&self) -> Self {
+        Self { reduction: Reduction::None, ..self.clone() }
+    }
+
+    fn cases(dtype: DType) -> BoxedStrategy<Case> {
+        let p = prop_oneof![6 => Just(1), 6 => Just(2), 1 => Just(3)];
+        let options = (p, generate::margin(), generate::reduction())
+            .prop_map(|(p, margin, reduction)| Loss::MultiMarginLoss(Self { p, margin, reduction }));
+        let inputs = classes::matrices().prop_flat_map(move |(shape, classes)| {
+            let rows = if shape.len() > 1 { vec![shape[0]] } else { Vec::new() };
+            let index = prop_oneof![40 => 0..classes as i64, 1 => Just(-1), 1 => Just(classes as i64)];
+            let target = proptest::collection::vec(index, rows.iter().product::<usize>()).prop_map(move |indices| {
+                Tensor::new(rows.clone(), Data::I64(indices)).expect("as many indices as rows")
+            });
+            let weight = generate::optional(generate::tensor(dtype, vec![classes], generate::weight()));
+            (generate::tensor(dtype, shape, generate::any_float(dtype)), target, weight).prop_map(
+                |(input, target, weight)| {
+                    generate::tensors([("input", Some(input)), ("target", Some(target)), ("weight", weight)])
+                },
+            )
+        });
+        generate::case((options, inputs))
+    }
+}

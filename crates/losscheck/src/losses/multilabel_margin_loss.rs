@@ -1,0 +1,80 @@
+//! `torch.nn.functional.multilabel_margin_loss`.
+
+use losscheck_reference::{Error, MultiLabelMarginLoss, Real, Reduction, Wide};
+use proptest::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::classes;
+use super::elements::uncertainty;
+use crate::case::Case;
+use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
+use crate::generate;
+use crate::loss::Loss;
+use crate::tensor::{DType, Data, Tensor};
+
+/// The options.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// How the rows' losses are put together.
+    #[serde(with = "super::reduction")]
+    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
+    pub reduction: Reduction,
+}
+
+impl Definition for Options {
+    const SIGNATURE: Signature =
+        Signature { required: &["input", "target"], optional: &[], integers: &["target"], differentiable: &["input"] };
+
+    fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
+        let loss = MultiLabelMarginLoss { reduction: self.reduction };
+        let pair = (inputs.required("input")?, classes::indices(inputs)?);
+        Evaluation::of(&loss, pair, inputs.cotangent(), ["input"], wanted)
+    }
+
+    /// Each hinge is a sum of three numbers; a gradient counts hinges.
+    fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
+        let (input, target) = (inputs.required("input")?, classes::indices(inputs)?);
+        let scores: Vec<Wide> = input.iter().copied().collect();
+        let lists: Vec<i64> = target.iter().copied().collect();
+        let count = *input.shape().last().unwrap_or(&1);
+        let share = Wide::ONE / Wide::from_f64(count as f64);
+        let terms = |(row, list): (&[Wide], &[i64])| {
+            let list: Vec<usize> = list.iter().take_while(|&&class| class >= 0).map(|&class| class as usize).collect();
+            let others: Vec<usize> = (0..count).filter(|class| !list.contains(class)).collect();
+            let (mut sum, mut slopes) = (Wide::ZERO, vec![Wide::ZERO; count]);
+            for &j in &list {
+                for &i in &others {
+                    let terms = Wide::ONE + row[j].abs() + row[i].abs();
+                    let slope = share * uncertainty(inputs.epsilon(), (Wide::ONE - row[j]) + row[i], terms);
+                    sum = sum + terms * share;
+                    slopes[i] = slopes[i] + slope;
+                    slopes[j] = slopes[j] + slope;
+                }
+            }
+            (sum, slopes)
+        };
+        let rows = scores.chunks(count.max(1)).zip(lists.chunks(count.max(1))).map(terms).collect();
+        let shape = &input.shape()[..input.ndim() - 1];
+        Ok(classes::of_rows(rows, shape, input.shape(), self.reduction, inputs.cotangent()))
+    }
+
+    fn unreduced(&self) -> Self {
+        Self { reduction: Reduction::None }
+    }
+
+    fn cases(dtype: DType) -> BoxedStrategy<Case> {
+        let options = generate::reduction().prop_map(|reduction| Loss::MultilabelMarginLoss(Self { reduction }));
+        let inputs = classes::matrices().prop_flat_map(move |(shape, classes)| {
+            let index = prop_oneof![40 => 0..classes as i64, 20 => Just(-1), 1 => Just(classes as i64)];
+            let target = proptest::collection::vec(index, shape.iter().product::<usize>()).prop_map({
+                let shape = shape.clone();
+                move |indices| Tensor::new(shape.clone(), Data::I64(indices)).expect("an index for each score")
+            });
+            (generate::tensor(dtype, shape, generate::any_float(dtype)), target)
+                .prop_map(|(input, target)| generate::tensors([("input", Some(input)), ("target", Some(target))]))
+        });
+        generate::case((options, inputs))
+    }
+}

@@ -1,0 +1,89 @@
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+from ..case import FLOATS, REDUCTIONS, Case, Loss, name, shape_name
+from ..draw import Draw
+from ..labels import lists, matrix, scores
+from ..special import edges
+from ..tensors import Shape, Stored, Tensor
+
+NAME = "multilabel_margin_loss"
+
+SHAPES: tuple[Shape, ...] = ((3, 5), (6, 8), (4, 2), (2, 1), (1, 4), (4,), (1,))
+
+
+def cases() -> Iterator[Case]:
+    for dtype in FLOATS:
+        for shape, reduction, variant in product(SHAPES, REDUCTIONS, ("a", "b")):
+            yield drawn(dtype, ["options"], shape, reduction, variant)
+        yield from special(dtype)
+        yield from degenerate(dtype)
+        yield from invalid(dtype)
+
+
+def drawn(dtype: str, flags: Sequence[str], shape: Shape, reduction: str, variant: str = "") -> Case:
+    case_id = name(NAME, dtype, shape_name(shape), variant, reduction)
+    draw = Draw(case_id)
+    return case(case_id, flags, reduction, scores(draw, dtype, shape), lists(draw, shape))
+
+
+def case(case_id: str, flags: Sequence[str], reduction: str, input: Tensor, target: Tensor) -> Case:
+    return Case(case_id, tuple(flags), {"reduction": reduction}, {"input": input, "target": target})
+
+
+def special(dtype: str) -> Iterator[Case]:
+    def given(variant: str, flags: Sequence[str], rows: Sequence[Sequence[float]], target: Sequence[Sequence[int]]):
+        for reduction in REDUCTIONS:
+            case_id = name(NAME, dtype, variant, reduction)
+            yield case(case_id, flags, reduction, matrix(dtype, rows), matrix("i64", target))
+
+    for flag, text, value in edges(dtype):
+        rows = [[0.5, value, 0.25], [0.5, -0.75, 0.125]]
+        yield from given(f"other={text}", [flag], rows, [[0, -1, 0], [1, 2, -1]])
+        yield from given(f"listed={text}", [flag], rows, [[1, 0, -1], [1, -1, 2]])
+    plain = [[0.5, -0.25, 1.5, 0.125], [1.25, 0.75, -0.5, 0.0]]
+    yield from given("no_label", ["no_label"], plain, [[-1, 0, 1, 2], [-1, -1, -1, -1]])
+    yield from given("every_label", ["every_label"], plain, [[0, 1, 2, 3], [3, 1, 0, 2]])
+    yield from given("twice", ["repeated_label"], plain, [[1, 1, -1, 0], [2, 3, 2, -1]])
+    yield from given("after_end", ["after_end"], plain, [[1, -1, 2, 3], [0, 3, -1, 1]])
+    yield from given("kink", ["hinge_kink"], [[1.0, 0.0, 0.5], [2.0, 1.0, 1.0]], [[0, -1, 0], [0, -1, 0]])
+    yield from given("ties", ["ties"], [[1.0, 1.0, 1.0], [0.0, -0.0, 0.0]], [[0, 2, -1], [1, -1, 0]])
+
+
+def degenerate(dtype: str) -> Iterator[Case]:
+    yield drawn(dtype, ["empty_batch"], (0, 4), "none")
+    for reduction in ("mean", "sum"):
+        yield drawn(dtype, ["uninitialised_result"], (0, 4), reduction)
+    for reduction in ("mean", "sum"):
+        case_id = name(NAME, dtype, "large", reduction)
+        draw = Draw(case_id)
+        input = draw.seeded("input", dtype, (100, 100), -3, 3)
+        yield case(case_id, ["large"], reduction, input, draw.seeded("target", "i64", (100, 100), -1, 100))
+
+
+def invalid(dtype: str) -> Iterator[Case]:
+    for reduction in ("none", "mean"):
+        for input, target in (((3, 5), (5,)), ((3, 5), (3, 4)), ((5,), (1, 5)), ((3, 5), (5, 3)), ((2, 3, 4), (2, 3, 4))):
+            case_id = name(NAME, dtype, f"{shape_name(input)}+target={shape_name(target)}", reduction)
+            draw = Draw(case_id)
+            inputs = scores(draw, dtype, input), draw.integers("target", "i64", target, 0, 3)
+            yield case(case_id, ["invalid", "shape_mismatch"], reduction, *inputs)
+        for shape in ((2, 0), (0,)):
+            case_id = name(NAME, dtype, shape_name(shape), reduction)
+            inputs = Stored(dtype, shape, []), Stored("i64", shape, [])
+            yield case(case_id, ["invalid", "zero_classes"], reduction, *inputs)
+        for index in (5, -2, -100, 255):
+            for place in (0, 4):
+                case_id = name(NAME, dtype, f"target={index}+place={place}", reduction)
+                target = [1, -1, 2, 3, 0]
+                target[place] = index
+                yield case(
+                    case_id,
+                    ["invalid", "index_out_of_range"],
+                    reduction,
+                    scores(Draw(case_id), dtype, (5,)),
+                    Stored("i64", (5,), target),
+                )
+
+
+LOSS = Loss(NAME, ("input",), cases)

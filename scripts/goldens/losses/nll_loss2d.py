@@ -1,0 +1,82 @@
+import warnings
+from collections.abc import Iterator
+
+import torch
+
+from ..case import FLOATS, REDUCTIONS, Case, Loss, name, options_name, shape_name
+from ..draw import Draw
+from ..special import edges
+from ..tensors import Shape, Stored, Tensor
+
+NAME = "nll_loss2d"
+
+SHAPES: tuple[Shape, ...] = ((2, 3, 2, 2), (1, 4, 3, 1), (3, 5, 1, 2), (2, 3), (4,), (2, 3, 4))
+
+
+def function(
+    input: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None = None, **options: float | str
+) -> torch.Tensor:
+    """The class, which is NLLLoss and says that it is deprecated."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.nn.NLLLoss2d(weight=weight, **options)(input, target)
+
+
+def cases() -> Iterator[Case]:
+    for dtype in FLOATS:
+        for shape in SHAPES:
+            for weighted in (False, True):
+                for ignore in ({}, {"ignore_index": 1}):
+                    for reduction in REDUCTIONS:
+                        yield drawn(dtype, ["options"], shape, weighted, ignore, reduction)
+        for reduction in REDUCTIONS:
+            yield drawn(dtype, ["empty_batch"], (0, 3, 2, 2), False, {}, reduction)
+            yield drawn(dtype, ["empty_positions"], (2, 3, 0, 2), False, {}, reduction)
+            case_id = name(NAME, dtype, "all_ignored", reduction)
+            input = scores(Draw(case_id), dtype, (1, 3, 2, 2))
+            target = Stored("i64", (1, 2, 2), [-100] * 4)
+            yield case(case_id, ["all_ignored"], {}, reduction, {"input": input, "target": target})
+        for flag, text, value in edges(dtype):
+            for reduction in ("none", "mean"):
+                case_id = name(NAME, dtype, f"input={text}", reduction)
+                input = Stored(dtype, (1, 2, 2, 2), [-0.5, value, -1.5, -0.25, -0.75, -2.5, -0.125, value])
+                target = Stored("i64", (1, 2, 2), [0, 0, 1, 1])
+                yield case(case_id, [flag], {}, reduction, {"input": input, "target": target})
+        for reduction in ("none", "mean"):
+            for index in (3, -1, 255):
+                case_id = name(NAME, dtype, f"target={index}", reduction)
+                input = scores(Draw(case_id), dtype, (1, 3, 2, 1))
+                inputs = {"input": input, "target": Stored("i64", (1, 2, 1), [1, index])}
+                yield case(case_id, ["invalid", "index_out_of_range"], {}, reduction, inputs)
+            for shape, target_shape in (((2, 3, 2, 2), (2, 2)), ((2, 3, 2, 2), (2, 2, 3)), ((2, 3, 2, 2), (1, 2, 2))):
+                case_id = name(NAME, dtype, f"{shape_name(shape)}+target={shape_name(target_shape)}", reduction)
+                draw = Draw(case_id)
+                inputs = {
+                    "input": scores(draw, dtype, shape),
+                    "target": draw.integers("target", "i64", target_shape, 0, 3),
+                }
+                yield case(case_id, ["invalid", "shape_mismatch"], {}, reduction, inputs)
+
+
+def drawn(dtype: str, flags: list[str], shape: Shape, weighted: bool, ignore: dict[str, int], reduction: str) -> Case:
+    case_id = name(NAME, dtype, shape_name(shape), "weight" * weighted, options_name(ignore), reduction)
+    draw = Draw(case_id)
+    classes = shape[min(len(shape) - 1, 1)]
+    rows = shape[:1] + shape[2:] if len(shape) > 1 else ()
+    inputs = {"input": scores(draw, dtype, shape), "target": draw.integers("target", "i64", rows, 0, classes)}
+    if weighted:
+        inputs["weight"] = draw.uniform("weight", dtype, (classes,), 0.25, 3)
+    return case(case_id, flags, ignore, reduction, inputs)
+
+
+def scores(draw: Draw, dtype: str, shape: Shape) -> Stored:
+    return draw.uniform("input", dtype, shape, -4, -0.01)
+
+
+def case(
+    case_id: str, flags: list[str], settings: dict[str, int], reduction: str, inputs: dict[str, Tensor]
+) -> Case:
+    return Case(case_id, tuple(flags), {**settings, "reduction": reduction}, inputs)
+
+
+LOSS = Loss(NAME, ("input",), cases, function)
