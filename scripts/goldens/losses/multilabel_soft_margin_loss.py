@@ -40,10 +40,10 @@ def cases() -> Iterator[Case]:
         for reduction in REDUCTIONS:
             for shape in EMPTY:
                 yield drawn(dtype, ["zero_classes" if shape[-1] == 0 else "empty_batch"], (shape, shape, None), "soft", reduction)
-            for shapes in ENLARGING:
-                yield drawn(dtype, ["enlarging"], shapes, "soft", reduction)
             for shapes in MISMATCHED:
                 yield drawn(dtype, ["invalid", "shape_mismatch"], shapes, "soft", reduction)
+        for shapes in ENLARGING:
+            yield drawn(dtype, ["enlarging"], shapes, "soft", "mean")
         yield from special(dtype)
         for reduction in ("mean", "sum"):
             case_id = name(NAME, dtype, "large", reduction)

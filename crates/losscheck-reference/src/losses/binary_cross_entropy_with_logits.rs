@@ -1,6 +1,7 @@
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
 use crate::losses::InputAndTarget;
+use crate::losses::softplus::decay;
 use crate::pointwise::{Denominator, Elements, Pointwise};
 use crate::{Backward, Error, Loss, Real, Reduction, Shapes};
 
@@ -31,7 +32,7 @@ pub(super) struct Formula;
 /// 1 - sigmoid(|x|), which of p and 1 - p is the smaller.
 #[inline(always)]
 fn smaller<R: Real>(x: R) -> R {
-    let e = (-x.abs()).exp();
+    let e = decay(x);
     e / (R::ONE + e)
 }
 
@@ -40,14 +41,14 @@ impl Pointwise<2> for Formula {
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         // softplus(x) - t x
-        let linear = if x >= R::ZERO { (R::ONE - t) * x } else { -(t * x) };
-        linear + (-x.abs()).exp().ln_1p()
+        let linear = if x > R::ZERO { (R::ONE - t) * x } else { -(t * x) };
+        linear + decay(x).ln_1p()
     }
 
     #[inline(always)]
     fn pullback<R: Real>(&self, cotangent: R, [x, t]: [R; 2]) -> [R; 2] {
         // p - t
-        let by_input = if x >= R::ZERO { (R::ONE - t) - smaller(x) } else { smaller(x) - t };
+        let by_input = if x > R::ZERO { (R::ONE - t) - smaller(x) } else { smaller(x) - t };
         [cotangent * by_input, cotangent * -x]
     }
 }
@@ -56,8 +57,8 @@ impl Pointwise<2> for Formula {
 impl Pointwise<3> for Formula {
     #[inline(always)]
     fn value<R: Real>(&self, [x, t, pos_weight]: [R; 3]) -> R {
-        let small = (-x.abs()).exp().ln_1p();
-        let (softplus, softplus_of_minus) = if x >= R::ZERO { (x + small, small) } else { (small, small - x) };
+        let small = decay(x).ln_1p();
+        let (softplus, softplus_of_minus) = if x > R::ZERO { (x + small, small) } else { (small, small - x) };
         pos_weight * t * softplus_of_minus + (R::ONE - t) * softplus
     }
 
@@ -67,10 +68,10 @@ impl Pointwise<3> for Formula {
         let (positive, negative, small) = (pos_weight * t, R::ONE - t, smaller(x));
         let large = R::ONE - small;
         let by_input =
-            if x >= R::ZERO { negative * large - positive * small } else { negative * small - positive * large };
+            if x > R::ZERO { negative * large - positive * small } else { negative * small - positive * large };
         // pos_weight softplus(-x) - softplus(x), their common part taken once
-        let common = (-x.abs()).exp().ln_1p();
-        let by_target = (pos_weight - R::ONE) * common - if x >= R::ZERO { x } else { pos_weight * x };
+        let common = decay(x).ln_1p();
+        let by_target = (pos_weight - R::ONE) * common - if x > R::ZERO { x } else { pos_weight * x };
         [cotangent * by_input, cotangent * by_target, R::ZERO]
     }
 }

@@ -19,6 +19,6 @@ pub(super) fn sigmoid<R: Real>(z: R) -> R {
 
 /// e^-|z|; written without |z|, whose kink at 0 the derivative would show.
 #[inline(always)]
-fn decay<R: Real>(z: R) -> R {
+pub(super) fn decay<R: Real>(z: R) -> R {
     (if z > R::ZERO { -z } else { z }).exp()
 }
