@@ -51,6 +51,12 @@ fn plan(loss: LossKind, size: Size) -> Plan {
         LossKind::BinaryCrossEntropyWithLogits => {
             pair(Loss::BinaryCrossEntropyWithLogits(Default::default()), size, logits, probabilities)
         }
+        LossKind::CosineEmbeddingLoss => {
+            let [rows, length] = rows_and_classes(size);
+            let tensor = |name| (name, vec![rows, length], Draw::Float(-1.0..1.0));
+            let tensors = vec![tensor("input1"), tensor("input2"), ("target", vec![rows], Draw::Sign)];
+            Plan { loss: Loss::CosineEmbeddingLoss(Default::default()), tensors }
+        }
         LossKind::CrossEntropy => rows(Loss::CrossEntropy(Default::default()), size, logits),
         LossKind::GaussianNllLoss => {
             let mut plan = pair(Loss::GaussianNllLoss(Default::default()), size, logits.clone(), logits);
@@ -88,6 +94,10 @@ fn plan(loss: LossKind, size: Size) -> Plan {
         LossKind::PoissonNllLoss => pair(Loss::PoissonNllLoss(Default::default()), size, logits, Draw::Float(0.0..8.0)),
         LossKind::SmoothL1Loss => pair(Loss::SmoothL1Loss(Default::default()), size, logits.clone(), logits),
         LossKind::SoftMarginLoss => pair(Loss::SoftMarginLoss(Default::default()), size, logits, Draw::Sign),
+        LossKind::TripletMarginLoss => triplets(Loss::TripletMarginLoss(Default::default()), size),
+        LossKind::TripletMarginWithDistanceLoss => {
+            triplets(Loss::TripletMarginWithDistanceLoss(Default::default()), size)
+        }
     }
 }
 
@@ -102,6 +112,13 @@ fn rows(loss: Loss, size: Size, input: Draw) -> Plan {
     let [rows, classes] = rows_and_classes(size);
     let target = Draw::Integer(0..classes as i64);
     Plan { loss, tensors: vec![("input", vec![rows, classes], input), ("target", vec![rows], target)] }
+}
+
+/// Three tensors of vectors, the negatives far enough away that about half of the losses are 0.
+fn triplets(loss: Loss, size: Size) -> Plan {
+    let shape = rows_and_classes(size).to_vec();
+    let tensor = |name| (name, shape.clone(), Draw::Float(-1.0..1.0));
+    Plan { loss, tensors: ["anchor", "positive", "negative"].map(tensor).to_vec() }
 }
 
 struct Plan {

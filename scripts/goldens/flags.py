@@ -199,6 +199,24 @@ FLAGS = {
     "every_label": Flag("rows with every label", "no class is left for them to exceed"),
     "repeated_label": Flag("a label that stands twice", "it counts twice"),
     "after_end": Flag("labels after the first -1", "they count for nothing"),
+    "zero_vector": Flag(
+        "vectors of zeros",
+        "eps alone keeps the cosine finite; the gradient is about 1e6",
+    ),
+    "tiny_vector": Flag(
+        "vectors so short that eps counts",
+        "some frameworks clamp the norm instead, which is another cosine",
+    ),
+    "long_vector": Flag("vectors whose squares overflow", "the cosine does not depend on their length"),
+    "empty_norm": Flag("the largest element of nothing", "every other norm of nothing is 0; PyTorch refuses this one"),
+    "small_power": Flag("differences whose powers leave the range", "the norm itself is in it"),
+    "parallel": Flag("vectors of the same or of opposite directions", "1 - cos loses its digits"),
+    "zero_distance": Flag(
+        "an anchor that is the positive or the negative",
+        "the root has no derivative at 0; eps, where there is one, keeps the distance above",
+        (83241, 187178),
+    ),
+    "inactive": Flag("a negative so far away that the loss is 0", "no gradient may flow"),
     # Degenerate shapes and sums.
     "scalar": Flag("0-d tensors", "no dimension to reduce over"),
     "empty": Flag("no elements", "the mean is NaN and the sum 0"),
@@ -238,6 +256,11 @@ FLAGS = {
         "an empty batch that is reduced",
         "PyTorch returns whatever is in the memory of the result, so it is not asked; the mean is NaN and the sum 0",
     ),
+    "stretched_vector": Flag(
+        "vectors of length 1 beside longer ones",
+        "PyTorch broadcasts them after their norms, or in one distance and not in the other",
+    ),
+    "scalar_vector": Flag("tensors of no dimensions in the place of vectors", "PyTorch takes them for vectors of length 1"),
     "vector_target": Flag(
         "one unbatched row, its target in a vector of one element",
         "accepted, and the value has no dimensions",

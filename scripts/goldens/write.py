@@ -32,7 +32,11 @@ def case_json(case: Case, answer: Answer | Rejection | None) -> str:
         "id": json.dumps(case.id),
         "loss": json.dumps(case.loss),
         "flags": json.dumps(case.flags),
-        "options": json.dumps(case.options, sort_keys=True, allow_nan=False),
+        "options": json.dumps(
+            {key: "Infinity" if value == float("inf") else value for key, value in case.options.items()},
+            sort_keys=True,
+            allow_nan=False,
+        ),
         "inputs": obj({key: tensor.json() for key, tensor in case.inputs.items()}),
     }
     expected = None

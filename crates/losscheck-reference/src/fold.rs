@@ -20,6 +20,20 @@ pub(crate) fn sum<R: Real>(n: usize, mut term: impl FnMut(usize) -> R) -> R::Sum
     sums.into_iter().reduce(Sum::merge).unwrap_or(R::Sum::ZERO)
 }
 
+/// What to divide `n` numbers by so that neither their squares nor the sum of these leave the range: 1 for numbers of
+/// ordinary size, else the largest magnitude. 1 too where that is 0, infinite or NaN.
+#[inline(always)]
+pub(crate) fn scale<R: Real>(n: usize, mut number: impl FnMut(usize) -> R) -> R {
+    const ORDINARY: (f64, f64) = (1e-12, 1e12);
+    let largest = (0..n).fold(R::ZERO, |largest, i| {
+        let magnitude = number(i).abs();
+        if magnitude > largest { magnitude } else { largest }
+    });
+    let is_ordinary = largest > R::from_f64(ORDINARY.0) && largest < R::from_f64(ORDINARY.1);
+    let is_finite = largest < R::from_f64(f64::INFINITY);
+    if is_ordinary || !is_finite || largest == R::ZERO { R::ONE } else { largest }
+}
+
 /// The largest element and where it first stands; NaN if any is. Minus infinity, at 0, of nothing.
 #[inline(always)]
 pub(crate) fn max<R: Real>(row: &[R]) -> (R, usize) {

@@ -39,6 +39,7 @@ pub mod pointwise;
 mod real;
 mod reduction;
 pub mod rowwise;
+pub mod vectors;
 
 pub use error::Error;
 pub use loss::{Backward, Loss, Shapes};

@@ -731,11 +731,11 @@ fn errors_say_what_was_expected() {
         (CrossEntropyLoss::default().value((scores.view(), two.view())), "`target` has shape [2], expected [2, 3]"),
         (
             CrossEntropyLoss::default().value((scores.view(), wrong.view())),
-            "`target` holds the index 3 at row 1, expected 0 to 2 or ignore_index -100",
+            "`target` holds the index 3 at row 1, expected 0 to 2 or -100",
         ),
         (
             NLLLoss { ignore_index: 1, ..Default::default() }.value((scores.view(), negative.view())),
-            "`target` holds the index -1 at row 0, expected 0 to 2 or ignore_index 1",
+            "`target` holds the index -1 at row 0, expected 0 to 2 or 1",
         ),
         (
             smoothing(1.5).value((scores.view(), fit.view())),

@@ -56,7 +56,9 @@ impl Backend for Tch {
     fn coverage(&self, loss: LossKind) -> Coverage {
         match loss {
             // PyTorch has them in Python alone.
-            LossKind::GaussianNllLoss | LossKind::MultilabelSoftMarginLoss => Coverage::Composed,
+            LossKind::GaussianNllLoss
+            | LossKind::MultilabelSoftMarginLoss
+            | LossKind::TripletMarginWithDistanceLoss => Coverage::Composed,
             // tch binds its backward pass alone.
             LossKind::MultiMarginLoss => Coverage::Composed,
             _ => Coverage::Native,

@@ -5,14 +5,17 @@
 mod gaussian_nll_loss;
 mod multi_margin_loss;
 mod multilabel_soft_margin_loss;
+mod triplet_margin_with_distance_loss;
 
 use losscheck::loss::Loss;
+use losscheck::losses::triplet_margin_loss::Options;
 use losscheck_reference::KLDivReduction;
 use tch::Tensor;
 
 use self::gaussian_nll_loss::gaussian_nll_loss;
 use self::multi_margin_loss::multi_margin_loss;
 use self::multilabel_soft_margin_loss::multilabel_soft_margin_loss;
+use self::triplet_margin_with_distance_loss::triplet_margin_with_distance_loss;
 use crate::inputs::Inputs;
 use crate::{Rejection, Result};
 
@@ -48,6 +51,10 @@ pub(crate) fn call(loss: &Loss, inputs: &Inputs) -> Result<Tensor> {
                 )));
             }
             input.f_binary_cross_entropy_with_logits(target, weight, pos_weight, reduction(options.reduction))?
+        }
+        Loss::CosineEmbeddingLoss(options) => {
+            let (input1, input2, target) = (tensor("input1")?, tensor("input2")?, tensor("target")?);
+            Tensor::f_cosine_embedding_loss(input1, input2, target, options.margin, reduction(options.reduction))?
         }
         Loss::CrossEntropy(options) => {
             let (input, target) = (tensor("input")?, tensor("target")?);
@@ -149,6 +156,17 @@ pub(crate) fn call(loss: &Loss, inputs: &Inputs) -> Result<Tensor> {
         Loss::SoftMarginLoss(options) => {
             tensor("input")?.f_soft_margin_loss(tensor("target")?, reduction(options.reduction))?
         }
+        Loss::TripletMarginLoss(options) => {
+            let [anchor, positive, negative] = [tensor("anchor")?, tensor("positive")?, tensor("negative")?];
+            has_positive_margin(options.margin)?; // Python
+            let reduction = reduction(options.reduction);
+            let Options { margin, p, eps, swap, .. } = *options;
+            Tensor::f_triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, reduction)?
+        }
+        Loss::TripletMarginWithDistanceLoss(options) => {
+            let [anchor, positive, negative] = [tensor("anchor")?, tensor("positive")?, tensor("negative")?];
+            triplet_margin_with_distance_loss(anchor, positive, negative, options)?
+        }
     })
 }
 
@@ -167,6 +185,11 @@ fn reduced(losses: Tensor, reduction: losscheck_reference::Reduction) -> Result<
         losscheck_reference::Reduction::Mean => losses.f_mean(None)?,
         losscheck_reference::Reduction::Sum => losses.f_sum(None)?,
     })
+}
+
+/// Python.
+fn has_positive_margin(margin: f64) -> Result<()> {
+    if margin <= 0.0 { Err(Rejection(format!("margin must be greater than 0, got {margin}"))) } else { Ok(()) }
 }
 
 /// Python.

@@ -64,6 +64,34 @@ pub const ALL: &[Condition] = &[
         },
     },
     Condition {
+        name: "power_out_of_range",
+        describes: "a triplet loss whose norm raises a number to a power that is out of range",
+        holds: |case| {
+            let p = match &case.loss {
+                Loss::TripletMarginLoss(options) if options.p.is_finite() => options.p.max(2.0),
+                _ => 2.0,
+            };
+            any(case, |x| extreme(case.dtype(), x.abs().powf(p / 2.0)))
+        },
+    },
+    Condition {
+        name: "fourth_power_out_of_range",
+        describes: "a tensor holds a number whose fourth power, which two squared lengths make, is out of range",
+        holds: |case| any(case, |x| extreme(case.dtype(), x * x)),
+    },
+    Condition {
+        name: "short_vector",
+        describes: "in f64, vectors whose squared length is within 2^28 of an eps of 1e-12",
+        holds: |case| {
+            let length_is_small = |tensor: &Tensor| {
+                let length = tensor.shape().last().copied().unwrap_or(1).max(1);
+                tensor.to_f64().chunks(length).any(|row| row.iter().map(|x| x * x).sum::<f64>() < 3e-4)
+            };
+            let inputs = ["input1", "input2"].into_iter().filter_map(|name| case.input(name));
+            case.dtype() == DType::F64 && inputs.into_iter().any(length_is_small)
+        },
+    },
+    Condition {
         name: "empty",
         describes: "a tensor has no elements",
         holds: |case| case.inputs.values().any(Tensor::is_empty),

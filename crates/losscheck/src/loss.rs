@@ -127,6 +127,7 @@ macro_rules! losses {
 losses! {
     BinaryCrossEntropy = binary_cross_entropy, BCELoss;
     BinaryCrossEntropyWithLogits = binary_cross_entropy_with_logits, BCEWithLogitsLoss;
+    CosineEmbeddingLoss = cosine_embedding_loss, CosineEmbeddingLoss;
     CrossEntropy = cross_entropy, CrossEntropyLoss;
     GaussianNllLoss = gaussian_nll_loss, GaussianNLLLoss;
     HingeEmbeddingLoss = hinge_embedding_loss, HingeEmbeddingLoss;
@@ -143,6 +144,8 @@ losses! {
     PoissonNllLoss = poisson_nll_loss, PoissonNLLLoss;
     SmoothL1Loss = smooth_l1_loss, SmoothL1Loss;
     SoftMarginLoss = soft_margin_loss, SoftMarginLoss;
+    TripletMarginLoss = triplet_margin_loss, TripletMarginLoss;
+    TripletMarginWithDistanceLoss = triplet_margin_with_distance_loss, TripletMarginWithDistanceLoss;
 }
 
 impl std::str::FromStr for LossKind {

@@ -164,7 +164,7 @@ fn rule(loss: LossKind) -> Value {
         .collect();
     let mut options = loss.options_schema().to_value();
     if let Some(options) = options.as_object_mut() {
-        options.retain(|key, _| ["type", "properties", "additionalProperties", "$defs"].contains(&key.as_str()));
+        options.retain(|key, _| ["type", "properties", "additionalProperties"].contains(&key.as_str()));
     }
     json!({
         "if": { "properties": { "loss": { "const": loss.name() } } },

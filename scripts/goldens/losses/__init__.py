@@ -5,6 +5,7 @@ from importlib import import_module
 NAMES = (
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "cosine_embedding_loss",
     "cross_entropy",
     "gaussian_nll_loss",
     "hinge_embedding_loss",
@@ -21,5 +22,7 @@ NAMES = (
     "poisson_nll_loss",
     "smooth_l1_loss",
     "soft_margin_loss",
+    "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
 )
 LOSSES = [import_module(f".{name}", __package__).LOSS for name in NAMES]

@@ -2,14 +2,16 @@ use candle_core::{Result, Tensor};
 use losscheck::backend::{Backend, Coverage, Outcome, Pass};
 use losscheck::case::Case;
 use losscheck::loss::{Loss, LossKind};
+use losscheck::losses::triplet_margin_with_distance_loss as triplets;
 
 use super::inputs::Inputs;
 use super::{Adapter, VERSION, convert};
 use losscheck_reference::KLDivReduction;
 
 use crate::losses::{
-    self, CrossEntropyOptions, GaussianNllOptions, HingeEmbeddingOptions, HuberOptions, KlDivOptions, KlDivReduction,
-    MarginRankingOptions, MultiMarginOptions, NllOptions, PoissonNllOptions, Reduction, SmoothL1Options,
+    self, CosineEmbeddingOptions, CrossEntropyOptions, DistanceFunction, GaussianNllOptions, HingeEmbeddingOptions,
+    HuberOptions, KlDivOptions, KlDivReduction, MarginRankingOptions, MultiMarginOptions, NllOptions,
+    PoissonNllOptions, Reduction, SmoothL1Options, TripletMarginOptions, TripletMarginWithDistanceOptions,
 };
 
 /// The backend `candle`: [`losses`], and gradients through candle's own `backward`.
@@ -54,6 +56,10 @@ fn evaluate(case: &Case, inputs: &Inputs) -> Result<Tensor> {
             inputs.get("pos_weight"),
             reduction(options.reduction),
         ),
+        Loss::CosineEmbeddingLoss(options) => {
+            let options = CosineEmbeddingOptions { margin: options.margin, reduction: reduction(options.reduction) };
+            losses::cosine_embedding_loss(tensor("input1")?, tensor("input2")?, tensor("target")?, options)
+        }
         Loss::CrossEntropy(options) => {
             let options = CrossEntropyOptions {
                 ignore_index: options.ignore_index,
@@ -126,6 +132,30 @@ fn evaluate(case: &Case, inputs: &Inputs) -> Result<Tensor> {
         }
         Loss::SoftMarginLoss(options) => {
             losses::soft_margin_loss(tensor("input")?, tensor("target")?, reduction(options.reduction))
+        }
+        Loss::TripletMarginLoss(options) => {
+            let options = TripletMarginOptions {
+                margin: options.margin,
+                p: options.p,
+                eps: options.eps,
+                swap: options.swap,
+                reduction: reduction(options.reduction),
+            };
+            losses::triplet_margin_loss(tensor("anchor")?, tensor("positive")?, tensor("negative")?, options)
+        }
+        Loss::TripletMarginWithDistanceLoss(options) => {
+            let options = TripletMarginWithDistanceOptions {
+                distance_function: match options.distance_function {
+                    triplets::DistanceFunction::Pairwise => DistanceFunction::default(),
+                    triplets::DistanceFunction::Manhattan => DistanceFunction::Manhattan,
+                    triplets::DistanceFunction::SquaredEuclidean => DistanceFunction::SquaredEuclidean,
+                },
+                margin: options.margin,
+                swap: options.swap,
+                reduction: reduction(options.reduction),
+            };
+            let [anchor, positive, negative] = [tensor("anchor")?, tensor("positive")?, tensor("negative")?];
+            losses::triplet_margin_with_distance_loss(anchor, positive, negative, options)
         }
     }
 }

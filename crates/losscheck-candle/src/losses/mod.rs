@@ -18,8 +18,10 @@ mod binary_cross_entropy_with_logits;
 mod broadcast;
 mod check;
 mod classes;
+mod cosine_embedding_loss;
 mod cross_entropy;
 mod difference;
+mod distance;
 mod gaussian_nll_loss;
 mod graft;
 mod hinge_embedding_loss;
@@ -41,10 +43,13 @@ mod smooth_l1_loss;
 mod soft_margin_loss;
 #[cfg(test)]
 mod tests;
+mod triplet_margin_loss;
 
 pub use binary_cross_entropy::binary_cross_entropy;
 pub use binary_cross_entropy_with_logits::binary_cross_entropy_with_logits;
+pub use cosine_embedding_loss::{CosineEmbeddingOptions, cosine_embedding_loss};
 pub use cross_entropy::{CrossEntropyOptions, cross_entropy};
+pub use distance::DistanceFunction;
 pub use gaussian_nll_loss::{GaussianNllOptions, gaussian_nll_loss};
 pub use hinge_embedding_loss::{HingeEmbeddingOptions, hinge_embedding_loss};
 pub use huber_loss::{HuberOptions, huber_loss};
@@ -60,3 +65,6 @@ pub use poisson_nll_loss::{PoissonNllOptions, poisson_nll_loss};
 pub use reduction::Reduction;
 pub use smooth_l1_loss::{SmoothL1Options, smooth_l1_loss};
 pub use soft_margin_loss::soft_margin_loss;
+pub use triplet_margin_loss::{
+    TripletMarginOptions, TripletMarginWithDistanceOptions, triplet_margin_loss, triplet_margin_with_distance_loss,
+};

@@ -2,7 +2,9 @@
 
 mod binary_cross_entropy;
 mod binary_cross_entropy_with_logits;
+mod cosine_embedding;
 mod cross_entropy;
+mod distance;
 mod gaussian_nll;
 mod hinge_embedding;
 mod huber;
@@ -18,6 +20,7 @@ mod poisson_nll;
 mod smooth_l1;
 mod soft_margin;
 mod softplus;
+mod triplet_margin;
 
 use ndarray::ArrayViewD;
 
@@ -26,7 +29,9 @@ use crate::{Error, Real};
 
 pub use binary_cross_entropy::BCELoss;
 pub use binary_cross_entropy_with_logits::BCEWithLogitsLoss;
+pub use cosine_embedding::CosineEmbeddingLoss;
 pub use cross_entropy::CrossEntropyLoss;
+pub use distance::{Distance, ManhattanDistance, PairwiseDistance, SquaredEuclideanDistance};
 pub use gaussian_nll::GaussianNLLLoss;
 pub use hinge_embedding::HingeEmbeddingLoss;
 pub use huber::HuberLoss;
@@ -41,6 +46,7 @@ pub use nll::{NLLLoss, NLLLoss2d};
 pub use poisson_nll::PoissonNLLLoss;
 pub use smooth_l1::SmoothL1Loss;
 pub use soft_margin::SoftMarginLoss;
+pub use triplet_margin::{TripletMarginLoss, TripletMarginWithDistanceLoss};
 
 /// Predictions, and targets of the same kind.
 pub type InputAndTarget<'a, R> = (ArrayViewD<'a, R>, ArrayViewD<'a, R>);

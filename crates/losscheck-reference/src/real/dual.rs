@@ -128,8 +128,10 @@ impl<R: Real> Real for Dual<R> {
         self.chain(root, R::ONE / (root + root))
     }
 
-    fn powf(self, exponent: f64) -> Self {
-        self.chain(self.value.powf(exponent), R::from_f64(exponent) * self.value.powf(exponent - 1.0))
+    /// The exponent is taken for a constant.
+    fn powf(self, exponent: Self) -> Self {
+        let exponent = exponent.value;
+        self.chain(self.value.powf(exponent), exponent * self.value.powf(exponent - R::ONE))
     }
 }
 

@@ -55,8 +55,8 @@ impl Real for f32 {
         f32::sqrt(self)
     }
 
-    fn powf(self, exponent: f64) -> Self {
-        libm::powf(self, exponent as f32)
+    fn powf(self, exponent: Self) -> Self {
+        libm::powf(self, exponent)
     }
 
     #[inline(always)]

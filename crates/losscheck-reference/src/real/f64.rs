@@ -54,7 +54,7 @@ impl Real for f64 {
         f64::sqrt(self)
     }
 
-    fn powf(self, exponent: f64) -> Self {
+    fn powf(self, exponent: Self) -> Self {
         libm::pow(self, exponent)
     }
 

@@ -62,7 +62,7 @@ pub trait Real:
     fn sqrt(self) -> Self;
 
     /// `self` to the power of `exponent`, as IEEE 754's `pow`; within 1 ULP for floats.
-    fn powf(self, exponent: f64) -> Self;
+    fn powf(self, exponent: Self) -> Self;
 
     /// The larger of the two; NaN if either is.
     #[inline(always)]

@@ -238,20 +238,21 @@ impl Real for Wide {
     }
 
     /// e^(y ln x); exactly where y is a small integer.
-    fn powf(self, exponent: f64) -> Self {
+    fn powf(self, exponent: Self) -> Self {
         const LARGEST_COUNT: f64 = 16.0;
-        let x = self.high;
-        if exponent.fract() == 0.0 && exponent.abs() <= LARGEST_COUNT {
-            let power = (0..exponent.abs() as usize).fold(Self::ONE, |power, _| power * self);
-            return if exponent < 0.0 { Self::ONE / power } else { power };
+        let (x, y) = (self.high, exponent.high);
+        let integer = y.fract() == 0.0 && exponent.low == 0.0;
+        if integer && y.abs() <= LARGEST_COUNT {
+            let power = (0..y.abs() as usize).fold(Self::ONE, |power, _| power * self);
+            return if y < 0.0 { Self::ONE / power } else { power };
         }
-        if x > 0.0 && x.is_finite() && exponent.is_finite() {
-            (Self::from_f64(exponent) * self.ln()).exp()
-        } else if x < 0.0 && exponent.fract() == 0.0 && exponent.is_finite() {
+        if x > 0.0 && x.is_finite() && y.is_finite() {
+            (exponent * self.ln()).exp()
+        } else if x < 0.0 && integer && y.is_finite() {
             let power = (-self).powf(exponent);
-            if exponent % 2.0 == 0.0 { power } else { -power }
+            if y % 2.0 == 0.0 { power } else { -power }
         } else {
-            Self::from_f64(x.powf(exponent))
+            Self::from_f64(x.powf(y))
         }
     }
 

@@ -61,7 +61,10 @@ impl Pointwise<3> for Terms {
 
     fn pullback<R: Real>(&self, cotangent: R, [x, t, var]: [R; 3]) -> [R; 3] {
         let v = self.variance(var);
-        let by_input = cotangent * ((x - t) / v).abs().maximum(R::from_f64(self.smallest_normal) / v);
+        let smallest_normal = R::from_f64(self.smallest_normal);
+        let by_input = cotangent * ((x - t) / v).abs().maximum(smallest_normal / v);
+        // Where the cotangent over the variance is subnormal, the difference magnifies what it has lost.
+        let by_input = if cotangent == R::ZERO { cotangent } else { by_input.maximum(smallest_normal * (x - t).abs()) };
         let by_var = cotangent * R::from_f64(0.5) * (R::ONE + self.square(x, t) / v) / v;
         [by_input, by_input, by_var]
     }

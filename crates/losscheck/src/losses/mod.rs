@@ -3,6 +3,7 @@
 
 pub mod binary_cross_entropy;
 pub mod binary_cross_entropy_with_logits;
+pub mod cosine_embedding_loss;
 pub mod cross_entropy;
 pub mod gaussian_nll_loss;
 pub mod hinge_embedding_loss;
@@ -19,9 +20,44 @@ pub mod nll_loss2d;
 pub mod poisson_nll_loss;
 pub mod smooth_l1_loss;
 pub mod soft_margin_loss;
+pub mod triplet_margin_loss;
+pub mod triplet_margin_with_distance_loss;
 
 mod classes;
 mod elements;
+mod triplets;
+mod vectors;
+
+/// Numbers that may be infinite, which JSON writes as strings.
+pub(crate) mod number {
+    use schemars::{Schema, SchemaGenerator, json_schema};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    const INFINITY: &str = "Infinity";
+
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a number or \"Infinity\"")]
+    enum Number {
+        Finite(f64),
+        Named(String),
+    }
+
+    pub(crate) fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "oneOf": [{ "type": "number" }, { "const": INFINITY }] })
+    }
+
+    pub(crate) fn serialize<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        if *number == f64::INFINITY { serializer.serialize_str(INFINITY) } else { serializer.serialize_f64(*number) }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        match Number::deserialize(deserializer)? {
+            Number::Finite(number) => Ok(number),
+            Number::Named(name) if name == INFINITY => Ok(f64::INFINITY),
+            Number::Named(name) => Err(D::Error::custom(format!("`{name}`, expected a number or \"{INFINITY}\""))),
+        }
+    }
+}
 
 /// Reductions by PyTorch's names, in the golden format.
 pub(crate) mod reduction {

@@ -1,0 +1,187 @@
+use ndarray::{ArrayViewD, ArrayViewMutD};
+
+use crate::losses::distance::{Distance, PairwiseDistance};
+use crate::vectors::{Vectors, Vectorwise};
+use crate::{Backward, Error, Loss, Real, Reduction, Shapes};
+
+/// Triplet loss of an anchor a, a positive p and a negative n by their distances d:
+///
+/// ```text
+/// max(0, margin + d(a, p) - d(a, n))
+/// ```
+///
+/// With `swap` the second distance is the smaller of d(a, n) and d(p, n). The distance is [`PairwiseDistance`], the p-norm
+/// of the difference plus `eps`.
+///
+/// The tensors have the same number of dimensions, of which the last holds the vectors and the others broadcast; at most
+/// one of them may have a last dimension of 1 that broadcasts. All are differentiable, the hinge with slope 1 at 0, and
+/// equal distances share the slope. A margin that is not positive is an error.
+///
+/// Sources: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.TripletMarginLoss.html>; V. Balntas et al., "Learning
+/// shallow convolutional feature descriptors with triplet losses", 2016.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TripletMarginLoss {
+    /// By how much the negative is to be farther away.
+    pub margin: f64,
+    /// The degree of the norm.
+    pub p: f64,
+    /// What is added to each difference.
+    pub eps: f64,
+    /// Whether the positive may take the anchor's place.
+    pub swap: bool,
+    /// How the triplets' losses are put together.
+    pub reduction: Reduction,
+}
+
+impl Default for TripletMarginLoss {
+    fn default() -> Self {
+        Self { margin: 1.0, p: 2.0, eps: 1e-6, swap: false, reduction: Reduction::Mean }
+    }
+}
+
+/// [`TripletMarginLoss`] by any [`Distance`].
+///
+/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.TripletMarginWithDistanceLoss.html>
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TripletMarginWithDistanceLoss<D = PairwiseDistance> {
+    /// The distance.
+    pub distance_function: D,
+    /// By how much the negative is to be farther away.
+    pub margin: f64,
+    /// Whether the positive may take the anchor's place.
+    pub swap: bool,
+    /// How the triplets' losses are put together.
+    pub reduction: Reduction,
+}
+
+impl<D: Default> Default for TripletMarginWithDistanceLoss<D> {
+    fn default() -> Self {
+        Self { distance_function: D::default(), margin: 1.0, swap: false, reduction: Reduction::Mean }
+    }
+}
+
+impl TripletMarginLoss {
+    fn with_distance(&self) -> TripletMarginWithDistanceLoss {
+        let Self { margin, p, eps, swap, reduction } = *self;
+        TripletMarginWithDistanceLoss { distance_function: PairwiseDistance { p, eps }, margin, swap, reduction }
+    }
+}
+
+type Inputs<'a, R> = (ArrayViewD<'a, R>, ArrayViewD<'a, R>, ArrayViewD<'a, R>);
+
+const NAMES: [&str; 3] = ["anchor", "positive", "negative"];
+
+/// The distances of a triplet.
+struct Distances<R> {
+    positive: R,
+    negative: R,
+    swapped: Option<R>,
+}
+
+impl<R: Real> Distances<R> {
+    /// The distance to the negative that counts.
+    #[inline(always)]
+    fn nearest(&self) -> R {
+        self.swapped.map_or(self.negative, |swapped| self.negative.minimum(swapped))
+    }
+}
+
+impl<D: Distance> TripletMarginWithDistanceLoss<D> {
+    #[inline(always)]
+    fn distances<R: Real>(&self, [a, p, n]: [&[R]; 3]) -> Distances<R> {
+        let d = &self.distance_function;
+        let swapped = if self.swap { Some(d.distance(p, n)) } else { None };
+        Distances { positive: d.distance(a, p), negative: d.distance(a, n), swapped }
+    }
+
+    #[inline(always)]
+    fn shortfall<R: Real>(&self, distances: &Distances<R>) -> R {
+        (R::from_f64(self.margin) + distances.positive) - distances.nearest()
+    }
+
+    fn vectors<'a, R: Real>(
+        &self,
+        (anchor, positive, negative): &'a Inputs<'_, R>,
+    ) -> Result<Vectors<'a, R, 3>, Error> {
+        if self.margin <= 0.0 {
+            return Err(Error::Option { name: "margin", value: self.margin, expected: "a positive number" });
+        }
+        let operands = [anchor.view(), positive.view(), negative.view()];
+        let lengths = operands.each_ref().map(|operand| operand.shape().last().copied().unwrap_or(0));
+        let length = lengths.into_iter().max().unwrap_or(0);
+        let is_ambiguous = lengths.iter().filter(|&&own| own != length).count() > 1;
+        for ((operand, name), own) in operands.iter().zip(NAMES).zip(lengths) {
+            if operand.ndim() != anchor.ndim() || (is_ambiguous && own != length) {
+                let expected = format!("{} dimensions, the last of {length}", anchor.ndim());
+                return Err(Error::Shape { name, shape: operand.shape().to_vec(), expected });
+            }
+        }
+        Ok(Vectors { operands, labels: None, reduction: self.reduction })
+    }
+}
+
+impl<R: Real, D: Distance> Vectorwise<R, 3> for TripletMarginWithDistanceLoss<D> {
+    #[inline(always)]
+    fn value(&self, vectors: [&[R]; 3], _: R) -> R {
+        self.shortfall(&self.distances(vectors)).maximum(R::ZERO)
+    }
+
+    #[inline(always)]
+    fn value_and_pullback(&self, cotangent: R, vectors: [&[R]; 3], _: R, gradients: [&mut [R]; 3]) -> R {
+        let distances = self.distances(vectors);
+        let shortfall = self.shortfall(&distances);
+        let ([a, p, n], [by_a, by_p, by_n]) = (vectors, gradients);
+        for gradient in [&mut *by_a, &mut *by_p, &mut *by_n] {
+            gradient.fill(R::ZERO);
+        }
+        let cotangent = if shortfall >= R::ZERO { cotangent } else { R::ZERO };
+        // NaN has to show in the gradients of what it comes from.
+        if shortfall >= R::ZERO || shortfall.is_nan() {
+            let d = &self.distance_function;
+            d.add_pullback(cotangent, a, p, by_a, by_p);
+            let (own, half) = (distances.negative, R::from_f64(0.5));
+            let share = match distances.swapped {
+                Some(swapped) if swapped < own => R::ZERO,
+                Some(swapped) if swapped == own => half,
+                _ => R::ONE,
+            };
+            if share > R::ZERO {
+                d.add_pullback(-(cotangent * share), a, n, by_a, by_n);
+            }
+            if share < R::ONE {
+                d.add_pullback(-(cotangent * (R::ONE - share)), p, n, by_p, by_n);
+            }
+        }
+        shortfall.maximum(R::ZERO)
+    }
+}
+
+impl<'a, R: Real, D: Distance> Loss<R, Inputs<'a, R>, 3> for TripletMarginWithDistanceLoss<D> {
+    fn shapes(&self, inputs: &Inputs<'a, R>) -> Result<Shapes<3>, Error> {
+        self.vectors(inputs)?.shapes(NAMES)
+    }
+
+    fn evaluate_into(
+        &self,
+        inputs: Inputs<'a, R>,
+        value: ArrayViewMutD<'_, R>,
+        backward: Option<Backward<'_, R, 3>>,
+    ) -> Result<(), Error> {
+        self.vectors(&inputs)?.evaluate_into(self, NAMES, value, backward)
+    }
+}
+
+impl<'a, R: Real> Loss<R, Inputs<'a, R>, 3> for TripletMarginLoss {
+    fn shapes(&self, inputs: &Inputs<'a, R>) -> Result<Shapes<3>, Error> {
+        self.with_distance().shapes(inputs)
+    }
+
+    fn evaluate_into(
+        &self,
+        inputs: Inputs<'a, R>,
+        value: ArrayViewMutD<'_, R>,
+        backward: Option<Backward<'_, R, 3>>,
+    ) -> Result<(), Error> {
+        self.with_distance().evaluate_into(inputs, value, backward)
+    }
+}

@@ -1,0 +1,154 @@
+//! The driver of losses of several vectors: broadcasting of the other dimensions, labels, reduction and cotangents.
+
+use ndarray::{ArrayViewD, ArrayViewMutD};
+
+use crate::buffers::{Sink, Source};
+use crate::loss::check_shape;
+use crate::pointwise::broadcast_shapes;
+use crate::{Backward, Error, Real, Reduction, Shapes, Sum};
+
+/// The formula of a loss of `N` vectors of the same length.
+pub trait Vectorwise<R: Real, const N: usize> {
+    /// The loss of the vectors.
+    fn value(&self, vectors: [&[R]; N], label: R) -> R;
+
+    /// The loss; writes the cotangent times its gradients over what `gradients` held.
+    fn value_and_pullback(&self, cotangent: R, vectors: [&[R]; N], label: R, gradients: [&mut [R]; N]) -> R;
+}
+
+/// Vectors, in the last dimension, ready to run.
+#[derive(Debug)]
+pub struct Vectors<'a, R, const N: usize> {
+    /// The operands; all but the last dimension broadcast.
+    pub operands: [ArrayViewD<'a, R>; N],
+    /// A label for each loss, broadcast with the operands' other dimensions; 1 where absent.
+    pub labels: Option<ArrayViewD<'a, R>>,
+    /// How the losses are put together.
+    pub reduction: Reduction,
+}
+
+impl<R: Real, const N: usize> Vectors<'_, R, N> {
+    /// The shapes of the value and of the operands' gradients.
+    ///
+    /// # Errors
+    ///
+    /// Where the shapes do not broadcast, or an operand has no dimension.
+    pub fn shapes(&self, names: [&'static str; N]) -> Result<Shapes<N>, Error> {
+        let (rows, _) = self.rows(names)?;
+        Ok(Shapes {
+            value: if self.reduction == Reduction::None { rows } else { Vec::new() },
+            gradients: self.operands.each_ref().map(|operand| operand.shape().to_vec()),
+        })
+    }
+
+    /// The shape of the losses, and the length of the vectors.
+    fn rows(&self, names: [&'static str; N]) -> Result<(Vec<usize>, usize), Error> {
+        let mut shape: Vec<usize> = Vec::new();
+        for (operand, name) in self.operands.iter().zip(names) {
+            let error = |expected| Error::Shape { name, shape: operand.shape().to_vec(), expected };
+            if operand.ndim() == 0 {
+                return Err(error("at least one dimension, that of the vectors".to_owned()));
+            }
+            shape = broadcast_shapes(&shape, operand.shape())
+                .ok_or_else(|| error(format!("one that broadcasts with {shape:?}")))?;
+        }
+        let length = shape.pop().unwrap_or(0);
+        if let Some(labels) = &self.labels {
+            shape = broadcast_shapes(&shape, labels.shape()).ok_or_else(|| Error::Shape {
+                name: "target",
+                shape: labels.shape().to_vec(),
+                expected: format!("one that broadcasts with {shape:?}"),
+            })?;
+        }
+        Ok((shape, length))
+    }
+
+    /// Runs the formula over all vectors.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vectors::shapes`], and where a buffer has not the shape that it gives.
+    pub fn evaluate_into<F: Vectorwise<R, N>>(
+        &self,
+        formula: &F,
+        names: [&'static str; N],
+        value: ArrayViewMutD<'_, R>,
+        backward: Option<Backward<'_, R, N>>,
+    ) -> Result<(), Error> {
+        let shapes = self.shapes(names)?;
+        check_shape("value", value.shape(), &shapes.value)?;
+        if let Some(backward) = &backward {
+            backward.check(&shapes)?;
+        }
+        let (rows, length) = self.rows(names)?;
+        R::vectorize(
+            #[inline(always)]
+            || self.run(formula, &rows, length, value, backward),
+        );
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn run<F: Vectorwise<R, N>>(
+        &self,
+        formula: &F,
+        rows: &[usize],
+        length: usize,
+        mut value: ArrayViewMutD<'_, R>,
+        backward: Option<Backward<'_, R, N>>,
+    ) {
+        let count: usize = rows.iter().product();
+        let shape = [rows, &[length]].concat();
+        let is_reduced = self.reduction != Reduction::None;
+        let divisor =
+            R::Sum::ZERO.plus(R::from_f64(if self.reduction == Reduction::Mean { count as f64 } else { 1.0 }));
+        let mut operands = self.operands.each_ref().map(|operand| Source::new(operand, &shape));
+        let mut labels = self.labels.as_ref().map(|labels| Source::new(labels, rows));
+
+        let backs = backward.is_some();
+        let (cotangent, mut gradients) = match backward {
+            Some(backward) => (backward.cotangent, backward.gradients),
+            None => (None, [const { None }; N]),
+        };
+        let common = match &cotangent {
+            Some(cotangent) if is_reduced => cotangent.first().copied().unwrap_or(R::ONE),
+            _ => R::ONE,
+        } / divisor.total();
+        let mut cotangents = cotangent.as_ref().filter(|_| !is_reduced).map(|cotangent| Source::new(cotangent, rows));
+        let mut sinks = gradients.each_mut().map(|gradient| gradient.as_mut().map(|view| Sink::new(view, &shape)));
+        // Where the gradients go that nobody asked for.
+        let mut scratch: [Vec<R>; N] = std::array::from_fn(|_| vec![R::ZERO; if backs { length } else { 0 }]);
+        let mut losses = if is_reduced { None } else { Some(value.iter_mut()) };
+        let mut sum = R::Sum::ZERO;
+        for row in 0..count {
+            let vectors = operands.each_mut().map(|operand| &*operand.block(row * length, length));
+            let label = labels.as_mut().map_or(R::ONE, |labels| labels.block(row, 1)[0]);
+            let cotangent = cotangents.as_mut().map_or(common, |cotangents| cotangents.block(row, 1)[0]);
+            let loss = if backs {
+                let mut scratch = scratch.each_mut();
+                let mut places = scratch.iter_mut();
+                let gradients = sinks.each_mut().map(|sink| {
+                    let scratch = places.next().map_or(&mut [][..], |place| place.as_mut_slice());
+                    sink.as_mut().map_or(scratch, |sink| sink.block(row * length, length))
+                });
+                formula.value_and_pullback(cotangent, vectors, label, gradients)
+            } else {
+                formula.value(vectors, label)
+            };
+            for sink in sinks.iter_mut().flatten() {
+                sink.flush();
+            }
+            match losses.as_mut().and_then(Iterator::next) {
+                Some(out) => *out = loss,
+                None => sum = sum.plus(loss),
+            }
+        }
+        for sink in sinks.into_iter().flatten() {
+            sink.finish();
+        }
+        drop(losses);
+        if is_reduced {
+            value.fill(sum.over(divisor));
+        }
+    }
+}

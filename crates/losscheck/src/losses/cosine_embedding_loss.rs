@@ -1,0 +1,139 @@
+//! `torch.nn.functional.cosine_embedding_loss`.
+
+use losscheck_reference::vectors::{Vectors, Vectorwise};
+use losscheck_reference::{CosineEmbeddingLoss, Error, Real, Reduction, Wide};
+use proptest::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::elements::{sign, uncertainty};
+use super::vectors;
+use crate::case::Case;
+use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
+use crate::generate;
+use crate::loss::Loss;
+use crate::tensor::DType;
+
+/// The options.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// The cosine up to which vectors that are not alike cost nothing.
+    pub margin: f64,
+    /// How the pairs' losses are put together.
+    #[serde(with = "super::reduction")]
+    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
+    pub reduction: Reduction,
+}
+
+const NAMES: [&str; 2] = ["input1", "input2"];
+
+/// The cosine is a quotient of sums; the loss a difference of it, and so is each gradient.
+struct Terms {
+    margin: Wide,
+    smallest_normal: Wide,
+    epsilon: f64,
+}
+
+impl Terms {
+    /// The cosine, the sum of the magnitudes of its terms, and the lengths.
+    fn cosine(&self, [x1, x2]: [&[Wide]; 2]) -> (Wide, Wide, [Wide; 2]) {
+        let sum = |terms: &mut dyn Iterator<Item = Wide>| terms.fold(Wide::ZERO, |sum, term| sum + term);
+        // In units in which no square leaves the range.
+        let unit = Wide::from_f64(1e-6);
+        let scale = |x: &[Wide]| x.iter().fold(unit, |s, x| if x.abs() > s { x.abs() } else { s });
+        let (s1, s2) = (scale(x1), scale(x2));
+        let eps = |s: Wide| (Wide::from_f64(1e-12) / s) / s;
+        let length = |x: &[Wide], s: Wide| (sum(&mut x.iter().map(|&x| (x / s) * (x / s))) + eps(s)).sqrt();
+        let (n1, n2) = (length(x1, s1), length(x2, s2));
+        let products = || x1.iter().zip(x2).map(|(&a, &b)| (a / s1) * (b / s2));
+        // A product of components may be subnormal before the lengths divide it.
+        let least = self.smallest_normal * Wide::from_f64(x1.len() as f64);
+        let least = (least / s1.minimum(Wide::ONE)) / s2.minimum(Wide::ONE);
+        let terms = (sum(&mut products().map(Real::abs)).maximum(least) / n1) / n2;
+        ((sum(&mut products()) / n1) / n2, terms, [n1 * s1, n2 * s2])
+    }
+
+    fn is_active(&self, label: Wide) -> bool {
+        label == Wide::ONE || label == -Wide::ONE
+    }
+}
+
+impl Vectorwise<Wide, 2> for Terms {
+    fn value(&self, vectors: [&[Wide]; 2], label: Wide) -> Wide {
+        let (_, terms, _) = self.cosine(vectors);
+        let other = if label == Wide::ONE { Wide::ONE } else { self.margin.abs() };
+        if self.is_active(label) { other + terms } else { Wide::ZERO }
+    }
+
+    fn value_and_pullback(
+        &self,
+        cotangent: Wide,
+        [x1, x2]: [&[Wide]; 2],
+        label: Wide,
+        [g1, g2]: [&mut [Wide]; 2],
+    ) -> Wide {
+        let (cosine, terms, [n1, n2]) = self.cosine([x1, x2]);
+        let hinge = uncertainty(self.epsilon, cosine - self.margin, terms + self.margin.abs());
+        let slope = match self.is_active(label) {
+            true if label == Wide::ONE => cotangent,
+            true => cotangent * hinge,
+            false => Wide::ZERO,
+        };
+        for i in 0..x1.len() {
+            let (u1, u2) =
+                ((x1[i].abs() / n1).maximum(self.smallest_normal), (x2[i].abs() / n2).maximum(self.smallest_normal));
+            // The cosine is itself a sum and two quotients.
+            let rounded = terms + terms;
+            g1[i] = slope * ((u2 + rounded * u1) / n1);
+            g2[i] = slope * ((u1 + rounded * u2) / n2);
+        }
+        self.value([x1, x2], label)
+    }
+}
+
+impl Definition for Options {
+    const SIGNATURE: Signature =
+        Signature { required: &["input1", "input2", "target"], optional: &[], integers: &[], differentiable: &NAMES };
+
+    fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
+        let loss = CosineEmbeddingLoss { margin: inputs.option(self.margin), reduction: self.reduction };
+        let tensors = (inputs.required("input1")?, inputs.required("input2")?, inputs.required("target")?);
+        Evaluation::of(&loss, tensors, inputs.cotangent(), NAMES, wanted)
+    }
+
+    fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
+        let terms = Terms {
+            margin: Wide::from_f64(inputs.option(self.margin)),
+            smallest_normal: Wide::from_f64(inputs.smallest_normal()),
+            epsilon: inputs.epsilon(),
+        };
+        let vectors = Vectors {
+            operands: [inputs.required("input1")?, inputs.required("input2")?],
+            labels: Some(inputs.required("target")?),
+            reduction: self.reduction,
+        };
+        vectors::magnitudes(&terms, &vectors, NAMES, inputs.cotangent())
+    }
+
+    fn unreduced(&self) -> Self {
+        Self { reduction: Reduction::None, ..self.clone() }
+    }
+
+    fn cases(dtype: DType) -> BoxedStrategy<Case> {
+        let margin = prop_oneof![2 => Just(0.0), 2 => -1.0..1.0];
+        let options = (margin, generate::reduction())
+            .prop_map(|(margin, reduction)| Loss::CosineEmbeddingLoss(Self { margin, reduction }));
+        let rows = proptest::option::weighted(0.8, prop_oneof![1 => Just(0usize), 10 => 1usize..=4]);
+        let inputs = rows.prop_flat_map(move |rows| {
+            let rows: Vec<usize> = rows.into_iter().collect();
+            let target =
+                generate::of_same_rank(rows.clone()).prop_flat_map(move |shape| generate::tensor(dtype, shape, sign()));
+            (vectors::inputs(dtype, NAMES, Just(rows)), target).prop_map(|(mut inputs, target)| {
+                inputs.insert("target".to_owned(), target);
+                inputs
+            })
+        });
+        generate::case((options, inputs))
+    }
+}

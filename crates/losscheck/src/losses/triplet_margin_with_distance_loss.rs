@@ -1,0 +1,120 @@
+//! `torch.nn.functional.triplet_margin_with_distance_loss`.
+
+use losscheck_reference::{
+    Error, ManhattanDistance, PairwiseDistance, Real, Reduction, SquaredEuclideanDistance,
+    TripletMarginWithDistanceLoss, Wide,
+};
+use proptest::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::triplets::{self, NAMES, PairwiseTerms, SquareTerms};
+use crate::case::Case;
+use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
+use crate::generate;
+use crate::loss::Loss;
+use crate::tensor::DType;
+
+/// The options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// The distance.
+    pub distance_function: DistanceFunction,
+    /// By how much the negative is to be farther away.
+    pub margin: f64,
+    /// Whether the positive may take the anchor's place.
+    pub swap: bool,
+    /// How the triplets' losses are put together.
+    #[serde(with = "super::reduction")]
+    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
+    pub reduction: Reduction,
+}
+
+/// The distances that data can name; PyTorch takes any function.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum DistanceFunction {
+    /// `torch.nn.PairwiseDistance()`, which is the default.
+    #[default]
+    Pairwise,
+    /// The sum of the absolute differences.
+    Manhattan,
+    /// The sum of the squared differences.
+    SquaredEuclidean,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let distance_function = DistanceFunction::default();
+        Self { distance_function, margin: 1.0, swap: false, reduction: Reduction::Mean }
+    }
+}
+
+impl Options {
+    fn with<D>(&self, distance_function: D, margin: f64) -> TripletMarginWithDistanceLoss<D> {
+        TripletMarginWithDistanceLoss { distance_function, margin, swap: self.swap, reduction: self.reduction }
+    }
+
+    fn pairwise<R: Real>(inputs: &Arrays<R>) -> PairwiseDistance {
+        PairwiseDistance { p: 2.0, eps: inputs.option(1e-6) }
+    }
+}
+
+impl Definition for Options {
+    const SIGNATURE: Signature = triplets::SIGNATURE;
+
+    fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
+        let tensors = (inputs.required("anchor")?, inputs.required("positive")?, inputs.required("negative")?);
+        let (margin, cotangent) = (inputs.option(self.margin), inputs.cotangent());
+        match self.distance_function {
+            DistanceFunction::Pairwise => {
+                let loss = self.with(Self::pairwise(inputs), margin);
+                Evaluation::of(&loss, tensors, cotangent, NAMES, wanted)
+            }
+            DistanceFunction::Manhattan => {
+                Evaluation::of(&self.with(ManhattanDistance, margin), tensors, cotangent, NAMES, wanted)
+            }
+            DistanceFunction::SquaredEuclidean => {
+                Evaluation::of(&self.with(SquaredEuclideanDistance, margin), tensors, cotangent, NAMES, wanted)
+            }
+        }
+    }
+
+    fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
+        let (margin, epsilon) = (inputs.option(self.margin), inputs.epsilon());
+        let smallest_normal = Wide::from_f64(inputs.smallest_normal());
+        match self.distance_function {
+            DistanceFunction::Pairwise => {
+                let distance = Self::pairwise(inputs);
+                let terms = PairwiseTerms { distance, epsilon, smallest_normal };
+                triplets::magnitudes(self.with(distance, margin), &terms, inputs)
+            }
+            DistanceFunction::Manhattan => {
+                let distance = PairwiseDistance { p: 1.0, eps: 0.0 };
+                let terms = PairwiseTerms { distance, epsilon, smallest_normal };
+                triplets::magnitudes(self.with(distance, margin), &terms, inputs)
+            }
+            DistanceFunction::SquaredEuclidean => {
+                let terms = SquareTerms { smallest_normal };
+                triplets::magnitudes(self.with(SquaredEuclideanDistance, margin), &terms, inputs)
+            }
+        }
+    }
+
+    fn unreduced(&self) -> Self {
+        Self { reduction: Reduction::None, ..self.clone() }
+    }
+
+    fn cases(dtype: DType) -> BoxedStrategy<Case> {
+        let all = [DistanceFunction::Pairwise, DistanceFunction::Manhattan, DistanceFunction::SquaredEuclidean];
+        let margin = prop_oneof![8 => 0.01..8.0, 4 => Just(1.0), 1 => Just(0.0), 1 => Just(-1.0)];
+        let options = (proptest::sample::select(all.to_vec()), margin, any::<bool>(), generate::reduction()).prop_map(
+            |(distance_function, margin, swap, reduction)| {
+                Loss::TripletMarginWithDistanceLoss(Self { distance_function, margin, swap, reduction })
+            },
+        );
+        generate::case((options, triplets::inputs(dtype)))
+    }
+}
