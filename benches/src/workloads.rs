@@ -69,6 +69,15 @@ fn plan(loss: LossKind, size: Size) -> Plan {
         LossKind::HuberLoss => pair(Loss::HuberLoss(Default::default()), size, logits.clone(), logits),
         LossKind::KlDiv => pair(Loss::KlDiv(Default::default()), size, Draw::Float(-8.0..-0.01), probabilities),
         LossKind::L1Loss => pair(Loss::L1Loss(Default::default()), size, logits.clone(), logits),
+        LossKind::LinearCrossEntropy => {
+            let [rows, features, classes] = linear(size);
+            let tensors = vec![
+                ("input", vec![rows, features], Draw::Float(-1.0..1.0)),
+                ("linear_weight", vec![classes, features], Draw::Float(-0.5..0.5)),
+                ("target", vec![rows], Draw::Integer(0..classes as i64)),
+            ];
+            Plan { loss: Loss::LinearCrossEntropy(Default::default()), tensors }
+        }
         LossKind::MarginRankingLoss => {
             let tensor = |name, draw| (name, vec![elements(size)], draw);
             let tensors =
@@ -154,6 +163,15 @@ fn rows_and_classes(size: Size) -> [usize; 2] {
         Size::Small => [8, 10],
         Size::Cache => [32, 1000],
         Size::Large => [1 << 14, 1000],
+    }
+}
+
+/// Rows, features and classes; the largest is a language model's head.
+fn linear(size: Size) -> [usize; 3] {
+    match size {
+        Size::Small => [8, 16, 10],
+        Size::Cache => [32, 64, 500],
+        Size::Large => [512, 1024, 32000],
     }
 }
 

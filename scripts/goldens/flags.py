@@ -26,6 +26,11 @@ FLAGS = {
         "each changes what the mean divides by, and their combination was wrong more than once",
         (69339, 72056, 73205, 91383, 104776),
     ),
+    "chunks": Flag(
+        "a batch that PyTorch works on in chunks",
+        "chunks have a kernel of their own, and change no result",
+    ),
+    "ignore_index_out_of_range": Flag("an ignore_index far from any class", "rows with that target are ignored as any"),
     "ignore_index_in_range": Flag(
         "ignore_index names one of the classes",
         "rows with that target are ignored, yet the class stays in every other row's softmax",
@@ -149,6 +154,10 @@ FLAGS = {
         "the clamps of value and gradient begin at different places",
         (103316, 171327),
     ),
+    "cancelling_scores": Flag(
+        "scores that are small sums of large products",
+        "their roundings show, and only those may",
+    ),
     "offset": Flag(
         "logits that share a large offset",
         "softmax does not depend on it, so a backend must subtract the maximum first",
@@ -227,6 +236,7 @@ FLAGS = {
     "empty_batch": Flag("a batch of no rows", "the mean is NaN and the sum 0"),
     "empty_positions": Flag("a batch of rows without positions", "the mean is NaN and the sum 0"),
     "zero_classes": Flag("no classes at all", "PyTorch accepts it where no index is needed"),
+    "no_features": Flag("a layer without inputs", "its scores are the bias alone"),
     "one_class": Flag("a single class", "its probability is 1: the loss is 0"),
     "one_row": Flag("a batch of one row", "the smallest batch"),
     "many_positions": Flag("three dimensions after the classes", "beyond what the 2-d kernel takes"),

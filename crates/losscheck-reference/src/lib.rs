@@ -33,6 +33,7 @@
 mod buffers;
 mod error;
 mod fold;
+mod linear;
 mod loss;
 pub mod losses;
 pub mod pointwise;

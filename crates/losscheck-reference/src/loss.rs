@@ -134,6 +134,16 @@ impl<R: Real, const K: usize> Backward<'_, R, K> {
     }
 }
 
+/// That all buffers have the shapes that the loss gives.
+pub(crate) fn check_buffers<R: Real, const K: usize>(
+    shapes: &Shapes<K>,
+    value: &ArrayViewMutD<'_, R>,
+    backward: &Option<Backward<'_, R, K>>,
+) -> Result<(), Error> {
+    check_shape("value", value.shape(), &shapes.value)?;
+    backward.as_ref().map_or(Ok(()), |backward| backward.check(shapes))
+}
+
 /// That a tensor has just this shape.
 pub(crate) fn check_shape(name: &'static str, shape: &[usize], expected: &[usize]) -> Result<(), Error> {
     if shape == expected {

@@ -57,6 +57,7 @@ impl Backend for Tch {
         match loss {
             // PyTorch has them in Python alone.
             LossKind::GaussianNllLoss
+            | LossKind::LinearCrossEntropy
             | LossKind::MultilabelSoftMarginLoss
             | LossKind::TripletMarginWithDistanceLoss => Coverage::Composed,
             // tch binds its backward pass alone.
@@ -109,6 +110,9 @@ fn withheld(case: &Case) -> Option<&'static str> {
             if options.reduction != Reduction::None && case.inputs.values().any(|tensor| tensor.is_empty()) =>
         {
             Some("libtorch leaves the result of an empty batch uninitialised")
+        }
+        Loss::LinearCrossEntropy(options) if options.batch_chunk_size.is_some() => {
+            Some("PyTorch has the chunks in Python alone")
         }
         _ => None,
     }

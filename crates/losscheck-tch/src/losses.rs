@@ -3,6 +3,7 @@
 //! The operator is the loss; what stands around it here is what PyTorch's Python layer adds to it, marked "Python".
 
 mod gaussian_nll_loss;
+mod linear_cross_entropy;
 mod multi_margin_loss;
 mod multilabel_soft_margin_loss;
 mod triplet_margin_with_distance_loss;
@@ -13,6 +14,7 @@ use losscheck_reference::KLDivReduction;
 use tch::Tensor;
 
 use self::gaussian_nll_loss::gaussian_nll_loss;
+use self::linear_cross_entropy::linear_cross_entropy;
 use self::multi_margin_loss::multi_margin_loss;
 use self::multilabel_soft_margin_loss::multilabel_soft_margin_loss;
 use self::triplet_margin_with_distance_loss::triplet_margin_with_distance_loss;
@@ -103,6 +105,7 @@ pub(crate) fn call(loss: &Loss, inputs: &Inputs) -> Result<Tensor> {
                 }
             }
         }
+        Loss::LinearCrossEntropy(options) => linear_cross_entropy(inputs, options)?,
         Loss::MarginRankingLoss(options) => {
             let (input1, input2, target) = (tensor("input1")?, tensor("input2")?, tensor("target")?);
             // Python.

@@ -134,6 +134,7 @@ losses! {
     HuberLoss = huber_loss, HuberLoss;
     KlDiv = kl_div, KLDivLoss;
     L1Loss = l1_loss, L1Loss;
+    LinearCrossEntropy = linear_cross_entropy, LinearCrossEntropyLoss;
     MarginRankingLoss = margin_ranking_loss, MarginRankingLoss;
     MseLoss = mse_loss, MSELoss;
     MultiMarginLoss = multi_margin_loss, MultiMarginLoss;

@@ -151,6 +151,10 @@ fn every_option_changes_some_result() {
         let small: Vec<_> = cases.iter().filter(|case| is_small(case)).collect();
         let defaults = kind.read_options(json!({})).expect("every option has a default").write_options();
         for (option, default) in defaults.as_object().expect("options by name") {
+            if option == "batch_chunk_size" {
+                // A matter of memory alone.
+                continue;
+            }
             let changed = small.iter().filter(|case| {
                 let mut options = case.loss.write_options();
                 if options[option] == *default {

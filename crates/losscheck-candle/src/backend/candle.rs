@@ -10,8 +10,8 @@ use losscheck_reference::KLDivReduction;
 
 use crate::losses::{
     self, CosineEmbeddingOptions, CrossEntropyOptions, DistanceFunction, GaussianNllOptions, HingeEmbeddingOptions,
-    HuberOptions, KlDivOptions, KlDivReduction, MarginRankingOptions, MultiMarginOptions, NllOptions,
-    PoissonNllOptions, Reduction, SmoothL1Options, TripletMarginOptions, TripletMarginWithDistanceOptions,
+    HuberOptions, KlDivOptions, KlDivReduction, LinearCrossEntropyOptions, MarginRankingOptions, MultiMarginOptions,
+    NllOptions, PoissonNllOptions, Reduction, SmoothL1Options, TripletMarginOptions, TripletMarginWithDistanceOptions,
 };
 
 /// The backend `candle`: [`losses`], and gradients through candle's own `backward`.
@@ -93,6 +93,16 @@ fn evaluate(case: &Case, inputs: &Inputs) -> Result<Tensor> {
         }
         Loss::L1Loss(options) => {
             losses::l1_loss(tensor("input")?, tensor("target")?, inputs.get("weight"), reduction(options.reduction))
+        }
+        Loss::LinearCrossEntropy(options) => {
+            let (layer, target) = ((tensor("input")?, tensor("linear_weight")?), tensor("target")?);
+            let options = LinearCrossEntropyOptions {
+                ignore_index: options.ignore_index,
+                label_smoothing: options.label_smoothing,
+                reduction: reduction(options.reduction),
+            };
+            let (bias, weight) = (inputs.get("linear_bias"), inputs.get("weight"));
+            losses::linear_cross_entropy(layer.0, layer.1, bias, target, weight, options)
         }
         Loss::MarginRankingLoss(options) => {
             let options = MarginRankingOptions { margin: options.margin, reduction: reduction(options.reduction) };

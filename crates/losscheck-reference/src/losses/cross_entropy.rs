@@ -204,7 +204,7 @@ impl<R: Real> Rowwise<R, &[R]> for Formula<'_, R> {
 }
 
 impl<R: Real> CrossEntropyLoss<'_, R> {
-    fn check_options(&self) -> Result<(), Error> {
+    pub(super) fn check_options(&self) -> Result<(), Error> {
         if self.label_smoothing <= 1.0 {
             Ok(())
         } else {

@@ -35,6 +35,11 @@ impl Denominator {
         Self { sum, condition }
     }
 
+    /// One for each row.
+    pub(super) fn ones(rows: usize) -> Self {
+        Self { sum: Wide::from_f64(rows as f64), condition: Wide::ONE }
+    }
+
     /// The number of rows, for probabilities.
     pub(super) fn rows(inputs: &Arrays<Wide>) -> Self {
         let shape = inputs.float("input").map_or_else(Vec::new, |input| input.shape().to_vec());
@@ -42,7 +47,7 @@ impl Denominator {
         let dims = shape.iter().enumerate().filter(|&(axis, _)| axis != class_axis);
         let rows: usize = dims.map(|(_, &dim)| dim).product();
         let classes = shape.get(class_axis).copied().unwrap_or(0);
-        Self { sum: Wide::from_f64(if classes == 0 { 0.0 } else { rows as f64 }), condition: Wide::ONE }
+        Self::ones(if classes == 0 { 0 } else { rows })
     }
 }
 

@@ -36,25 +36,25 @@ impl Default for Options {
 
 /// PyTorch documents ln p_c as the difference of a score and the logarithm of a sum. With the largest score taken out,
 /// the sum is at least 1, so its own rounding counts as 1.
-struct Terms {
-    weight: Option<Vec<Wide>>,
-    label_smoothing: f64,
-    smallest_normal: Wide,
+pub(super) struct Terms {
+    pub(super) weight: Option<Vec<Wide>>,
+    pub(super) label_smoothing: f64,
+    pub(super) smallest_normal: Wide,
 }
 
 impl Terms {
-    fn weight(&self, class: usize) -> Wide {
+    pub(super) fn weight(&self, class: usize) -> Wide {
         self.weight.as_ref().map_or(Wide::ONE, |weight| weight[class].abs())
     }
 
-    fn coefficients(&self, probability: impl Fn(usize) -> Wide, classes: usize) -> Vec<Wide> {
+    pub(super) fn coefficients(&self, probability: impl Fn(usize) -> Wide, classes: usize) -> Vec<Wide> {
         let smoothing = self.label_smoothing.max(0.0);
         let (kept, spread) = (Wide::from_f64(1.0 - smoothing), Wide::from_f64(smoothing / classes as f64));
         (0..classes).map(|c| (probability(c).abs() * kept + spread) * self.weight(c)).collect()
     }
 
     /// The terms of -ln p, and p.
-    fn surprise(scores: &[Wide]) -> Vec<(Wide, Wide)> {
+    pub(super) fn surprise(scores: &[Wide]) -> Vec<(Wide, Wide)> {
         let max = scores.iter().copied().reduce(Real::maximum).unwrap_or(Wide::ZERO);
         let exps: Vec<Wide> = scores.iter().map(|&x| (x - max).exp()).collect();
         let sum = exps.iter().fold(Wide::ZERO, |sum, &e| sum + e);
@@ -62,7 +62,13 @@ impl Terms {
         scores.iter().zip(exps).map(|(&x, e)| ((max - x) + logarithm, e * inverse)).collect()
     }
 
-    fn pullback(&self, cotangent: Wide, surprise: &[(Wide, Wide)], coefficients: &[Wide], gradient: &mut [Wide]) {
+    pub(super) fn pullback(
+        &self,
+        cotangent: Wide,
+        surprise: &[(Wide, Wide)],
+        coefficients: &[Wide],
+        gradient: &mut [Wide],
+    ) {
         let least = self.smallest_normal;
         let total = coefficients.iter().fold(Wide::ZERO, |sum, &t| sum + t);
         for ((&own, &(terms, p)), gradient) in coefficients.iter().zip(surprise).zip(gradient) {
@@ -71,7 +77,7 @@ impl Terms {
         }
     }
 
-    fn sum(surprise: &[(Wide, Wide)], coefficients: &[Wide]) -> Wide {
+    pub(super) fn sum(surprise: &[(Wide, Wide)], coefficients: &[Wide]) -> Wide {
         coefficients.iter().zip(surprise).fold(Wide::ZERO, |sum, (&own, &(terms, _))| sum + own * terms)
     }
 }

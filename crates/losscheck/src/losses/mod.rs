@@ -10,6 +10,7 @@ pub mod hinge_embedding_loss;
 pub mod huber_loss;
 pub mod kl_div;
 pub mod l1_loss;
+pub mod linear_cross_entropy;
 pub mod margin_ranking_loss;
 pub mod mse_loss;
 pub mod multi_margin_loss;

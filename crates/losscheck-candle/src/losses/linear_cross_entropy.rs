@@ -1,0 +1,101 @@
+use candle_core::{DType, Result, Tensor, bail};
+
+use super::{CrossEntropyOptions, Reduction, cross_entropy};
+
+/// The options of [`linear_cross_entropy`].
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LinearCrossEntropyOptions {
+    /// Samples of this class have loss and gradient 0 and do not count in the mean; -100 where none is given. Not for
+    /// targets that are probabilities.
+    pub ignore_index: Option<i64>,
+    /// The share of each target that is spread evenly over all classes, at most 1; as in PyTorch a negative one counts
+    /// as 0.
+    pub label_smoothing: f64,
+    /// How the samples' losses are put together.
+    pub reduction: Reduction,
+}
+
+/// [`cross_entropy`] of the scores that a linear layer gives, input W^T + b.
+///
+/// The input has shape (K) or (N, K), the linear weight W (C, K) or, beside a batch, (C, d1, ..., K), the linear bias b
+/// that of W without K. Scores, target and weight are then those of [`cross_entropy`]: (C), (N, C) or (N, C, d1, ...).
+/// Input, linear weight, linear bias and probabilities are differentiable. The scores of the whole batch are held at once.
+///
+/// # Errors
+///
+/// Those of [`cross_entropy`]; if there is an `ignore_index` though the target holds probabilities; if the shapes of the
+/// layer do not fit.
+///
+/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.linear_cross_entropy.html>
+pub fn linear_cross_entropy(
+    input: &Tensor,
+    linear_weight: &Tensor,
+    linear_bias: Option<&Tensor>,
+    target: &Tensor,
+    weight: Option<&Tensor>,
+    options: LinearCrossEntropyOptions,
+) -> Result<Tensor> {
+    if target.dtype().is_float() && options.ignore_index.is_some() {
+        bail!("ignore_index is given, expected none beside a target that holds probabilities");
+    }
+    let ignore_index = options.ignore_index.unwrap_or(-100);
+    let Some((&features, outputs)) = linear_weight.dims().split_last().filter(|(_, outputs)| !outputs.is_empty())
+    else {
+        bail!("linear_weight has shape {:?}, expected (C, K) or (C, d1, ..., K)", linear_weight.dims());
+    };
+    let batch = match input.dims() {
+        [k] if *k == features && outputs.len() == 1 => None,
+        [n, k] if *k == features => Some(*n),
+        shape => bail!("input has shape {shape:?}, expected ({features}) or, beside positions always, (N, {features})"),
+    };
+    if let Some(bias) = linear_bias
+        && bias.dims() != outputs
+    {
+        bail!("linear_bias has shape {:?}, expected {outputs:?}", bias.dims());
+    }
+    let (samples, classes) = (batch.unwrap_or(1), outputs[0]);
+    let positions: usize = outputs[1..].iter().product();
+
+    // (positions, N, K) times (positions, K, C).
+    let rows = input.reshape((1, samples, features))?.broadcast_as((positions, samples, features))?;
+    let ignored = ignored(target, ignore_index, positions, samples)?;
+    let rows = without_ignored(&rows, ignored.as_ref())?;
+    let columns = linear_weight.reshape((classes, positions, features))?.permute((1, 2, 0))?;
+    let mut scores = product(&rows, &columns)?;
+    if let Some(bias) = linear_bias {
+        scores = scores.broadcast_add(&bias.reshape((classes, positions))?.t()?.unsqueeze(1)?)?;
+    }
+    let scores = without_ignored(&scores, ignored.as_ref())?.permute((1, 2, 0))?;
+    let shape = [batch.as_slice(), outputs].concat();
+    let LinearCrossEntropyOptions { label_smoothing, reduction, .. } = options;
+    let options = CrossEntropyOptions { ignore_index, label_smoothing, reduction };
+    cross_entropy(&scores.reshape(shape)?, target, weight, options)
+}
+
+/// The product of two batches of matrices; candle has none without elements.
+fn product(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let ((batch, rows, inner), columns) = (a.dims3()?, b.dim(2)?);
+    if batch * rows * inner * columns == 0 {
+        return Tensor::zeros((batch, rows, columns), a.dtype(), a.device());
+    }
+    a.contiguous()?.matmul(&b.contiguous()?)
+}
+
+/// Which rows of (positions, N, 1) are ignored; none of probabilities.
+fn ignored(target: &Tensor, ignore_index: i64, positions: usize, samples: usize) -> Result<Option<Tensor>> {
+    if target.dtype().is_float() || target.elem_count() != positions * samples || target.elem_count() == 0 {
+        return Ok(None);
+    }
+    let ignored = target.to_dtype(DType::I64)?.eq(ignore_index)?;
+    Ok(Some(ignored.reshape((samples, positions))?.t()?.unsqueeze(2)?))
+}
+
+/// With zeros in the place of the rows that are ignored: whatever they hold, they count for nothing.
+fn without_ignored(rows: &Tensor, ignored: Option<&Tensor>) -> Result<Tensor> {
+    match ignored {
+        Some(ignored) if rows.elem_count() > 0 => {
+            ignored.broadcast_as(rows.shape())?.contiguous()?.where_cond(&rows.zeros_like()?, rows)
+        }
+        _ => Ok(rows.clone()),
+    }
+}

@@ -1,0 +1,402 @@
+use std::ops::Range;
+
+use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, Axis, IxDyn, Slice};
+
+use crate::linear::{Layer, Pullback};
+use crate::loss::{check_buffers, check_shape};
+use crate::losses::CrossEntropyLoss;
+use crate::rowwise::{Classes, Probabilities, Targets};
+use crate::{Backward, Error, Loss, Real, Reduction, Shapes, Sum};
+
+/// [Cross-entropy](CrossEntropyLoss) of the class scores that a linear layer gives, with the scores of the whole batch
+/// never held at once:
+///
+/// ```text
+/// cross_entropy(input @ linear_weight^T + linear_bias, target)
+/// ```
+///
+/// The input has shape (K) or (N, K), the linear weight (C, K) or, beside a batch, (C, d1, ..., K), the linear bias that of
+/// the linear weight without K, or none. The scores then have shape (C), (N, C) or (N, C, d1, ...), and the target is as
+/// [`CrossEntropyLoss`] takes it for these: class indices, or probabilities. Input, linear weight, linear bias and
+/// probabilities are differentiable.
+///
+/// A sixteenth of the batch is worked on at a time, so beside its results a call allocates a sixteenth of the scores and,
+/// where it has a gradient, another sixteenth.
+///
+/// What is refused: what [`CrossEntropyLoss`] refuses, and any `ignore_index` beside probabilities.
+///
+/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.linear_cross_entropy.html>
+#[derive(Clone, Debug)]
+pub struct LinearCrossEntropyLoss<'a, R> {
+    /// A weight for each class.
+    pub weight: Option<ArrayViewD<'a, R>>,
+    /// Rows with this target index count for nothing; -100 where none is given.
+    pub ignore_index: Option<i64>,
+    /// The share of the uniform distribution in the target.
+    pub label_smoothing: f64,
+    /// How the rows' losses are put together.
+    pub reduction: Reduction,
+}
+
+/// Of the batch at a time.
+const CHUNKS: usize = 16;
+const IGNORE_INDEX: i64 = -100;
+
+impl<R> Default for LinearCrossEntropyLoss<'_, R> {
+    fn default() -> Self {
+        Self { weight: None, ignore_index: None, label_smoothing: 0.0, reduction: Reduction::Mean }
+    }
+}
+
+/// The targets of a batch, of which a part can be taken.
+trait Batch<R: Real>: Targets<R> + Sized {
+    /// With a dimension of one sample in front.
+    fn batched(self) -> Self;
+
+    fn part(&self, samples: Range<usize>) -> Self;
+
+    /// Whether each row is ignored, in the order of the samples and their positions; none is where this is empty.
+    fn ignored(&self) -> Vec<bool>;
+
+    /// The losses of the rows.
+    fn cross_entropy(
+        &self,
+        loss: &CrossEntropyLoss<'_, R>,
+        scores: ArrayViewD<'_, R>,
+        losses: ArrayViewMutD<'_, R>,
+        backward: Option<ScoresBackward<'_, R>>,
+    ) -> Result<(), Error>;
+}
+
+struct ScoresBackward<'a, R> {
+    cotangent: ArrayViewD<'a, R>,
+    scores: ArrayViewMutD<'a, R>,
+    target: Option<ArrayViewMutD<'a, R>>,
+}
+
+fn part<'a, T>(array: &ArrayViewD<'a, T>, samples: Range<usize>) -> ArrayViewD<'a, T> {
+    array.clone().slice_axis_move(Axis(0), Slice::from(samples))
+}
+
+impl<R: Real> Batch<R> for Classes<'_> {
+    fn batched(self) -> Self {
+        Self { indices: self.indices.insert_axis(Axis(0)), ..self }
+    }
+
+    fn part(&self, samples: Range<usize>) -> Self {
+        Self { indices: part(&self.indices, samples), ..*self }
+    }
+
+    fn ignored(&self) -> Vec<bool> {
+        self.indices.iter().map(|&index| index == self.ignore_index).collect()
+    }
+
+    fn cross_entropy(
+        &self,
+        loss: &CrossEntropyLoss<'_, R>,
+        scores: ArrayViewD<'_, R>,
+        losses: ArrayViewMutD<'_, R>,
+        backward: Option<ScoresBackward<'_, R>>,
+    ) -> Result<(), Error> {
+        let backward = backward.map(|b| Backward { cotangent: Some(b.cotangent), gradients: [Some(b.scores)] });
+        loss.evaluate_into((scores, self.indices.view()), losses, backward)
+    }
+}
+
+impl<R: Real> Batch<R> for Probabilities<'_, R> {
+    fn batched(self) -> Self {
+        Self(self.0.insert_axis(Axis(0)))
+    }
+
+    fn part(&self, samples: Range<usize>) -> Self {
+        Self(part(&self.0, samples))
+    }
+
+    fn ignored(&self) -> Vec<bool> {
+        Vec::new()
+    }
+
+    fn cross_entropy(
+        &self,
+        loss: &CrossEntropyLoss<'_, R>,
+        scores: ArrayViewD<'_, R>,
+        losses: ArrayViewMutD<'_, R>,
+        backward: Option<ScoresBackward<'_, R>>,
+    ) -> Result<(), Error> {
+        let backward =
+            backward.map(|b| Backward { cotangent: Some(b.cotangent), gradients: [Some(b.scores), b.target] });
+        loss.evaluate_into((scores, self.0.view()), losses, backward)
+    }
+}
+
+/// The inputs of one call.
+struct Inputs<'a, R, T> {
+    input: ArrayViewD<'a, R>,
+    linear_weight: ArrayViewD<'a, R>,
+    linear_bias: Option<ArrayViewD<'a, R>>,
+    target: T,
+}
+
+impl<'a, R: Real, T> Inputs<'a, R, T> {
+    fn new(
+        input: &'a ArrayViewD<'_, R>,
+        linear_weight: &'a ArrayViewD<'_, R>,
+        linear_bias: &'a Option<ArrayViewD<'_, R>>,
+        target: T,
+    ) -> Self {
+        let linear_bias = linear_bias.as_ref().map(|bias| bias.view());
+        Self { input: input.view(), linear_weight: linear_weight.view(), linear_bias, target }
+    }
+}
+
+/// Where the gradients of one call go.
+struct Gradients<'a, R> {
+    cotangent: Option<ArrayViewD<'a, R>>,
+    input: Option<ArrayViewMutD<'a, R>>,
+    linear_weight: Option<ArrayViewMutD<'a, R>>,
+    linear_bias: Option<ArrayViewMutD<'a, R>>,
+    target: Option<ArrayViewMutD<'a, R>>,
+}
+
+/// The shapes of all that there is.
+struct AllShapes {
+    value: Vec<usize>,
+    input: Vec<usize>,
+    linear_weight: Vec<usize>,
+    linear_bias: Vec<usize>,
+    target: Vec<usize>,
+}
+
+impl<R: Real> LinearCrossEntropyLoss<'_, R> {
+    fn shapes_of<T: Targets<R>>(&self, inputs: &Inputs<'_, R, T>) -> Result<AllShapes, Error> {
+        let (input, linear_weight) = (inputs.input.shape(), inputs.linear_weight.shape());
+        let wrong =
+            |name, shape: &[usize], expected: String| Err(Error::Shape { name, shape: shape.to_vec(), expected });
+        let ([features] | [_, features]) = input else {
+            return wrong("input", input, "(K) or (N, K)".to_owned());
+        };
+        let is_batched = input.len() == 2;
+        let [classes, positions @ .., width] = linear_weight else {
+            return wrong("linear_weight", linear_weight, "(C, K) or (C, d1, ..., K)".to_owned());
+        };
+        if width != features || !positions.is_empty() && !is_batched {
+            let dims = if is_batched { "(C, ..., " } else { "(C, " };
+            return wrong("linear_weight", linear_weight, format!("{dims}{features})"));
+        }
+        let out = &linear_weight[..linear_weight.len() - 1];
+        if let Some(bias) = &inputs.linear_bias {
+            check_shape("linear_bias", bias.shape(), out)?;
+        }
+        let scores = [&input[..input.len() - 1], out].concat();
+        inputs.target.check_shape(&scores, usize::from(is_batched))?;
+        if let Some(weight) = &self.weight {
+            check_shape("weight", weight.shape(), &[*classes])?;
+        }
+        self.of_rows().check_options()?;
+        let rows = [&input[..input.len() - 1], positions].concat();
+        Ok(AllShapes {
+            value: if self.reduction == Reduction::None { rows } else { Vec::new() },
+            input: input.to_vec(),
+            linear_weight: linear_weight.to_vec(),
+            linear_bias: if inputs.linear_bias.is_some() { out.to_vec() } else { vec![0] },
+            target: scores,
+        })
+    }
+
+    fn of_rows(&self) -> CrossEntropyLoss<'_, R> {
+        CrossEntropyLoss {
+            weight: self.weight.as_ref().map(|weight| weight.view()),
+            ignore_index: self.ignore_index.unwrap_or(IGNORE_INDEX),
+            label_smoothing: self.label_smoothing,
+            reduction: Reduction::None,
+        }
+    }
+
+    /// Shapes and options are checked.
+    fn run<T: Batch<R>>(
+        &self,
+        inputs: Inputs<'_, R, T>,
+        value: ArrayViewMutD<'_, R>,
+        gradients: Option<Gradients<'_, R>>,
+    ) -> Result<(), Error> {
+        let is_reduced = self.reduction != Reduction::None;
+        let (inputs, mut value, mut gradients) = batched(inputs, value, gradients, is_reduced);
+        let Inputs { input, linear_weight, linear_bias, target } = inputs;
+        let out = linear_weight.shape()[..linear_weight.ndim() - 1].to_vec();
+        let (samples, classes, positions) = (input.shape()[0], out[0], &out[1..]);
+        let places: usize = positions.iter().product();
+        let divisor = target.divisor(classes, samples * places, &self.weight)?;
+        let divisor = if self.reduction == Reduction::Mean { divisor } else { R::Sum::ZERO.plus(R::ONE) };
+        let cotangent = gradients.as_ref().and_then(|gradients| gradients.cotangent.clone());
+        let common = cotangent.as_ref().filter(|_| is_reduced).and_then(|cotangent| cotangent.first());
+        let common = common.copied().unwrap_or(R::ONE) / divisor.total();
+        for gradient in
+            gradients.iter_mut().flat_map(|gradients| [&mut gradients.linear_weight, &mut gradients.linear_bias])
+        {
+            gradient.iter_mut().for_each(|gradient| gradient.fill(R::ZERO));
+        }
+
+        let layer = Layer::new(&input, &linear_weight, linear_bias.as_ref());
+        let loss = self.of_rows();
+        let mut sum = R::Sum::ZERO;
+        let step = samples.div_ceil(CHUNKS).max(1);
+        for start in (0..samples).step_by(step) {
+            let part = start..samples.min(start + step);
+            let slice = Slice::from(part.clone());
+            let zeros = |dims: &[usize]| ArrayD::from_elem(IxDyn(&[&[part.len()], dims].concat()), R::ZERO);
+            let (mut scores, mut losses) = (zeros(&out), zeros(positions));
+            R::vectorize(
+                #[inline(always)]
+                || layer.scores(part.clone(), scores.as_slice_mut().unwrap_or_default()),
+            );
+            let target = target.part(part.clone());
+            match &mut gradients {
+                None => target.cross_entropy(&loss, scores.view(), losses.view_mut(), None)?,
+                Some(gradients) => {
+                    let mut by_scores = zeros(&out);
+                    let cotangent = match &cotangent {
+                        Some(cotangent) if !is_reduced => cotangent.slice_axis(Axis(0), slice).to_owned(),
+                        _ => ArrayD::from_elem(losses.raw_dim(), common),
+                    };
+                    let backward = ScoresBackward {
+                        cotangent: cotangent.view(),
+                        scores: by_scores.view_mut(),
+                        target: gradients.target.as_mut().map(|gradient| gradient.slice_axis_mut(Axis(0), slice)),
+                    };
+                    target.cross_entropy(&loss, scores.view(), losses.view_mut(), Some(backward))?;
+                    let ignored = target.ignored();
+                    let counts = |sample: usize, output: usize| {
+                        !ignored.get(sample * places + output % places).is_some_and(|&ignored| ignored)
+                    };
+                    let by_scores = by_scores.as_slice().unwrap_or_default();
+                    let pullback = Pullback { layer: &layer, samples: part.clone(), by_scores, counts };
+                    R::vectorize(
+                        #[inline(always)]
+                        || gradients.add(&pullback),
+                    );
+                }
+            }
+            if is_reduced {
+                sum = losses.iter().fold(sum, |sum, &loss| sum.plus(loss));
+            } else {
+                value.slice_axis_mut(Axis(0), slice).assign(&losses);
+            }
+        }
+        if is_reduced {
+            value.fill(sum.over(divisor));
+        }
+        Ok(())
+    }
+}
+
+impl<R: Real> Gradients<'_, R> {
+    #[inline(always)]
+    fn add(&mut self, pullback: &Pullback<'_, '_, R, impl Fn(usize, usize) -> bool>) {
+        if let Some(gradient) = &mut self.input {
+            pullback.write_input(gradient);
+        }
+        if let Some(gradient) = &mut self.linear_weight {
+            pullback.add_to_weight(gradient);
+        }
+        if let Some(gradient) = &mut self.linear_bias {
+            pullback.add_to_bias(gradient);
+        }
+    }
+}
+
+/// Makes a batch of one of an input without a batch.
+fn batched<'i, 'v, 'g, R: Real, T: Batch<R>>(
+    inputs: Inputs<'i, R, T>,
+    value: ArrayViewMutD<'v, R>,
+    gradients: Option<Gradients<'g, R>>,
+    is_reduced: bool,
+) -> (Inputs<'i, R, T>, ArrayViewMutD<'v, R>, Option<Gradients<'g, R>>) {
+    if inputs.input.ndim() == 2 {
+        return (inputs, value, gradients);
+    }
+    let front = Axis(0);
+    let gradients = gradients.map(|gradients| Gradients {
+        cotangent: gradients.cotangent.map(|it| if is_reduced { it } else { it.insert_axis(front) }),
+        input: gradients.input.map(|gradient| gradient.insert_axis(front)),
+        target: gradients.target.map(|gradient| gradient.insert_axis(front)),
+        ..gradients
+    });
+    let inputs = Inputs { input: inputs.input.insert_axis(front), target: inputs.target.batched(), ..inputs };
+    (inputs, if is_reduced { value } else { value.insert_axis(front) }, gradients)
+}
+
+/// Inputs of a linear layer, its weight, maybe its bias, and class indices.
+pub type LinearAndClasses<'a, R> =
+    (ArrayViewD<'a, R>, ArrayViewD<'a, R>, Option<ArrayViewD<'a, R>>, ArrayViewD<'a, i64>);
+/// Inputs of a linear layer, its weight, maybe its bias, and probabilities of the classes.
+pub type LinearAndProbabilities<'a, R> =
+    (ArrayViewD<'a, R>, ArrayViewD<'a, R>, Option<ArrayViewD<'a, R>>, ArrayViewD<'a, R>);
+
+impl<R: Real> LinearCrossEntropyLoss<'_, R> {
+    fn with_classes<'a>(
+        &self,
+        (input, linear_weight, linear_bias, target): &'a LinearAndClasses<'_, R>,
+    ) -> Inputs<'a, R, Classes<'a>> {
+        let target = Classes { indices: target.view(), ignore_index: self.ignore_index.unwrap_or(IGNORE_INDEX) };
+        Inputs::new(input, linear_weight, linear_bias, target)
+    }
+
+    fn with_probabilities<'a>(
+        &self,
+        (input, linear_weight, linear_bias, target): &'a LinearAndProbabilities<'_, R>,
+    ) -> Result<Inputs<'a, R, Probabilities<'a, R>>, Error> {
+        if let Some(ignore_index) = self.ignore_index {
+            let (value, expected) = (ignore_index as f64, "left out, for it means nothing beside probabilities");
+            return Err(Error::Option { name: "ignore_index", value, expected });
+        }
+        Ok(Inputs::new(input, linear_weight, linear_bias, Probabilities(target.view())))
+    }
+}
+
+impl<'a, R: Real> Loss<R, LinearAndClasses<'a, R>, 3> for LinearCrossEntropyLoss<'_, R> {
+    /// The gradient of a bias that is not there has shape (0).
+    fn shapes(&self, inputs: &LinearAndClasses<'a, R>) -> Result<Shapes<3>, Error> {
+        let AllShapes { value, input, linear_weight, linear_bias, .. } = self.shapes_of(&self.with_classes(inputs))?;
+        Ok(Shapes { value, gradients: [input, linear_weight, linear_bias] })
+    }
+
+    fn evaluate_into(
+        &self,
+        inputs: LinearAndClasses<'a, R>,
+        value: ArrayViewMutD<'_, R>,
+        backward: Option<Backward<'_, R, 3>>,
+    ) -> Result<(), Error> {
+        check_buffers(&self.shapes(&inputs)?, &value, &backward)?;
+        let gradients = backward.map(|Backward { cotangent, gradients: [input, linear_weight, linear_bias] }| {
+            Gradients { cotangent, input, linear_weight, linear_bias, target: None }
+        });
+        self.run(self.with_classes(&inputs), value, gradients)
+    }
+}
+
+impl<'a, R: Real> Loss<R, LinearAndProbabilities<'a, R>, 4> for LinearCrossEntropyLoss<'_, R> {
+    /// The gradient of a bias that is not there has shape (0).
+    fn shapes(&self, inputs: &LinearAndProbabilities<'a, R>) -> Result<Shapes<4>, Error> {
+        let AllShapes { value, input, linear_weight, linear_bias, target } =
+            self.shapes_of(&self.with_probabilities(inputs)?)?;
+        Ok(Shapes { value, gradients: [input, linear_weight, linear_bias, target] })
+    }
+
+    fn evaluate_into(
+        &self,
+        inputs: LinearAndProbabilities<'a, R>,
+        value: ArrayViewMutD<'_, R>,
+        backward: Option<Backward<'_, R, 4>>,
+    ) -> Result<(), Error> {
+        check_buffers(&self.shapes(&inputs)?, &value, &backward)?;
+        let gradients =
+            backward.map(|Backward { cotangent, gradients: [input, linear_weight, linear_bias, target] }| Gradients {
+                cotangent,
+                input,
+                linear_weight,
+                linear_bias,
+                target,
+            });
+        self.run(self.with_probabilities(&inputs)?, value, gradients)
+    }
+}

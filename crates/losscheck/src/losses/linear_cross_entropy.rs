@@ -1,0 +1,308 @@
+//! `torch.nn.functional.linear_cross_entropy`.
+
+use losscheck_reference::{Error, LinearCrossEntropyLoss, Real, Reduction, Wide};
+use ndarray::{Array2, ArrayD, ArrayViewD, IxDyn};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::classes;
+use super::cross_entropy::Terms;
+use crate::case::Case;
+use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
+use crate::generate;
+use crate::loss::Loss;
+use crate::tensor::{DType, Data, Tensor};
+
+/// The options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// Rows with this target index count for nothing; -100 where none is given.
+    pub ignore_index: Option<i64>,
+    /// The share of the uniform distribution in the target.
+    pub label_smoothing: f64,
+    /// How many rows PyTorch works on at a time, all without it. It changes no result.
+    pub batch_chunk_size: Option<u32>,
+    /// How the rows' losses are put together.
+    #[serde(with = "super::reduction")]
+    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
+    pub reduction: Reduction,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { ignore_index: None, label_smoothing: 0.0, batch_chunk_size: None, reduction: Reduction::Mean }
+    }
+}
+
+impl Options {
+    fn loss<'a, R: Real>(&self, inputs: &'a Arrays<R>) -> LinearCrossEntropyLoss<'a, R> {
+        LinearCrossEntropyLoss {
+            weight: inputs.float("weight"),
+            ignore_index: self.ignore_index,
+            label_smoothing: self.label_smoothing,
+            reduction: self.reduction,
+        }
+    }
+
+    fn ignored(&self) -> i64 {
+        self.ignore_index.unwrap_or(-100)
+    }
+}
+
+const NAMES: [&str; 4] = ["input", "linear_weight", "linear_bias", "target"];
+
+impl Definition for Options {
+    const SIGNATURE: Signature = Signature {
+        required: &["input", "linear_weight", "target"],
+        optional: &["linear_bias", "weight"],
+        integers: &["target"],
+        differentiable: &NAMES,
+    };
+
+    fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
+        let layer = (inputs.required("input")?, inputs.required("linear_weight")?, inputs.float("linear_bias"));
+        let (input, linear_weight, linear_bias) = layer;
+        let (loss, cotangent, has_bias) = (self.loss(inputs), inputs.cotangent(), linear_bias.is_some());
+        let mut evaluation = match inputs.float("target") {
+            Some(target) => {
+                Evaluation::of(&loss, (input, linear_weight, linear_bias, target), cotangent, NAMES, wanted)?
+            }
+            None => {
+                let target = classes::indices(inputs)?;
+                let [input_name, weight_name, bias_name, _] = NAMES;
+                let names = [input_name, weight_name, bias_name];
+                Evaluation::of(&loss, (input, linear_weight, linear_bias, target), cotangent, names, wanted)?
+            }
+        };
+        evaluation.gradients.retain(|&(name, _)| has_bias || name != "linear_bias");
+        Ok(evaluation)
+    }
+
+    fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
+        Magnitudes::new(self, inputs)?.evaluation(self, inputs)
+    }
+
+    fn unreduced(&self) -> Self {
+        Self { reduction: Reduction::None, ..self.clone() }
+    }
+
+    fn cases(dtype: DType) -> BoxedStrategy<Case> {
+        let options = (
+            prop_oneof![3 => Just(0.0), 2 => 0.0..1.0, 1 => proptest::sample::select(vec![1.0, 1.5, -0.1])],
+            proptest::option::weighted(0.2, 1u32..5),
+            generate::reduction(),
+        );
+        let case = shapes().prop_flat_map(move |shapes| {
+            let dims = |shape: &[usize]| shape.to_vec();
+            // One extreme number makes every score of its row or class extreme.
+            let element = prop_oneof![30 => generate::ordinary(), 1 => generate::any_float(dtype)].boxed();
+            let layer = (
+                generate::tensor(dtype, dims(&shapes.input), element.clone()),
+                generate::tensor(dtype, dims(&shapes.linear_weight), element.clone()),
+                generate::optional(generate::tensor(dtype, dims(shapes.outputs()), element)),
+                generate::optional(generate::tensor(dtype, dims(&shapes.linear_weight[..1]), generate::weight())),
+            );
+            let probabilities = generate::tensor(dtype, shapes.scores(), generate::probability());
+            let probabilities = probabilities.prop_map(|target| (target, None)).boxed();
+            (layer, prop_oneof![2 => indices(&shapes), 1 => probabilities])
+        });
+        let case = (case, options).prop_map(|((layer, (target, ignore_index)), options)| {
+            let (input, linear_weight, linear_bias, weight) = layer;
+            let (label_smoothing, batch_chunk_size, reduction) = options;
+            let tensors = [
+                ("input", Some(input)),
+                ("linear_weight", Some(linear_weight)),
+                ("linear_bias", linear_bias),
+                ("target", Some(target)),
+                ("weight", weight),
+            ];
+            let options = Self { ignore_index, label_smoothing, batch_chunk_size, reduction };
+            (Loss::LinearCrossEntropy(options), generate::tensors(tensors))
+        });
+        generate::case(case)
+    }
+}
+
+/// The magnitudes of the sum, or of each row.
+struct Magnitudes {
+    value: ArrayD<Wide>,
+    gradients: [ArrayD<Wide>; 4],
+}
+
+impl Magnitudes {
+    /// A score has an error in proportion to the terms that it is the sum of. It makes -ln p_c off by as much, and by the
+    /// mean of all scores' errors, weighted by p.
+    fn new(options: &Options, inputs: &Arrays<Wide>) -> Result<Self, Error> {
+        let (input, linear_weight) = (inputs.required("input")?, inputs.required("linear_weight")?);
+        let reduction = classes::summed(options.reduction);
+        let summed = Options { reduction, ..options.clone() };
+        let evaluation = summed.evaluate(inputs, Wanted::Value)?;
+        let features = *input.shape().last().unwrap_or(&0);
+        let shape = linear_weight.shape();
+        let (outputs, classes) = (shape[..shape.len() - 1].iter().product::<usize>(), shape[0]);
+        let positions: usize = shape[1..shape.len() - 1].iter().product();
+        let samples = if input.ndim() == 1 { 1 } else { input.shape()[0] };
+        let matrix = |array: &ArrayViewD<'_, Wide>, rows: usize| {
+            Array2::from_shape_vec((rows, features), array.iter().copied().collect()).expect("rows of features")
+        };
+        let (x, w) = (matrix(&input, samples), matrix(&linear_weight, outputs));
+        let bias: Option<Vec<Wide>> = inputs.float("linear_bias").map(|bias| bias.iter().copied().collect());
+        let least = Wide::from_f64(inputs.smallest_normal());
+        let rounding = Wide::from_f64(8.0 * inputs.epsilon());
+        let terms = Terms {
+            weight: inputs.float("weight").map(|weight| weight.iter().copied().collect()),
+            label_smoothing: options.label_smoothing,
+            smallest_normal: least,
+        };
+        let indices: Option<Vec<i64>> = inputs.indices("target").map(|target| target.iter().copied().collect());
+        let probabilities: Option<Vec<Wide>> = inputs.float("target").map(|target| target.iter().copied().collect());
+        let cotangents: Vec<Wide> = inputs.cotangent().iter().flatten().map(|c| c.abs()).collect();
+
+        let zeros = |shape: &[usize]| ArrayD::from_elem(IxDyn(shape), Wide::ZERO);
+        let mut value = zeros(evaluation.value.shape());
+        let mut by_x = Array2::from_elem((samples, features), Wide::ZERO);
+        let mut by_w = Array2::from_elem((outputs, features), Wide::ZERO);
+        let mut by_bias = vec![Wide::ZERO; outputs];
+        let mut by_target = vec![Wide::ZERO; samples * outputs];
+        for row in 0..samples * positions {
+            let (sample, position) = (row / positions, row % positions);
+            if indices.as_ref().is_some_and(|indices| indices[row] == options.ignored()) {
+                continue;
+            }
+            let output = |class: usize| class * positions + position;
+            let scores: Vec<(Wide, Wide)> = (0..classes)
+                .map(|class| {
+                    let bias = bias.as_ref().map_or(Wide::ZERO, |bias| bias[output(class)]);
+                    let products = (0..features).map(|k| x[[sample, k]] * w[[output(class), k]]);
+                    products.fold((bias, bias.abs()), |(sum, terms), x| (sum + x, terms + x.abs()))
+                })
+                .collect();
+            let mut surprise = Terms::surprise(&scores.iter().map(|&(score, _)| score).collect::<Vec<_>>());
+            // Where scores are so large that their roundings turn the softmax, its probabilities may be as much larger.
+            for ((_, p), &(_, terms)) in surprise.iter_mut().zip(&scores).filter(|((_, p), _)| *p > Wide::ZERO) {
+                *p = (*p * (rounding * terms).exp()).minimum(Wide::ONE);
+            }
+            let mean = surprise.iter().zip(&scores).fold(Wide::ZERO, |mean, (&(_, p), &(_, terms))| {
+                if p == Wide::ZERO { mean } else { mean + p * terms }
+            });
+            for ((all, _), (_, terms)) in surprise.iter_mut().zip(&scores) {
+                *all = *all + *terms + mean;
+            }
+            let is_reduced = reduction != Reduction::None;
+            let cotangent = *cotangents.get(if is_reduced { 0 } else { row }).unwrap_or(&Wide::ONE);
+            let place = |class: usize| sample * outputs + output(class);
+            let coefficients = match (&indices, &probabilities) {
+                (Some(indices), _) => {
+                    terms.coefficients(|c| if c as i64 == indices[row] { Wide::ONE } else { Wide::ZERO }, classes)
+                }
+                (None, probabilities) => {
+                    let target = probabilities.as_ref().expect("a target of one kind or the other");
+                    terms.coefficients(|c| target[place(c)], classes)
+                }
+            };
+            let loss = match &indices {
+                // Only the target's own term, lest infinities elsewhere make it NaN.
+                Some(indices) if options.label_smoothing <= 0.0 => {
+                    let class = indices[row] as usize;
+                    coefficients[class] * surprise[class].0
+                }
+                _ => Terms::sum(&surprise, &coefficients),
+            };
+            let at = if is_reduced { 0 } else { row };
+            let total = value.as_slice_mut().expect("in order");
+            total[at] = total[at] + loss;
+
+            let mut by_scores = vec![Wide::ZERO; classes];
+            terms.pullback(cotangent, &surprise, &coefficients, &mut by_scores);
+            for ((slope, &own), &(score, _)) in by_scores.iter_mut().zip(&coefficients).zip(&scores) {
+                // What is infinite has no error.
+                if score.abs() == Wide::from_f64(f64::INFINITY) {
+                    *slope = cotangent * own;
+                }
+            }
+            for (class, &slope) in by_scores.iter().enumerate() {
+                for k in 0..features {
+                    let add = |sum: &mut Wide, factor: Wide| *sum = *sum + (slope * factor.abs()).maximum(least);
+                    add(&mut by_x[[sample, k]], w[[output(class), k]]);
+                    add(&mut by_w[[output(class), k]], x[[sample, k]]);
+                }
+                by_bias[output(class)] = by_bias[output(class)] + slope;
+                by_target[place(class)] = cotangent * terms.weight(class) * surprise[class].0;
+            }
+        }
+        let shaped = |elements: Vec<Wide>, shape: &[usize]| {
+            ArrayD::from_shape_vec(IxDyn(shape), elements).expect("as many elements as the shape asks for")
+        };
+        let scores = [&input.shape()[..input.ndim() - 1], &shape[..shape.len() - 1]].concat();
+        let gradients = [
+            shaped(by_x.into_raw_vec_and_offset().0, input.shape()),
+            shaped(by_w.into_raw_vec_and_offset().0, shape),
+            shaped(by_bias, &shape[..shape.len() - 1]),
+            shaped(by_target, &scores),
+        ];
+        Ok(Self { value, gradients })
+    }
+
+    fn evaluation(self, options: &Options, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
+        let given = |name: &str| inputs.float(name).is_some();
+        let gradients = NAMES.into_iter().zip(self.gradients).filter(|&(name, _)| given(name)).collect();
+        let denominator = if given("target") {
+            let target = inputs.float("target").map_or(0, |target| target.len());
+            let classes = inputs.required("linear_weight")?.shape()[0];
+            classes::Denominator::ones(target.checked_div(classes).unwrap_or(0))
+        } else {
+            classes::denominator(inputs, options.ignored())
+        };
+        Ok(classes::divided(Evaluation { value: self.value, gradients }, options.reduction, denominator))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Shapes {
+    input: Vec<usize>,
+    linear_weight: Vec<usize>,
+}
+
+impl Shapes {
+    fn outputs(&self) -> &[usize] {
+        &self.linear_weight[..self.linear_weight.len() - 1]
+    }
+
+    fn scores(&self) -> Vec<usize> {
+        [&self.input[..self.input.len() - 1], self.outputs()].concat()
+    }
+}
+
+fn shapes() -> impl Strategy<Value = Shapes> {
+    let dim = || prop_oneof![1 => Just(0usize), 12 => 1usize..=4];
+    let features = prop_oneof![1 => Just(0usize), 8 => 1usize..=4, 2 => 20usize..=40];
+    let batch = proptest::option::weighted(0.8, prop_oneof![1 => Just(0usize), 12 => 1usize..=4, 2 => 17usize..=20]);
+    (batch, features, 1usize..=5, vec(dim(), 0..=2)).prop_map(|(batch, features, classes, positions)| {
+        let positions = if batch.is_some() { positions } else { Vec::new() };
+        Shapes {
+            input: batch.into_iter().chain([features]).collect(),
+            linear_weight: [classes].into_iter().chain(positions).chain([features]).collect(),
+        }
+    })
+}
+
+/// A class for each row, now and then one that is ignored or wrong; with the `ignore_index`.
+fn indices(shapes: &Shapes) -> BoxedStrategy<(Tensor, Option<i64>)> {
+    let mut rows = shapes.scores();
+    let classes = rows.remove(shapes.input.len() - 1);
+    let count: usize = rows.iter().product();
+    prop_oneof![2 => Just(None), 1 => (0..classes as i64).prop_map(Some)]
+        .prop_flat_map(move |ignore_index| {
+            let rows = rows.clone();
+            let index = prop_oneof![60 => 0..classes as i64, 10 => Just(ignore_index.unwrap_or(-100)),
+                1 => proptest::sample::select(vec![-1, classes as i64])];
+            vec(index, count).prop_map(move |indices| {
+                let target = Tensor::new(rows.clone(), Data::I64(indices)).expect("as many indices as rows");
+                (target, ignore_index)
+            })
+        })
+        .boxed()
+}
