@@ -11,7 +11,9 @@ import torch
 from .draw import Draw
 from .tensors import NAMES, Seeded, Shape, Tensor
 
-FLOATS = ("f32", "f64")
+FLOATS = ("f32", "f64", "f16", "bf16")
+# For losses that PyTorch has no 16-bit kernels of on the CPU.
+SINGLE_AND_DOUBLE = ("f32", "f64")
 REDUCTIONS = ("none", "mean", "sum")
 
 Options = Mapping[str, float | int | str]

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
-
 from .case import FLOATS, REDUCTIONS, Case, Options, name, options_name, shape_name
 from .draw import Draw
-from .special import edges, limits
+from .special import edges, neighbours
 from .tensors import Shape, Stored, Tensor
 
 SHAPES: tuple[tuple[Shape, Shape], ...] = (
@@ -83,11 +81,13 @@ class Regression:
                 case_id = name(self.loss, dtype, "near", shape_name(shape), setting, reduction)
                 draw = Draw(case_id)
                 input = draw.uniform("input", dtype, shape, -3, 3)
-                yield self.case(case_id, ["near"], settings, reduction, input, close(draw, input, 3))
+                digits = {"f16": 2, "bf16": 1}.get(dtype, 3)
+                yield self.case(case_id, ["near"], settings, reduction, input, close(draw, input, digits))
 
                 case_id = name(self.loss, dtype, "wide", shape_name(shape), setting, reduction)
                 draw = Draw(case_id)
-                input, target = (draw.wide(key, dtype, shape, -6, 6) for key in ("input", "target"))
+                most = 3 if dtype == "f16" else 6
+                input, target = (draw.wide(key, dtype, shape, -most, most) for key in ("input", "target"))
                 yield self.case(case_id, ["wide"], settings, reduction, input, target)
             if dtype == "f64":
                 case_id = name(self.loss, dtype, "small_difference", setting, reduction)
@@ -198,13 +198,13 @@ class Regression:
         """Differences at the option's value, rounded to the dtype, and one step to either side."""
         for dtype in FLOATS:
             for settings in self.settings:
-                at = limits(dtype).dtype.type(settings.get(option, 1.0))
+                at = float(settings.get(option, 1.0))
                 if at == 0:
                     continue
-                steps = [np.nextafter(at, at * 0), at, np.nextafter(at, at * 2)]
+                steps = neighbours(dtype, at)
                 for reduction in REDUCTIONS:
                     case_id = name(self.loss, dtype, "threshold", options_name(settings), reduction)
-                    data = [float(sign * step) for sign in (1, -1) for step in steps]
+                    data = [sign * step for sign in (1, -1) for step in steps]
                     input = Stored(dtype, (12,), data + [0.0] * 6)
                     target = Stored(dtype, (12,), [0.0] * 6 + data)
                     yield self.case(case_id, ["threshold"], settings, reduction, input, target)

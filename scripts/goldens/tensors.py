@@ -2,13 +2,20 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-DTYPES = {"f32": torch.float32, "f64": torch.float64, "i64": torch.int64, "u8": torch.uint8}
+DTYPES = {
+    "f16": torch.float16,
+    "bf16": torch.bfloat16,
+    "f32": torch.float32,
+    "f64": torch.float64,
+    "i64": torch.int64,
+    "u8": torch.uint8,
+}
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 Shape = tuple[int, ...]
@@ -64,9 +71,12 @@ def splitmix64(seed: int, count: int) -> np.ndarray:
 
 
 def to_json(tensor: torch.Tensor) -> str:
-    values = tensor.detach().contiguous().reshape(-1).numpy()
-    text = decimal if tensor.dtype.is_floating_point else str
-    data = ", ".join(text(value) for value in values)
+    flat = tensor.detach().contiguous().reshape(-1)
+    if flat.dtype in READING:
+        texts = [short_decimal(value, READING[flat.dtype]) for value in flat.tolist()]
+    else:
+        texts = [decimal(value) if flat.dtype.is_floating_point else str(value) for value in flat.numpy()]
+    data = ", ".join(texts)
     return f'{{"dtype": "{NAMES[tensor.dtype]}", "shape": {json.dumps(list(tensor.shape))}, "data": [{data}]}}'
 
 
@@ -80,3 +90,32 @@ def decimal(value: np.floating) -> str:
     if type(value)(float(text)).tobytes() != value.tobytes():
         raise AssertionError(f"{text} does not read back as the {value.dtype} {float(value).hex()}")
     return text
+
+
+def to_f16(value: float) -> float:
+    return float(np.float16(np.float32(value)))
+
+
+def to_bf16(value: float) -> float:
+    """Rounds the upper half of an f32 to nearest, ties to even."""
+    bits = int(np.float32(value).view(np.uint32))
+    bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000
+    return float(np.uint32(bits).view(np.float32))
+
+
+# How the 16-bit floats read a decimal: as f64, then as f32, then rounded once more.
+READING = {torch.float16: to_f16, torch.bfloat16: to_bf16}
+
+
+def short_decimal(value: float, read: Callable[[float], float]) -> str:
+    """The shortest decimal that reads back."""
+    if math.isnan(value):
+        return '"NaN"'
+    if math.isinf(value):
+        return '"Infinity"' if value > 0 else '"-Infinity"'
+    for digits in range(1, 10):
+        shortest = float(f"{value:.{digits}g}")
+        with np.errstate(over="ignore"):
+            if read(shortest) == value:
+                return repr(shortest)
+    raise AssertionError(f"{value.hex()} is no 16-bit float")

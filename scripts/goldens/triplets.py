@@ -9,7 +9,7 @@ from .case import FLOATS, REDUCTIONS, Case, Options, name, options_name
 from .draw import Draw
 from .elements import Elements, Shapes, uniform
 from .labels import matrix
-from .special import edges
+from .special import edges, limits
 from .tensors import Stored
 
 SHAPES: tuple[Shapes, ...] = (
@@ -99,8 +99,9 @@ class Triplets:
         same = {"positive": plain["anchor"], "negative": plain["anchor"]}
         yield from given("all_the_same", ["zero_distance"], same, wide)
         yield from given("partly_the_same", ["zero_distance"], {"positive": [[0.5, -1.5, 0.75], [1.5, 0.25, 1.0]]}, wide)
-        for text, size in (("1e20", 1e20), ("1e-30", 1e-30)) if dtype == "f32" else (("1e160", 1e160), ("1e-200", 1e-200)):
+        for size in (limits(dtype).square_overflows, limits(dtype).square_underflows):
             scaled = {key: [[size * x for x in row] for row in rows] for key, rows in plain.items()}
             if settings.get("eps", 0.0) == 0.0 and ("eps" in settings) == self.has_eps:
+                text = f"{size:.0e}".replace("+", "")
                 yield from given(f"scaled={text}", ["small_power"], scaled, settings)
         yield from given("far_negative", ["inactive"], {"negative": [[50.0, 0.0, 0.0], [0.0, -80.0, 9.0]]}, settings)

@@ -74,8 +74,10 @@ impl Suite {
             if reason == UNEXPLAINED || reason.trim().is_empty() {
                 problems.push(format!("deviation of {loss} ({kind:?}): `reason`: nobody has explained it"));
             }
-            if upstream != "wontfix" && !upstream.starts_with("https://") {
-                problems.push(format!("deviation of {loss} ({kind:?}): `upstream`: expected a URL or `wontfix`"));
+            if !["wontfix", "unreported"].contains(&upstream.as_str()) && !upstream.starts_with("https://") {
+                problems.push(format!(
+                    "deviation of {loss} ({kind:?}): `upstream`: expected a URL, `wontfix` or `unreported`"
+                ));
             }
         }
         if problems.is_empty() { Ok(()) } else { Err(problems.join("\n").into()) }

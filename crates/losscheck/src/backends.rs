@@ -2,15 +2,15 @@
 
 use std::hint::black_box;
 
-use losscheck_reference::Error;
+use losscheck_reference::{Error, Real};
 
 use crate::backend::{Backend, Coverage, Outcome, Pass};
 use crate::case::{Answer, Case};
 use crate::definition::{Arrays, Evaluation, Wanted};
 use crate::loss::LossKind;
-use crate::tensor::{DType, Element, Tensor};
+use crate::tensor::{DType, Tensor};
 
-/// The reference, in the dtype of the case.
+/// The reference, in the dtype of the case; in 16 bits it computes in f32 and rounds each result once.
 #[derive(Debug)]
 pub struct Reference;
 
@@ -29,28 +29,29 @@ impl Backend for Reference {
 
     fn evaluate(&self, case: &Case) -> Outcome {
         let answer = match case.dtype() {
-            DType::F32 => answer::<f32>(case),
-            _ => answer::<f64>(case),
+            DType::F16 | DType::BF16 | DType::F32 => answer::<f32>(case),
+            DType::F64 | DType::I64 | DType::U8 => answer::<f64>(case),
         };
         answer.map_or_else(|error| Outcome::Rejection(error.to_string()), Outcome::Answer)
     }
 
     fn workload<'a>(&'a self, case: &'a Case, pass: Pass) -> Option<Box<dyn FnMut() + 'a>> {
         match case.dtype() {
-            DType::F32 => workload::<f32>(case, pass),
-            _ => workload::<f64>(case, pass),
+            DType::F16 | DType::BF16 | DType::F32 => workload::<f32>(case, pass),
+            DType::F64 | DType::I64 | DType::U8 => workload::<f64>(case, pass),
         }
     }
 }
 
-fn answer<T: Element>(case: &Case) -> Result<Answer, Error> {
-    let Evaluation { value, gradients } = case.loss.evaluate::<T>(&Arrays::new(case), Wanted::Gradients)?;
-    let gradients = gradients.into_iter().map(|(name, gradient)| (name.to_owned(), Tensor::from_array(gradient)));
-    Ok(Answer { value: Tensor::from_array(value), gradients: gradients.collect() })
+fn answer<R: Real>(case: &Case) -> Result<Answer, Error> {
+    let Evaluation { value, gradients } = case.loss.evaluate::<R>(&Arrays::new(case), Wanted::Gradients)?;
+    let tensor = |array| Tensor::from_array(case.dtype(), array);
+    let gradients = gradients.iter().map(|(name, gradient)| ((*name).to_owned(), tensor(gradient))).collect();
+    Ok(Answer { value: tensor(&value), gradients })
 }
 
-fn workload<'a, T: Element>(case: &'a Case, pass: Pass) -> Option<Box<dyn FnMut() + 'a>> {
-    let inputs = Arrays::<T>::new(case);
+fn workload<'a, R: Real>(case: &'a Case, pass: Pass) -> Option<Box<dyn FnMut() + 'a>> {
+    let inputs = Arrays::<R>::new(case);
     let wanted = match pass {
         Pass::Forward => Wanted::Value,
         Pass::ForwardAndGradient => Wanted::FirstGradient,

@@ -23,7 +23,6 @@ pub const ALL: &[Condition] = &[
         describes: "a tensor holds NaN or an infinity",
         holds: |case| any(case, |x| !x.is_finite()),
     },
-    Condition { name: "nan_input", describes: "input or target holds NaN", holds: |case| any(case, f64::is_nan) },
     Condition {
         name: "extreme",
         describes: "a tensor holds a number whose square is out of range, NaN or an infinity",
@@ -40,7 +39,7 @@ pub const ALL: &[Condition] = &[
         name: "subnormal",
         describes: "a tensor holds a subnormal number",
         holds: |case| {
-            let least = smallest_normal(case.dtype());
+            let least = case.dtype().format().smallest_normal();
             any(case, |x| x != 0.0 && x.abs() < least)
         },
     },
@@ -81,14 +80,63 @@ pub const ALL: &[Condition] = &[
     },
     Condition {
         name: "short_vector",
-        describes: "in f64, vectors whose squared length is within 2^28 of an eps of 1e-12",
+        describes: "vectors whose squared length is within 2^28 of an eps of 1e-12, in f64; all but 0 or empty, in f16",
         holds: |case| {
+            let least = match case.dtype() {
+                DType::F64 => 3e-4,
+                DType::F16 => 1e-2,
+                _ => return false,
+            };
             let length_is_small = |tensor: &Tensor| {
                 let length = tensor.shape().last().copied().unwrap_or(1).max(1);
-                tensor.to_f64().chunks(length).any(|row| row.iter().map(|x| x * x).sum::<f64>() < 3e-4)
+                tensor.is_empty()
+                    || tensor.to_f64().chunks(length).any(|row| row.iter().map(|x| x * x).sum::<f64>() < least)
             };
-            let inputs = ["input1", "input2"].into_iter().filter_map(|name| case.input(name));
-            case.dtype() == DType::F64 && inputs.into_iter().any(length_is_small)
+            ["input1", "input2"].into_iter().filter_map(|name| case.input(name)).any(length_is_small)
+        },
+    },
+    Condition {
+        name: "rate_below_f16",
+        describes: "Poisson with `log_input` off and a rate in f16 below 1e-4, where an eps of 1e-8 is lost",
+        holds: |case| {
+            matches!(&case.loss, Loss::PoissonNllLoss(options) if !options.log_input)
+                && case.dtype() == DType::F16
+                && case.input("input").is_some_and(|input| input.to_f64().iter().any(|x| x.abs() < 1e-4))
+        },
+    },
+    Condition {
+        name: "zero_target",
+        describes: "a target of 0",
+        holds: |case| case.input("target").is_some_and(|target| target.to_f64().contains(&0.0)),
+    },
+    Condition {
+        name: "zero_weight_sum",
+        describes: "the weights of the target's classes, which a mean divides by, sum to 0",
+        holds: |case| {
+            let (Some(weight), Some(indices)) =
+                (case.input("weight"), case.input("target").and_then(Tensor::to_indices))
+            else {
+                return false;
+            };
+            let weight = weight.to_f64();
+            let of_class = |&index: &i64| usize::try_from(index).ok().and_then(|class| weight.get(class));
+            indices.iter().filter_map(of_class).sum::<f64>() == 0.0
+        },
+    },
+    Condition {
+        name: "clamped_in_16_bits",
+        describes: "Gaussian in 16 bits with a variance below `eps`",
+        holds: |case| {
+            matches!(&case.loss, Loss::GaussianNllLoss(options) if matches!(case.dtype(), DType::F16 | DType::BF16)
+                && case.input("var").is_some_and(|var| var.to_f64().iter().any(|&v| v < options.eps)))
+        },
+    },
+    Condition {
+        name: "zero_variance",
+        describes: "Gaussian with a variance of 0 and an `eps` that does not keep it from 0",
+        holds: |case| {
+            matches!(&case.loss, Loss::GaussianNllLoss(options) if options.eps <= 0.0)
+                && case.input("var").is_some_and(|var| var.to_f64().contains(&0.0))
         },
     },
     Condition {
@@ -153,13 +201,6 @@ fn broadcasts_to_many(case: &Case) -> bool {
     dims.product::<usize>() > 16
 }
 
-fn smallest_normal(dtype: DType) -> f64 {
-    match dtype {
-        DType::F32 => f64::from(f32::MIN_POSITIVE),
-        _ => f64::MIN_POSITIVE,
-    }
-}
-
 fn any(case: &Case, predicate: impl Fn(f64) -> bool) -> bool {
     let floats = case.inputs.values().filter(|tensor| tensor.dtype().is_float());
     floats.chain(&case.cotangent).any(|tensor| tensor.to_f64().into_iter().any(&predicate))
@@ -167,8 +208,9 @@ fn any(case: &Case, predicate: impl Fn(f64) -> bool) -> bool {
 
 fn extreme(dtype: DType, x: f64) -> bool {
     let (small, large) = match dtype {
-        DType::F32 => (1e-18, 1e18),
-        _ => (1e-150, 1e150),
+        DType::F16 => (8e-3, 250.0),
+        DType::BF16 | DType::F32 => (1e-18, 1e18),
+        DType::F64 | DType::I64 | DType::U8 => (1e-150, 1e150),
     };
     !x.is_finite() || x.abs() > large || (x != 0.0 && x.abs() < small)
 }

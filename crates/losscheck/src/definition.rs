@@ -15,6 +15,9 @@ pub trait Definition: Sized {
     /// The tensors that the loss takes.
     const SIGNATURE: Signature;
 
+    /// The dtypes that PyTorch computes the loss in on the CPU.
+    const DTYPES: &'static [DType] = &DType::FLOATS;
+
     /// The reference's value and gradients, in any arithmetic.
     ///
     /// # Errors
@@ -133,21 +136,18 @@ impl<R: Real> Arrays<R> {
         plain
     }
 
-    /// An option as PyTorch's kernels take it: rounded to the dtype of the computation.
+    /// An option as PyTorch's kernels take it: rounded to the dtype of the computation, which for 16 bits is f32.
     pub fn option(&self, value: f64) -> f64 {
         match self.dtype {
-            DType::F32 => f64::from(value as f32),
-            _ => value,
+            DType::F16 | DType::BF16 | DType::F32 => f64::from(value as f32),
+            DType::F64 | DType::I64 | DType::U8 => value,
         }
     }
 
     /// The smallest positive normal number of the dtype: below it an intermediate result has lost digits, and what it is
     /// multiplied by magnifies the loss.
     pub fn smallest_normal(&self) -> f64 {
-        match self.dtype {
-            DType::F32 => f64::from(f32::MIN_POSITIVE),
-            _ => f64::MIN_POSITIVE,
-        }
+        self.dtype.format().smallest_normal()
     }
 
     /// The distance from 1 to the next number of the dtype.

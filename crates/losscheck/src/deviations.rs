@@ -47,7 +47,7 @@ pub struct Record {
     pub kind: Kind,
     /// Why it is so.
     pub reason: String,
-    /// Where it is reported upstream, or `wontfix`.
+    /// Where it is reported upstream, `wontfix` where that has been refused, or `unreported`.
     pub upstream: String,
     /// A case that shows it.
     pub witness: String,
@@ -195,7 +195,7 @@ impl Deviations {
                 loss: loss.name().to_owned(),
                 kind,
                 reason: UNEXPLAINED.to_owned(),
-                upstream: "wontfix".to_owned(),
+                upstream: "unreported".to_owned(),
                 witness: first.clone(),
                 by_processor: false,
                 when: None,
@@ -204,7 +204,13 @@ impl Deviations {
             let witness = if ids.contains(old.witness.as_str()) { old.witness.clone() } else { first };
             Record { witness, cases: patterns(&ids, loss, verdicts.clone()), ..old }
         });
-        let mut records: Vec<Record> = untouched.chain(changed).collect();
+        let mut records: Vec<Record> = Vec::new();
+        for record in untouched.chain(changed) {
+            match records.iter_mut().find(|known| known.explains_as(&record)) {
+                Some(known) => known.cases.extend(record.cases),
+                None => records.push(record),
+            }
+        }
         records.sort_by(|a, b| (&a.loss, a.kind, &a.witness).cmp(&(&b.loss, b.kind, &b.witness)));
         let entries = records.into_iter().map(|record| Entry::new(record).expect("the patterns are well-formed"));
         Self { entries: entries.collect() }
@@ -212,6 +218,12 @@ impl Deviations {
 }
 
 impl Record {
+    /// Whether another says the same of other cases.
+    fn explains_as(&self, other: &Self) -> bool {
+        let explanation = |record: &Self| Self { witness: String::new(), cases: Vec::new(), ..record.clone() };
+        self.reason != UNEXPLAINED && explanation(self) == explanation(other)
+    }
+
     fn witness_flag<'a>(&self, verdicts: &(impl Iterator<Item = (&'a Case, &'a Verdict)> + Clone), flag: &str) -> bool {
         let mut cases = verdicts.clone().map(|(case, _)| case);
         cases.find(|case| case.id == self.witness).is_some_and(|case| case.flags.first().is_some_and(|own| own == flag))

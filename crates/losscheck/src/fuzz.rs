@@ -174,9 +174,8 @@ struct Stream {
 
 impl Stream {
     fn all(plan: &Plan) -> Vec<Self> {
-        let dtypes = |&loss| [DType::F32, DType::F64].map(|dtype| (loss, dtype));
-        let stream = |(loss, dtype)| Self { seed: plan.seed, loss, dtype };
-        plan.losses.iter().flat_map(dtypes).map(stream).collect()
+        let of_loss = |&loss: &LossKind| loss.dtypes().iter().map(move |&dtype| Self { seed: plan.seed, loss, dtype });
+        plan.losses.iter().flat_map(of_loss).collect()
     }
 }
 

@@ -10,7 +10,7 @@ use proptest::sample::select;
 use crate::case::{Case, Tensors};
 use crate::definition::{Arrays, Wanted};
 use crate::loss::Loss;
-use crate::tensor::{DType, Data, Tensor};
+use crate::tensor::{DType, Data, Tensor, power_of_two};
 
 /// Any reduction.
 pub fn reduction() -> impl Strategy<Value = Reduction> {
@@ -48,14 +48,14 @@ pub fn ordinary() -> BoxedStrategy<f64> {
 
 /// Numbers of ordinary size, of any exponent of the dtype, and the values at its edges.
 pub fn any_float(dtype: DType) -> BoxedStrategy<f64> {
-    let (lowest, highest, largest, subnormal) = match dtype {
-        DType::F32 => (-149, 127, f64::from(f32::MAX), f64::from(f32::from_bits(1))),
-        _ => (-1074, 1023, f64::MAX, f64::from_bits(1)),
-    };
-    let exponents = (lowest..=highest, 1.0..2.0, any::<bool>()).prop_map(|(exponent, significand, negative)| {
-        let magnitude: f64 = significand * 2f64.powi(exponent / 2) * 2f64.powi(exponent - exponent / 2);
-        if negative { -magnitude } else { magnitude }
-    });
+    let format = dtype.format();
+    let (lowest, largest) = (format.lowest_exponent(), format.largest);
+    let exponents =
+        (lowest..=format.max_exponent(), 1.0..2.0, any::<bool>()).prop_map(|(exponent, significand, negative)| {
+            let magnitude: f64 = significand * power_of_two(exponent);
+            if negative { -magnitude } else { magnitude }
+        });
+    let subnormal = power_of_two(lowest);
     let edges =
         select(vec![0.0, -0.0, 1.0, -1.0, largest, -largest, subnormal, f64::INFINITY, f64::NEG_INFINITY, f64::NAN]);
     prop_oneof![40 => ordinary(), 2 => exponents, 1 => edges].boxed()
@@ -95,11 +95,7 @@ pub fn optional(tensor: impl Strategy<Value = Tensor> + 'static) -> impl Strateg
 
 /// A float tensor of that dtype.
 pub fn floats(dtype: DType, shape: Vec<usize>, elements: Vec<f64>) -> Tensor {
-    let data = match dtype {
-        DType::F32 => Data::F32(elements.into_iter().map(|x| x as f32).collect()),
-        _ => Data::F64(elements),
-    };
-    Tensor::new(shape, data).expect("as many elements as the shape asks for")
+    Tensor::new(shape, Data::rounded(dtype, elements.into_iter())).expect("as many elements as the shape asks for")
 }
 
 /// A case without an id, with a random cotangent of the shape of its value.

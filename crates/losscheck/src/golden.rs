@@ -337,9 +337,9 @@ fn tensors(raw: BTreeMap<String, RawTensor>, field: &str) -> Result<Tensors, Pro
 }
 
 fn tensor(raw: RawTensor, field: &str) -> Result<Tensor, Problem> {
-    let dtype = [DType::F32, DType::F64, DType::I64, DType::U8].into_iter().find(|dtype| dtype.name() == raw.dtype);
-    let dtype = dtype.ok_or_else(|| {
-        Problem::new(format!("{field}.dtype"), format!("`{}`, expected f32, f64, i64 or u8", raw.dtype))
+    let dtype = DType::ALL.into_iter().find(|dtype| dtype.name() == raw.dtype).ok_or_else(|| {
+        let names = DType::ALL.map(DType::name).join(", ");
+        Problem::new(format!("{field}.dtype"), format!("`{}`, expected one of {names}", raw.dtype))
     })?;
     let count = raw.shape.iter().try_fold(1usize, |count, &dim| count.checked_mul(dim));
     let count = count.filter(|&count| count <= MOST_ELEMENTS).ok_or_else(|| {
@@ -371,8 +371,7 @@ fn numbers_of(dtype: DType, numbers: &[RawNumber], field: &str) -> Result<Data, 
         _ => Err(Problem::new(format!("{field}[{position}]"), format!("expected an integer for {}", dtype.name()))),
     };
     Ok(match dtype {
-        DType::F32 => Data::F32(numbers.iter().map(|number| float(number) as f32).collect()),
-        DType::F64 => Data::F64(numbers.iter().map(float).collect()),
+        DType::F16 | DType::BF16 | DType::F32 | DType::F64 => Data::rounded(dtype, numbers.iter().map(float)),
         DType::I64 => Data::I64(numbers.iter().enumerate().map(integer).collect::<Result<_, _>>()?),
         DType::U8 => Data::U8(
             numbers
@@ -391,19 +390,14 @@ impl Random {
     /// SplitMix64 (G. L. Steele, D. Lea and C. H. Flood, "Fast Splittable Pseudorandom Number Generators", 2014).
     fn elements(&self, dtype: DType, count: usize) -> Data {
         let mut state = self.seed;
-        let mut draw = || {
+        let draw = || {
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
             let k = (z ^ (z >> 31)) >> 40;
             self.low + (self.high - self.low) * (k as f64 / f64::from(1u32 << 24))
         };
-        match dtype {
-            DType::F32 => Data::F32((0..count).map(|_| draw() as f32).collect()),
-            DType::F64 => Data::F64((0..count).map(|_| draw()).collect()),
-            DType::I64 => Data::I64((0..count).map(|_| draw().floor() as i64).collect()),
-            DType::U8 => Data::U8((0..count).map(|_| draw().floor() as u8).collect()),
-        }
+        Data::rounded(dtype, std::iter::repeat_with(draw).take(count))
     }
 }
 
@@ -473,6 +467,8 @@ pub fn write_tensor(tensor: &Tensor) -> Value {
         _ => finite,
     };
     let data: Vec<Value> = match tensor.data() {
+        Data::F16(data) => data.iter().map(|&x| float(f64::from(x), shortest(f32::from(x)))).collect(),
+        Data::BF16(data) => data.iter().map(|&x| float(f64::from(x), shortest(f32::from(x)))).collect(),
         Data::F32(data) => data.iter().map(|&x| float(f64::from(x), shortest(x))).collect(),
         Data::F64(data) => data.iter().map(|&x| float(x, json!(x))).collect(),
         Data::I64(data) => data.iter().map(|x| json!(x)).collect(),

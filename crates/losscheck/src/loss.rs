@@ -49,6 +49,13 @@ macro_rules! losses {
                 }
             }
 
+            /// The dtypes that PyTorch computes the loss in on the CPU.
+            pub fn dtypes(self) -> &'static [DType] {
+                match self {
+                    $(LossKind::$variant => losses::$module::Options::DTYPES,)*
+                }
+            }
+
             /// Random cases, edge values included.
             pub fn cases(self, dtype: DType) -> BoxedStrategy<Case> {
                 match self {

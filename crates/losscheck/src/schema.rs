@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::golden::FORMAT;
 use crate::loss::LossKind;
+use crate::tensor::DType;
 
 /// The schema, as `reference_data/schema.json` holds it.
 pub fn schema() -> Value {
@@ -72,7 +73,7 @@ pub fn schema() -> Value {
                 ],
             },
             "float_tensor": tensor(
-                json!({ "enum": ["f32", "f64"] }),
+                json!({ "enum": DType::FLOATS.map(DType::name) }),
                 json!({ "oneOf": [{ "type": "number" }, { "enum": ["NaN", "Infinity", "-Infinity"] }] }),
             ),
             "i64_tensor": tensor(json!({ "const": "i64" }), json!({ "$ref": "#/$defs/i64" })),
@@ -119,7 +120,7 @@ fn case(names: &[&str], rules: &[Value]) -> Value {
             "id": {
                 "description": "LOSS/DTYPE/what sets it apart",
                 "type": "string",
-                "pattern": "^[a-z0-9_]+/(f32|f64)/[A-Za-z0-9_=+./-]+$",
+                "pattern": "^[a-z0-9_]+/(f16|bf16|f32|f64)/[A-Za-z0-9_=+./-]+$",
             },
             "loss": { "description": "PyTorch's functional name", "enum": names },
             "flags": { "type": "array", "items": { "$ref": "#/$defs/flag" }, "uniqueItems": true },

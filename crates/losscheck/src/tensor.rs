@@ -1,11 +1,16 @@
 //! Tensors as cases hold them: a shape and row-major elements of one dtype.
 
+use half::{bf16, f16};
 use losscheck_reference::{Float, Real};
 use ndarray::{ArrayD, IxDyn};
 
 /// The element type of a [`Tensor`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DType {
+    /// IEEE 754 binary16.
+    F16,
+    /// bfloat16: the upper half of an f32.
+    BF16,
     /// IEEE 754 binary32.
     F32,
     /// IEEE 754 binary64.
@@ -16,10 +21,56 @@ pub enum DType {
     U8,
 }
 
+/// What numbers a floating-point dtype has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Format {
+    /// The number of bits of the significand, the implicit one included.
+    pub precision: i32,
+    /// The exponent of the smallest positive normal number.
+    pub min_exponent: i32,
+    /// The largest finite number.
+    pub largest: f64,
+}
+
+impl Format {
+    fn of<T: Float>() -> Self {
+        Self { precision: T::PRECISION, min_exponent: T::MIN_EXPONENT, largest: T::LARGEST.to_f64() }
+    }
+
+    /// The exponent of the smallest positive number.
+    pub fn lowest_exponent(self) -> i32 {
+        self.min_exponent - (self.precision - 1)
+    }
+
+    /// The exponent of the largest finite number.
+    pub fn max_exponent(self) -> i32 {
+        1 - self.min_exponent
+    }
+
+    /// The smallest positive normal number.
+    pub fn smallest_normal(self) -> f64 {
+        power_of_two(self.min_exponent)
+    }
+}
+
+/// Two to a power down to that of the smallest f64.
+pub fn power_of_two(exponent: i32) -> f64 {
+    // Two factors, for 2^-1074 is below what powi reaches by squaring 1/2.
+    2f64.powi(exponent / 2) * 2f64.powi(exponent - exponent / 2)
+}
+
 impl DType {
+    /// Every dtype.
+    pub const ALL: [Self; 6] = [Self::F16, Self::BF16, Self::F32, Self::F64, Self::I64, Self::U8];
+
+    /// Those of floating-point numbers.
+    pub const FLOATS: [Self; 4] = [Self::F16, Self::BF16, Self::F32, Self::F64];
+
     /// The name in the golden format.
     pub fn name(self) -> &'static str {
         match self {
+            DType::F16 => "f16",
+            DType::BF16 => "bf16",
             DType::F32 => "f32",
             DType::F64 => "f64",
             DType::I64 => "i64",
@@ -29,13 +80,35 @@ impl DType {
 
     /// Whether the elements are floating-point numbers.
     pub fn is_float(self) -> bool {
-        matches!(self, DType::F32 | DType::F64)
+        Self::FLOATS.contains(&self)
+    }
+
+    /// The numbers of a floating-point dtype; for integers, which results do not have, those of f64.
+    pub fn format(self) -> Format {
+        match self {
+            DType::F16 => Format {
+                precision: f16::MANTISSA_DIGITS as i32,
+                min_exponent: f16::MIN_EXP - 1,
+                largest: f16::MAX.to_f64(),
+            },
+            DType::BF16 => Format {
+                precision: bf16::MANTISSA_DIGITS as i32,
+                min_exponent: bf16::MIN_EXP - 1,
+                largest: bf16::MAX.to_f64(),
+            },
+            DType::F32 => Format::of::<f32>(),
+            DType::F64 | DType::I64 | DType::U8 => Format::of::<f64>(),
+        }
     }
 }
 
 /// The elements of a [`Tensor`], in row-major order.
 #[derive(Clone, Debug)]
 pub enum Data {
+    /// Elements of [`DType::F16`].
+    F16(Vec<f16>),
+    /// Elements of [`DType::BF16`].
+    BF16(Vec<bf16>),
     /// Elements of [`DType::F32`].
     F32(Vec<f32>),
     /// Elements of [`DType::F64`].
@@ -50,6 +123,8 @@ impl Data {
     /// The number of elements.
     pub fn len(&self) -> usize {
         match self {
+            Data::F16(data) => data.len(),
+            Data::BF16(data) => data.len(),
             Data::F32(data) => data.len(),
             Data::F64(data) => data.len(),
             Data::I64(data) => data.len(),
@@ -61,30 +136,18 @@ impl Data {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-}
 
-/// A float that a [`Tensor`] can hold.
-pub trait Element: Float {
-    /// The dtype of tensors that hold it.
-    const DTYPE: DType;
-
-    /// Wraps the elements.
-    fn data(elements: Vec<Self>) -> Data;
-}
-
-impl Element for f32 {
-    const DTYPE: DType = DType::F32;
-
-    fn data(elements: Vec<Self>) -> Data {
-        Data::F32(elements)
-    }
-}
-
-impl Element for f64 {
-    const DTYPE: DType = DType::F64;
-
-    fn data(elements: Vec<Self>) -> Data {
-        Data::F64(elements)
+    /// The numbers, each rounded to the nearest of the dtype (to 16 bits by way of f32, as PyTorch does), or to an
+    /// integer towards minus infinity.
+    pub fn rounded(dtype: DType, numbers: impl Iterator<Item = f64>) -> Self {
+        match dtype {
+            DType::F16 => Data::F16(numbers.map(|x| f16::from_f32(x as f32)).collect()),
+            DType::BF16 => Data::BF16(numbers.map(|x| bf16::from_f32(x as f32)).collect()),
+            DType::F32 => Data::F32(numbers.map(|x| x as f32).collect()),
+            DType::F64 => Data::F64(numbers.collect()),
+            DType::I64 => Data::I64(numbers.map(|x| x.floor() as i64).collect()),
+            DType::U8 => Data::U8(numbers.map(|x| x.floor() as u8).collect()),
+        }
     }
 }
 
@@ -102,11 +165,10 @@ impl Tensor {
         (elements == data.len()).then_some(Self { shape, data })
     }
 
-    /// The elements of an array.
-    pub fn from_array<T: Element>(array: ArrayD<T>) -> Self {
-        let shape = array.shape().to_vec();
-        let data = T::data(array.iter().copied().collect());
-        Self { shape, data }
+    /// The elements of an array, each rounded to the nearest number of the dtype.
+    pub fn from_array<R: Real>(dtype: DType, array: &ArrayD<R>) -> Self {
+        let data = Data::rounded(dtype, array.iter().map(|x| x.to_f64()));
+        Self { shape: array.shape().to_vec(), data }
     }
 
     /// The extent of each dimension.
@@ -132,6 +194,8 @@ impl Tensor {
     /// The element type.
     pub fn dtype(&self) -> DType {
         match self.data {
+            Data::F16(_) => DType::F16,
+            Data::BF16(_) => DType::BF16,
             Data::F32(_) => DType::F32,
             Data::F64(_) => DType::F64,
             Data::I64(_) => DType::I64,
@@ -142,6 +206,8 @@ impl Tensor {
     /// Every element as f64; exact but for integers beyond 2^53.
     pub fn to_f64(&self) -> Vec<f64> {
         match &self.data {
+            Data::F16(data) => data.iter().map(|&x| f64::from(x)).collect(),
+            Data::BF16(data) => data.iter().map(|&x| f64::from(x)).collect(),
             Data::F32(data) => data.iter().map(|&x| f64::from(x)).collect(),
             Data::F64(data) => data.clone(),
             Data::I64(data) => data.iter().map(|&x| x as f64).collect(),
@@ -160,7 +226,7 @@ impl Tensor {
         let elements = match &self.data {
             Data::I64(data) => data.clone(),
             Data::U8(data) => data.iter().map(|&x| i64::from(x)).collect(),
-            Data::F32(_) | Data::F64(_) => return None,
+            Data::F16(_) | Data::BF16(_) | Data::F32(_) | Data::F64(_) => return None,
         };
         Some(ArrayD::from_shape_vec(IxDyn(&self.shape), elements).expect("a tensor's shape fits its elements"))
     }

@@ -2,17 +2,12 @@
 
 use losscheck_reference::{Float, Real, Wide};
 
-use crate::tensor::DType;
+use crate::tensor::{DType, power_of_two};
 
 /// The unit in the last place of a dtype at a magnitude: the distance of neighbouring numbers of that size.
 pub fn ulp(dtype: DType, magnitude: f64) -> f64 {
-    let (precision, lowest) = match dtype {
-        DType::F32 => (f32::PRECISION, f32::MIN_EXPONENT),
-        _ => (f64::PRECISION, f64::MIN_EXPONENT),
-    };
-    let exponent = exponent(magnitude).max(lowest) - (precision - 1);
-    // Two factors, for 2^-1074 is below what powi reaches by squaring 1/2.
-    2f64.powi(exponent / 2) * 2f64.powi(exponent - exponent / 2)
+    let format = dtype.format();
+    power_of_two(exponent(magnitude).max(format.min_exponent) - (format.precision - 1))
 }
 
 /// The floor of the binary logarithm of a positive finite number; that of the smallest normal f64 below it.
@@ -22,10 +17,7 @@ fn exponent(x: f64) -> i32 {
 
 /// The largest finite number of a dtype.
 pub fn largest(dtype: DType) -> f64 {
-    match dtype {
-        DType::F32 => f32::LARGEST.to_f64(),
-        _ => f64::LARGEST,
-    }
+    dtype.format().largest
 }
 
 /// How far `actual` is from `exact`, in ULPs at the larger of the exact magnitude and `scale`. NaN agrees with NaN
@@ -35,7 +27,7 @@ pub fn largest(dtype: DType) -> f64 {
 pub fn distance(dtype: DType, exact: Wide, scale: Wide, actual: f64) -> Option<f64> {
     let expected = exact.to_f64();
     if expected.is_nan() || actual.is_nan() {
-        let overflow = scale.to_f64() > largest(dtype) && !expected.is_nan();
+        let overflow = scale.to_f64() > largest(dtype) && expected.is_finite();
         return (expected.is_nan() && actual.is_nan() || overflow).then_some(0.0);
     }
     if expected.is_infinite() || actual.is_infinite() {
@@ -72,6 +64,8 @@ mod tests {
             (1.0, 1.0, nan, None),
             (inf, inf, inf, Some(0.0)),
             (inf, inf, -inf, None),
+            (inf, inf, nan, None),
+            (1.0, inf, nan, Some(0.0)),
             (1.0, 1.0, inf, None),
         ] {
             let distance = distance(DType::F64, Wide::from_f64(exact), Wide::from_f64(scale), actual);

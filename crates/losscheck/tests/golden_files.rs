@@ -76,7 +76,7 @@ fn the_schema_refuses_what_is_wrong() {
         ("an unknown loss", |file| file["cases"][0]["loss"] = json!("hinge_loss")),
         ("an unknown option", |file| file["cases"][0]["options"]["beta2"] = json!(1.0)),
         ("an unknown reduction", |file| file["cases"][0]["options"]["reduction"] = json!("average")),
-        ("an unknown dtype", |file| file["cases"][0]["inputs"]["input"]["dtype"] = json!("f16")),
+        ("an unknown dtype", |file| file["cases"][0]["inputs"]["input"]["dtype"] = json!("f8")),
         ("a word among numbers", |file| file["cases"][0]["inputs"]["input"]["data"][0] = json!("nan")),
     ];
     for (what, change) in broken {

@@ -42,7 +42,7 @@ def ordinary(dtype: str) -> Iterator[Case]:
 
 def extreme(dtype: str) -> Iterator[Case]:
     info = limits(dtype)
-    epsilon, normal, subnormal = (float(x) for x in (info.epsneg, info.tiny, info.smallest_subnormal))
+    epsilon, normal, subnormal = (info.epsneg, info.tiny, info.smallest_subnormal)
     below_one = {"1-eps": 1 - epsilon, "1-1e-5": 1 - 1e-5}
     above_zero = {"eps": epsilon, "1e-5": 1e-5, "1e-12": 1e-12, "1e-13": 1e-13, "tiny": normal, "subnormal": subnormal}
     certain = {"0": 0.0, "-0": -0.0, "1": 1.0}
@@ -106,8 +106,8 @@ def invalid(dtype: str) -> Iterator[Case]:
             input, target = probabilities(draw, dtype, shape), targets(draw, "soft", dtype, target_shape)
             yield case(case_id, ["invalid", "shape_mismatch"], reduction, input, target, None)
         outside = {"-0.1": -0.1, "1.5": 1.5, "nan": float("nan"), "inf": float("inf"), "-inf": -float("inf")}
-        outside["1+eps"] = 1 + float(limits(dtype).eps)
-        outside["-subnormal"] = -float(limits(dtype).smallest_subnormal)
+        outside["1+eps"] = 1 + limits(dtype).eps
+        outside["-subnormal"] = -limits(dtype).smallest_subnormal
         for place in ("input", "target"):
             for value_name, value in outside.items():
                 case_id = name(NAME, dtype, f"{place}={value_name}", reduction)

@@ -5,7 +5,7 @@ from ..case import FLOATS, REDUCTIONS, Case, Loss, Options, name, options_name
 from ..draw import Draw
 from ..elements import Elements, signs, uniform
 from ..labels import matrix
-from ..special import edges
+from ..special import edges, limits
 from ..tensors import Stored, Tensor
 
 NAME = "cosine_embedding_loss"
@@ -88,7 +88,7 @@ def special(dtype: str) -> Iterator[Case]:
         yield from given(f"zero_vectors+label={label}", ["zero_vector"], zero, zero, [label, label])
         tiny = [[1e-7, -2e-7, 1e-6], [1e-12, 0.0, 1e-10]]
         yield from given(f"tiny_vector+label={label}", ["tiny_vector"], tiny, plain, [label, label])
-        far = 1e20 if dtype == "f32" else 1e160
+        far = limits(dtype).square_overflows
         long = [[far * x for x in row] for row in plain]
         yield from given(f"long_vector+label={label}", ["long_vector"], long, plain[::-1], [label, label])
         yield from given(f"long_vectors+label={label}", ["long_vector"], long, long[::-1], [label, label])

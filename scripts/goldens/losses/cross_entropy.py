@@ -14,6 +14,8 @@ INDICES = Classes(NAME, low=-3, high=3, smoothings=SMOOTHINGS)
 
 # Where the other classes' share falls below the dtype's epsilon, where it underflows, and between.
 MARGINS = {
+    "f16": (5.0, 7.5, 9.0, 11.0, 16.0, 18.0, 50.0, 200.0),
+    "bf16": (4.0, 6.0, 16.0, 32.0, 50.0, 88.0, 104.0, 200.0),
     "f32": (16.0, 17.0, 19.0, 32.0, 50.0, 88.0, 104.0, 200.0),
     "f64": (16.0, 32.0, 36.0, 37.0, 50.0, 200.0, 708.0, 745.5, 800.0),
 }
@@ -126,7 +128,8 @@ def logits(dtype: str) -> Iterator[Case]:
     for smoothing in SMOOTHINGS:
         options = given(label_smoothing=smoothing)
         yield from INDICES.explicit(dtype, "ties", ["ties"], ties, [0, 1, 2, 0], options)
-    offsets = {"1e4": 1e4, "-1e4": -1e4, "1e6": 1e6} | ({"1e12": 1e12} if dtype == "f64" else {})
+    offsets = {"1e4": 1e4, "-1e4": -1e4} if dtype != "f16" else {"1e3": 1e3, "-1e3": -1e3}
+    offsets |= {"f16": {}, "f64": {"1e6": 1e6, "1e12": 1e12}}.get(dtype, {"1e6": 1e6})
     for offset_name, offset in offsets.items():
         draw = Draw(name(NAME, dtype, "offset", offset_name))
         rows = [[offset + value for value in draw.uniform(f"row{i}", dtype, (4,), -3, 3).data] for i in range(3)]
@@ -138,7 +141,7 @@ def logits(dtype: str) -> Iterator[Case]:
             batch = [row, [0.5, -0.25, 1.0]]
             yield from INDICES.explicit(dtype, row_name, ["edge_infinite"], batch, [2, 1], options)
     # The difference of the two is no finite number.
-    largest = float(limits(dtype).max)
+    largest = limits(dtype).max
     for chosen in (0, 1):
         rows = [[largest, -largest, 0.0], [0.5, -0.25, 1.0]]
         yield from INDICES.explicit(dtype, f"largest_and_-largest+target={chosen}", ["edge_largest"], rows, [chosen, 2])

@@ -3,6 +3,7 @@ from itertools import product
 
 from ..case import FLOATS, REDUCTIONS, Case, Loss
 from ..elements import Elements, uniform
+from ..special import limits
 from ..tensors import Stored
 
 NAME = "gaussian_nll_loss"
@@ -68,7 +69,7 @@ def cases() -> Iterator[Case]:
         yield from ELEMENTS.given(dtype, "wide", ["wide"], full, data)
     for dtype, reduction in product(FLOATS, REDUCTIONS):
         case_id = f"{NAME}/{dtype}/negative_variance/{reduction}"
-        data = {"input": [0.5, -1.0], "target": [1.0, 2.0], "var": [1.0, -1e-9]}
+        data = {"input": [0.5, -1.0], "target": [1.0, 2.0], "var": [1.0, min(-1e-9, -limits(dtype).smallest_subnormal)]}
         inputs = {key: Stored(dtype, (2,), values) for key, values in data.items()}
         yield ELEMENTS.case(case_id, ["invalid", "negative_variance"], {}, reduction, inputs)
 

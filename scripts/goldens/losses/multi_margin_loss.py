@@ -1,7 +1,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
-from ..case import FLOATS, REDUCTIONS, Case, Loss, Options, label, name, options_name, shape_name
+from ..case import REDUCTIONS, SINGLE_AND_DOUBLE, Case, Loss, Options, label, name, options_name, shape_name
 from ..draw import Draw
 from ..labels import labels, matrix, scores
 from ..special import edges
@@ -24,7 +24,7 @@ SHAPES: tuple[tuple[Shape, Shape], ...] = (
 
 
 def cases() -> Iterator[Case]:
-    for dtype in FLOATS:
+    for dtype in SINGLE_AND_DOUBLE:
         for settings, weighted, reduction, shapes in product(SETTINGS, (False, True), REDUCTIONS, SHAPES):
             flags = ["options"] + ["vector_target"] * (shapes == ((4,), (1,)))
             yield drawn(dtype, flags, settings, reduction, *shapes, weighted)

@@ -1,7 +1,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from ..case import FLOATS, REDUCTIONS, Case, Loss, name, shape_name
+from ..case import REDUCTIONS, SINGLE_AND_DOUBLE, Case, Loss, name, shape_name
 from ..draw import Draw
 from ..labels import lists, matrix, scores
 from ..special import edges
@@ -13,7 +13,7 @@ SHAPES: tuple[Shape, ...] = ((3, 5), (6, 8), (4, 2), (2, 1), (1, 4), (4,), (1,))
 
 
 def cases() -> Iterator[Case]:
-    for dtype in FLOATS:
+    for dtype in SINGLE_AND_DOUBLE:
         for shape, reduction, variant in product(SHAPES, REDUCTIONS, ("a", "b")):
             yield drawn(dtype, ["options"], shape, reduction, variant)
         yield from special(dtype)

@@ -11,6 +11,9 @@
 //! - Of tensors without elements an operation returns its first operand, so that [`backward`] of an empty batch may hold
 //!   no gradient for the target.
 //!
+//! In f16 and bf16 candle's sums are kept in 16 bits, where a sum of ones ends at 2048 or 256. Convert such tensors to f32
+//! first, by `to_dtype`, and round the loss: gradients arrive in 16 bits all the same.
+//!
 //! [`backward`]: candle_core::Tensor::backward
 
 mod binary_cross_entropy;

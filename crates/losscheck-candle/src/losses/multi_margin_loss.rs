@@ -60,10 +60,11 @@ pub fn multi_margin_loss(
         None => x.narrow(1, 0, 1)?.ones_like()?.affine(1. / rows.classes as f64, 0.)?,
     };
     let terms = if p == 2 { z.sqr()? } else { z.clone() };
-    let losses = (sum_rows(&terms)? * &share)?;
+    // Hinges of 0 are left out of the products with the weights, which may be infinite.
+    let losses = sum_rows(&z.ne(0.)?.where_cond(&terms.broadcast_mul(&share)?, &zeros)?)?;
     let losses = graft(losses, &rows.rows, move |gradient| {
         let slopes = if p == 2 { z.affine(2., 0.)? } else { z.ones_like()? };
-        let slopes = z.gt(0.)?.where_cond(&slopes, &zeros)?.broadcast_mul(&(gradient * &share)?)?;
+        let slopes = z.gt(0.)?.where_cond(&slopes.broadcast_mul(&(gradient * &share)?)?, &zeros)?;
         own.where_cond(&sum_rows(&slopes)?.neg()?.broadcast_as(slopes.shape())?, &slopes)
     })?;
     let shape: &[usize] = if target.rank() == 0 { &[] } else { &[rows.count] };

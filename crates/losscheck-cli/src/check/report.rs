@@ -94,7 +94,7 @@ pub(crate) struct DeviationReport {
     pub(crate) cases: usize,
     /// Why it is so.
     pub(crate) reason: String,
-    /// Where it is reported upstream, or `wontfix`.
+    /// Where it is reported upstream, `wontfix` where that has been refused, or `unreported`.
     pub(crate) upstream: String,
     /// A case that shows it.
     pub(crate) witness: String,

@@ -161,6 +161,8 @@ fn elements(tensor: &Tensor) -> String {
 /// The shortest decimal that reads back.
 fn element(tensor: &Tensor, index: usize) -> String {
     match tensor.data() {
+        Data::F16(data) => shortest(data[index].into(), format!("{}", data[index]), format!("{:e}", data[index])),
+        Data::BF16(data) => shortest(data[index].into(), format!("{}", data[index]), format!("{:e}", data[index])),
         Data::F32(data) => shortest(data[index].into(), format!("{}", data[index]), format!("{:e}", data[index])),
         Data::F64(data) => shortest(data[index], format!("{}", data[index]), format!("{:e}", data[index])),
         Data::I64(data) => data[index].to_string(),
@@ -170,7 +172,7 @@ fn element(tensor: &Tensor, index: usize) -> String {
 
 /// An exact result, with a few digits more than the dtype has.
 fn exact_number(dtype: DType, x: f64) -> String {
-    let scientific = if dtype == DType::F32 { format!("{x:.10e}") } else { format!("{x:e}") };
+    let scientific = if dtype != DType::F64 { format!("{x:.10e}") } else { format!("{x:e}") };
     let rounded: f64 = scientific.parse().unwrap_or(x);
     shortest(x, format!("{rounded}"), format!("{rounded:e}"))
 }

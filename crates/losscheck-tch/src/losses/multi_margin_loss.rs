@@ -48,7 +48,9 @@ pub(super) fn multi_margin_loss(
     let hinges = z.f_where_self(&counted, &z.f_zeros_like()?)?;
     let mut terms = if options.p == 2 { hinges.f_mul(&hinges)? } else { hinges };
     if let Some(weight) = weight {
-        terms = terms.f_mul(&weight.f_index_select(0, &index.f_flatten(0, -1)?)?.f_unsqueeze(1)?)?;
+        let weight = weight.f_index_select(0, &index.f_flatten(0, -1)?)?.f_unsqueeze(1)?;
+        // 0 beside a hinge that does not count, lest an infinite weight makes NaN of it.
+        terms = terms.f_mul(&weight.f_where_self(&counted, &z.f_zeros_like()?)?)?;
     }
     let losses = terms.f_sum_dim_intlist(1i64, false, None)?.f_div_scalar(classes)?;
     reduced(losses.f_reshape(target.size())?, options.reduction)

@@ -185,9 +185,10 @@ impl Magnitudes {
             for ((_, p), &(_, terms)) in surprise.iter_mut().zip(&scores).filter(|((_, p), _)| *p > Wide::ZERO) {
                 *p = (*p * (rounding * terms).exp()).minimum(Wide::ONE);
             }
-            let mean = surprise.iter().zip(&scores).fold(Wide::ZERO, |mean, (&(_, p), &(_, terms))| {
-                if p == Wide::ZERO { mean } else { mean + p * terms }
-            });
+            let mean = surprise
+                .iter()
+                .zip(&scores)
+                .fold(Wide::ZERO, |mean, (&(_, p), &(_, terms))| if p == Wide::ZERO { mean } else { mean + p * terms });
             for ((all, _), (_, terms)) in surprise.iter_mut().zip(&scores) {
                 *all = *all + *terms + mean;
             }

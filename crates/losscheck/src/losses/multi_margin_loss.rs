@@ -34,6 +34,8 @@ impl Default for Options {
 }
 
 impl Definition for Options {
+    const DTYPES: &'static [DType] = &[DType::F32, DType::F64];
+
     const SIGNATURE: Signature = Signature {
         required: &["input", "target"],
         optional: &["weight"],

@@ -24,6 +24,8 @@ pub struct Options {
 }
 
 impl Definition for Options {
+    const DTYPES: &'static [DType] = &[DType::F32, DType::F64];
+
     const SIGNATURE: Signature =
         Signature { required: &["input", "target"], optional: &[], integers: &["target"], differentiable: &["input"] };
 
