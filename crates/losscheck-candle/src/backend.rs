@@ -24,9 +24,6 @@ const VERSION: &str = "0.11.1";
 /// How a backend evaluates cases.
 struct Adapter {
     to_candle: fn(&losscheck::tensor::Tensor) -> Result<Tensor>,
-    /// Whether tensors in 16 bits go to the loss in f32 and its value is rounded: candle adds f16 up in f16, where a sum of
-    /// ones ends at 2048.
-    widens: bool,
     evaluate: fn(&Case, &Inputs) -> Result<Tensor>,
 }
 
@@ -41,30 +38,25 @@ impl Adapter {
     /// The value of the loss and the gradients that the case asks for.
     fn answer(&self, case: &Case) -> Result<Answer> {
         let names: Vec<_> = case.differentiable().collect();
-        let inputs = Inputs::new(case, &names, self)?;
-        let value = self.value(case, &inputs)?;
+        let inputs = Inputs::new(case, &names, self.to_candle)?;
+        let value = (self.evaluate)(case, &inputs)?;
         let cotangent = case.cotangent.as_ref().map(self.to_candle).transpose()?;
         let found = root(value.clone(), cotangent.as_ref())?.backward()?;
 
         let mut gradients = Tensors::new();
         for name in names {
-            let leaf = inputs.leaf(name)?;
+            let leaf = inputs.require(name)?;
             // candle's operations on tensors without elements return their first operand, so that the others are not in
             // the graph; nothing can depend on them. Any other gradient that is missing stays missing.
             let nothing = || case.inputs.values().any(|tensor| tensor.is_empty());
             let gradient = match found.get(leaf) {
-                Some(gradient) => convert::from_candle(gradient)?,
-                None if nothing() => convert::from_candle(&leaf.zeros_like()?)?,
+                Some(gradient) => convert::from_candle(gradient, case)?,
+                None if nothing() => convert::from_candle(&leaf.zeros_like()?, case)?,
                 None => continue,
             };
             gradients.insert(name.to_owned(), gradient);
         }
-        Ok(Answer { value: convert::from_candle(&value)?, gradients })
-    }
-
-    fn value(&self, case: &Case, inputs: &Inputs) -> Result<Tensor> {
-        let value = (self.evaluate)(case, inputs)?;
-        if self.widens { value.to_dtype(inputs.dtype(case)?) } else { Ok(value) }
+        Ok(Answer { value: convert::from_candle(&value, case)?, gradients })
     }
 
     fn workload<'a>(&'a self, case: &'a Case, pass: Pass) -> Option<Box<dyn FnMut() + 'a>> {
@@ -72,10 +64,10 @@ impl Adapter {
             Pass::Forward => &[],
             Pass::ForwardAndGradient => &case.loss.kind().signature().differentiable[..1],
         };
-        let inputs = Inputs::new(case, tracked, self).ok()?;
+        let inputs = Inputs::new(case, tracked, self.to_candle).ok()?;
         let cotangent = case.cotangent.as_ref().map(self.to_candle).transpose().ok()?;
         let work = move || -> Result<()> {
-            let value = self.value(case, black_box(&inputs))?;
+            let value = (self.evaluate)(case, black_box(&inputs))?;
             match pass {
                 Pass::Forward => drop(black_box(value)),
                 Pass::ForwardAndGradient => drop(black_box(root(value, cotangent.as_ref())?.backward()?)),

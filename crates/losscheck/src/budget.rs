@@ -6,7 +6,7 @@ use crate::loss::LossKind;
 
 /// Every result is a handful of rounded operations: an exponential and a logarithm within 1 ULP each, a few products and
 /// sums, and the rounding of a reduction.
-const DEFAULT: f64 = 8.0;
+pub(crate) const DEFAULT: f64 = 8.0;
 
 /// The budget of one output of a loss, in ULPs.
 pub fn budget(_loss: LossKind, _output: Output) -> f64 {

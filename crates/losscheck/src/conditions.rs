@@ -155,9 +155,10 @@ pub const ALL: &[Condition] = &[
     },
     Condition {
         name: "extreme_probability",
-        describes: "a probability p with p (1 - p) below 1e-11",
+        describes: "a probability p with p (1 - p) below 1e-11, or 1e-4 in f16",
         holds: |case| {
-            case.input("input").is_some_and(|input| input.to_f64().iter().any(|p| p * (1.0 - p) < 1e-11 || p.is_nan()))
+            let least = if case.dtype() == DType::F16 { 1e-4 } else { 1e-11 };
+            case.input("input").is_some_and(|input| input.to_f64().iter().any(|p| p * (1.0 - p) < least || p.is_nan()))
         },
     },
     Condition {

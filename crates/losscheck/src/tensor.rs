@@ -137,6 +137,24 @@ impl Data {
         self.len() == 0
     }
 
+    /// Every element as f64; exact but for integers beyond 2^53.
+    pub fn to_f64(&self) -> Vec<f64> {
+        match self {
+            Data::F16(data) => data.iter().map(|&x| f64::from(x)).collect(),
+            Data::BF16(data) => data.iter().map(|&x| f64::from(x)).collect(),
+            Data::F32(data) => data.iter().map(|&x| f64::from(x)).collect(),
+            Data::F64(data) => data.clone(),
+            Data::I64(data) => data.iter().map(|&x| x as f64).collect(),
+            Data::U8(data) => data.iter().map(|&x| f64::from(x)).collect(),
+        }
+    }
+
+    /// The same numbers in another dtype, rounded as [`Data::rounded`] does.
+    #[must_use]
+    pub fn to(&self, dtype: DType) -> Self {
+        Self::rounded(dtype, self.to_f64().into_iter())
+    }
+
     /// The numbers, each rounded to the nearest of the dtype (to 16 bits by way of f32, as PyTorch does), or to an
     /// integer towards minus infinity.
     pub fn rounded(dtype: DType, numbers: impl Iterator<Item = f64>) -> Self {
@@ -205,14 +223,7 @@ impl Tensor {
 
     /// Every element as f64; exact but for integers beyond 2^53.
     pub fn to_f64(&self) -> Vec<f64> {
-        match &self.data {
-            Data::F16(data) => data.iter().map(|&x| f64::from(x)).collect(),
-            Data::BF16(data) => data.iter().map(|&x| f64::from(x)).collect(),
-            Data::F32(data) => data.iter().map(|&x| f64::from(x)).collect(),
-            Data::F64(data) => data.clone(),
-            Data::I64(data) => data.iter().map(|&x| x as f64).collect(),
-            Data::U8(data) => data.iter().map(|&x| f64::from(x)).collect(),
-        }
+        self.data.to_f64()
     }
 
     /// The elements read in the arithmetic `R`: exact where `R` is at least as wide as the dtype.

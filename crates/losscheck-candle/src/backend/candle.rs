@@ -18,7 +18,7 @@ use crate::losses::{
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Candle;
 
-const ADAPTER: &Adapter = &Adapter { to_candle: convert::to_candle, widens: true, evaluate };
+const ADAPTER: &Adapter = &Adapter { to_candle: convert::widened, evaluate };
 
 impl Backend for Candle {
     fn name(&self) -> &'static str {

@@ -15,7 +15,7 @@ use super::{Adapter, VERSION, convert};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CandleNn;
 
-const ADAPTER: &Adapter = &Adapter { to_candle: convert::with_u32_indices, widens: false, evaluate };
+const ADAPTER: &Adapter = &Adapter { to_candle: convert::with_u32_indices, evaluate };
 
 impl Backend for CandleNn {
     fn name(&self) -> &'static str {

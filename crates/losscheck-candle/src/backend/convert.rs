@@ -1,4 +1,5 @@
 use candle_core::{DType, Device, Result, bail};
+use losscheck::case::Case;
 use losscheck::tensor::{Data, Tensor};
 
 pub(super) fn to_candle(tensor: &Tensor) -> Result<candle_core::Tensor> {
@@ -13,6 +14,13 @@ pub(super) fn to_candle(tensor: &Tensor) -> Result<candle_core::Tensor> {
     }
 }
 
+/// Floats of 16 bits as f32, in which a loss is better computed: candle adds f16 up in f16, where a sum of ones ends at
+/// 2048, and where it adds bf16 by the processor's own instructions, these take subnormal numbers for 0.
+pub(super) fn widened(tensor: &Tensor) -> Result<candle_core::Tensor> {
+    let tensor = to_candle(tensor)?;
+    if matches!(tensor.dtype(), DType::F16 | DType::BF16) { tensor.to_dtype(DType::F32) } else { Ok(tensor) }
+}
+
 /// Class indices as candle programs hold them: u32, unless one of them does not fit (u8 stays as it is).
 pub(super) fn with_u32_indices(tensor: &Tensor) -> Result<candle_core::Tensor> {
     if let Data::I64(data) = tensor.data()
@@ -23,12 +31,19 @@ pub(super) fn with_u32_indices(tensor: &Tensor) -> Result<candle_core::Tensor> {
     to_candle(tensor)
 }
 
-pub(super) fn from_candle(tensor: &candle_core::Tensor) -> Result<Tensor> {
+/// A result, rounded where it was computed in more than the 16 bits of its case.
+pub(super) fn from_candle(tensor: &candle_core::Tensor, case: &Case) -> Result<Tensor> {
     let flat = tensor.flatten_all()?;
     let data = match tensor.dtype() {
         DType::F16 => Data::F16(flat.to_vec1()?),
         DType::BF16 => Data::BF16(flat.to_vec1()?),
-        DType::F32 => Data::F32(flat.to_vec1()?),
+        DType::F32 => {
+            let data = Data::F32(flat.to_vec1()?);
+            match case.dtype() {
+                narrow @ (losscheck::tensor::DType::F16 | losscheck::tensor::DType::BF16) => data.to(narrow),
+                _ => data,
+            }
+        }
         DType::F64 => Data::F64(flat.to_vec1()?),
         dtype => bail!("the result has dtype {dtype:?}"),
     };

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::elements::{sign, uncertainty};
+use super::elements::{Side, sign};
 use super::vectors;
 use crate::case::Case;
 use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
@@ -54,16 +54,20 @@ impl Terms {
         ((sum(&mut products()) / n1) / n2, terms, [n1 * s1, n2 * s2])
     }
 
-    fn is_active(&self, label: Wide) -> bool {
-        label == Wide::ONE || label == -Wide::ONE
+    /// The side of the hinge between vectors that are not alike.
+    fn side(&self, cosine: Wide, terms: Wide) -> Side {
+        Side::of(self.epsilon, cosine - self.margin, terms + self.margin.abs())
     }
 }
 
 impl Vectorwise<Wide, 2> for Terms {
     fn value(&self, vectors: [&[Wide]; 2], label: Wide) -> Wide {
-        let (_, terms, _) = self.cosine(vectors);
-        let other = if label == Wide::ONE { Wide::ONE } else { self.margin.abs() };
-        if self.is_active(label) { other + terms } else { Wide::ZERO }
+        let (cosine, terms, _) = self.cosine(vectors);
+        match label {
+            _ if label == Wide::ONE => Wide::ONE + terms,
+            _ if label == -Wide::ONE => self.side(cosine, terms).hinge(self.margin.abs() + terms),
+            _ => Wide::ZERO,
+        }
     }
 
     fn value_and_pullback(
@@ -74,11 +78,10 @@ impl Vectorwise<Wide, 2> for Terms {
         [g1, g2]: [&mut [Wide]; 2],
     ) -> Wide {
         let (cosine, terms, [n1, n2]) = self.cosine([x1, x2]);
-        let hinge = uncertainty(self.epsilon, cosine - self.margin, terms + self.margin.abs());
-        let slope = match self.is_active(label) {
-            true if label == Wide::ONE => cotangent,
-            true => cotangent * hinge,
-            false => Wide::ZERO,
+        let slope = match label {
+            _ if label == Wide::ONE => cotangent,
+            _ if label == -Wide::ONE => cotangent * self.side(cosine, terms).of_hinge(self.epsilon),
+            _ => Wide::ZERO,
         };
         for i in 0..x1.len() {
             let (u1, u2) =

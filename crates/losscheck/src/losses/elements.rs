@@ -6,6 +6,7 @@ use ndarray::{ArrayD, ArrayViewD, IxDyn};
 use proptest::prelude::*;
 
 use super::classes;
+use crate::budget;
 use crate::case::Tensors;
 use crate::definition::{Arrays, Evaluation, Signature, Wanted};
 use crate::generate;
@@ -76,12 +77,44 @@ pub(super) fn pair_magnitudes(
     magnitudes(terms, elements, INPUT_AND_TARGET, inputs.cotangent())
 }
 
-/// By what the slope of a hinge is to be magnified where rounding its `terms` may have moved it over 0: there the slope is
-/// as uncertain as it is large. A hinge that is exactly 0 is not: its side is a convention.
-pub(super) fn uncertainty<R: Real>(epsilon: f64, hinge: R, terms: R) -> R {
-    let epsilon = R::from_f64(epsilon);
-    let is_uncertain = hinge != R::ZERO && hinge.abs() <= (epsilon + epsilon) * terms;
-    if is_uncertain { R::ONE / epsilon } else { R::ONE }
+/// Where a number stands that is the sum of terms which round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Above 0, at 0, or NaN. At 0 exactly, what follows is a convention.
+    Above,
+    /// So near to 0 that roundings may move it to the other side.
+    Uncertain,
+    /// Below 0.
+    Below,
+}
+
+impl Side {
+    pub(super) fn of<R: Real>(epsilon: f64, number: R, terms: R) -> Self {
+        let rounding = R::from_f64(2.0 * epsilon) * terms;
+        if number != R::ZERO && number.abs() <= rounding {
+            Self::Uncertain
+        } else if number < R::ZERO {
+            Self::Below
+        } else {
+            Self::Above
+        }
+    }
+
+    /// By what the magnitude of a slope is multiplied whose sign the side decides: where it is uncertain, the budget spans
+    /// twice the slope.
+    pub(super) fn of_sign<R: Real>(self, epsilon: f64) -> R {
+        if self == Self::Uncertain { R::from_f64(2.0 / (budget::DEFAULT * epsilon)) } else { R::ONE }
+    }
+
+    /// By what the magnitude of a hinge's slope is multiplied: nothing of it is left below 0.
+    pub(super) fn of_hinge<R: Real>(self, epsilon: f64) -> R {
+        if self == Self::Below { R::ZERO } else { self.of_sign(epsilon) }
+    }
+
+    /// The magnitude of a hinge that is the sum of `terms`.
+    pub(super) fn hinge<R: Real>(self, terms: R) -> R {
+        if self == Self::Below { R::ZERO } else { terms }
+    }
 }
 
 /// The terms of a formula that is a single term: its own magnitude.

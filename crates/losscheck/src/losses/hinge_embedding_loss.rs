@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::elements;
+use super::elements::{self, Side};
 use crate::case::Case;
 use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
 use crate::generate;
@@ -34,18 +34,29 @@ impl Default for Options {
 /// PyTorch documents the difference of margin and input, and for odd labels adds the input to it.
 struct Terms {
     margin: f64,
+    epsilon: f64,
+}
+
+impl Terms {
+    /// The hinge of a pair that is not alike.
+    fn unlike<R: Real>(&self, x: R) -> (Side, R) {
+        let terms = R::from_f64(self.margin.abs()) + x.abs();
+        (Side::of(self.epsilon, R::from_f64(self.margin) - x, terms), terms)
+    }
 }
 
 impl Pointwise<2> for Terms {
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
-        let unlike = if t == R::ONE { R::ZERO } else { R::from_f64(self.margin.abs()) + x.abs() };
+        let (side, terms) = self.unlike(x);
+        let unlike = if t == R::ONE { R::ZERO } else { side.hinge(terms) };
         let alike = if t == -R::ONE { R::ZERO } else { x.abs() };
         unlike + alike
     }
 
-    fn pullback<R: Real>(&self, cotangent: R, [_, t]: [R; 2]) -> [R; 2] {
-        let both = t != R::ONE && t != -R::ONE;
-        [if both { cotangent + cotangent } else { cotangent }, R::ZERO]
+    fn pullback<R: Real>(&self, cotangent: R, [x, t]: [R; 2]) -> [R; 2] {
+        let unlike = if t == R::ONE { R::ZERO } else { self.unlike(x).0.of_hinge(self.epsilon) };
+        let alike = if t == -R::ONE { R::ZERO } else { R::ONE };
+        [cotangent * (unlike + alike), R::ZERO]
     }
 }
 
@@ -60,7 +71,7 @@ impl Definition for Options {
 
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
         let operands = [inputs.required("input")?, inputs.required("target")?];
-        let terms = Terms { margin: inputs.option(self.margin) };
+        let terms = Terms { margin: inputs.option(self.margin), epsilon: inputs.epsilon() };
         let elements = Elements::unweighted(operands, self.reduction);
         elements::magnitudes(&terms, elements, ["input"], inputs.cotangent())
     }

@@ -226,7 +226,9 @@ impl Magnitudes {
             }
             for (class, &slope) in by_scores.iter().enumerate() {
                 for k in 0..features {
-                    let add = |sum: &mut Wide, factor: Wide| *sum = *sum + (slope * factor.abs()).maximum(least);
+                    // A slope that is subnormal has lost digits before the product.
+                    let rounded = if slope == Wide::ZERO { slope } else { slope.maximum(least) };
+                    let add = |sum: &mut Wide, factor: Wide| *sum = *sum + (rounded * factor.abs()).maximum(least);
                     add(&mut by_x[[sample, k]], w[[output(class), k]]);
                     add(&mut by_w[[output(class), k]], x[[sample, k]]);
                 }

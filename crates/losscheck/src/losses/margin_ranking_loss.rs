@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::elements;
+use super::elements::{self, Side};
 use crate::case::Case;
 use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
 use crate::generate;
@@ -33,14 +33,22 @@ struct Terms {
     epsilon: f64,
 }
 
+impl Terms {
+    fn hinge<R: Real>(&self, [x1, x2, t]: [R; 3]) -> (Side, R) {
+        let terms = R::from_f64(self.margin.abs()) + t.abs() * (x1.abs() + x2.abs());
+        (Side::of(self.epsilon, R::from_f64(self.margin) - t * (x1 - x2), terms), terms)
+    }
+}
+
 impl Pointwise<3> for Terms {
-    fn value<R: Real>(&self, [x1, x2, t]: [R; 3]) -> R {
-        R::from_f64(self.margin.abs()) + t.abs() * (x1.abs() + x2.abs())
+    fn value<R: Real>(&self, operands: [R; 3]) -> R {
+        let (side, terms) = self.hinge(operands);
+        side.hinge(terms)
     }
 
     fn pullback<R: Real>(&self, cotangent: R, [x1, x2, t]: [R; 3]) -> [R; 3] {
-        let hinge = R::from_f64(self.margin) - t * (x1 - x2);
-        let slope = cotangent * elements::uncertainty(self.epsilon, hinge, self.value([x1, x2, t]));
+        let (side, _) = self.hinge([x1, x2, t]);
+        let slope = cotangent * side.of_hinge(self.epsilon);
         [slope * t.abs(), slope * t.abs(), slope * (x1.abs() + x2.abs())]
     }
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::classes;
-use super::elements::uncertainty;
+use super::elements::Side;
 use crate::case::Case;
 use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
 use crate::generate;
@@ -54,28 +54,33 @@ impl Definition for Options {
         Evaluation::of(&loss, pair, inputs.cotangent(), ["input"], wanted)
     }
 
-    /// Each hinge is a sum of three numbers, whose size the power raises; a gradient counts hinges.
+    /// Each hinge z is a sum of three numbers and off in proportion to them, z^2 by that times 2 z; a gradient counts hinges.
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
         let (input, target) = (inputs.required("input")?, classes::indices(inputs)?);
         let margin = Wide::from_f64(inputs.option(self.margin));
         let weight = |class: usize| inputs.float("weight").map_or(Wide::ONE, |weight| weight[[class].as_slice()].abs());
         let scores: Vec<Wide> = input.iter().copied().collect();
-        let count = *input.shape().last().unwrap_or(&1);
+        let (count, epsilon) = (*input.shape().last().unwrap_or(&1), inputs.epsilon());
         let terms = |class: i64, row: &[Wide]| {
             let class = class as usize;
             let share = weight(class) / Wide::from_f64(count as f64);
-            let hinges: Vec<Wide> = row.iter().map(|&x| margin.abs() + row[class].abs() + x.abs()).collect();
-            let uncertain = |i: usize| uncertainty(inputs.epsilon(), (margin - row[class]) + row[i], hinges[i]);
-            let power = |z: Wide| if self.p == 2 { z * z } else { z };
-            let slope = |z: Wide| if self.p == 2 { z + z } else { Wide::ONE };
-            let total = |of: &dyn Fn(Wide) -> Wide| hinges.iter().fold(Wide::ZERO, |sum, &z| sum + of(z)) * share;
-            let mut slopes: Vec<Wide> =
-                hinges.iter().enumerate().map(|(i, &z)| slope(z) * share * uncertain(i)).collect();
-            slopes[class] = Wide::ZERO;
+            let (mut value, mut slopes) = (Wide::ZERO, Vec::with_capacity(row.len()));
+            for (i, &x) in row.iter().enumerate() {
+                let (z, terms) = ((margin - row[class]) + x, margin.abs() + row[class].abs() + x.abs());
+                let side = Side::of(epsilon, z, terms);
+                let (of_value, of_slope) = if self.p == 2 {
+                    let off = z.abs() + Wide::from_f64(epsilon) * terms;
+                    (off * (off + terms + terms), side.hinge(z.abs() + terms + z.abs() + terms))
+                } else {
+                    (terms, side.of_hinge(epsilon))
+                };
+                value = if i == class { value } else { value + side.hinge(of_value) * share };
+                slopes.push(if i == class { Wide::ZERO } else { of_slope * share });
+            }
             // A hinge that is NaN has slope 0.
             let defined = slopes.iter().filter(|slope| !slope.is_nan());
             slopes[class] = defined.fold(Wide::ZERO, |sum, &slope| sum + slope);
-            (total(&power), slopes)
+            (value, slopes)
         };
         let rows = target.iter().zip(scores.chunks(count.max(1))).map(|(&class, row)| terms(class, row)).collect();
         let shape = if target.ndim() == 0 { Vec::new() } else { target.shape().to_vec() };

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::classes;
-use super::elements::uncertainty;
+use super::elements::Side;
 use crate::case::Case;
 use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
 use crate::generate;
@@ -41,7 +41,7 @@ impl Definition for Options {
         let scores: Vec<Wide> = input.iter().copied().collect();
         let lists: Vec<i64> = target.iter().copied().collect();
         let count = *input.shape().last().unwrap_or(&1);
-        let share = Wide::ONE / Wide::from_f64(count as f64);
+        let (share, epsilon) = (Wide::ONE / Wide::from_f64(count as f64), inputs.epsilon());
         let terms = |(row, list): (&[Wide], &[i64])| {
             let list: Vec<usize> = list.iter().take_while(|&&class| class >= 0).map(|&class| class as usize).collect();
             let others: Vec<usize> = (0..count).filter(|class| !list.contains(class)).collect();
@@ -49,8 +49,9 @@ impl Definition for Options {
             for &j in &list {
                 for &i in &others {
                     let terms = Wide::ONE + row[j].abs() + row[i].abs();
-                    let slope = share * uncertainty(inputs.epsilon(), (Wide::ONE - row[j]) + row[i], terms);
-                    sum = sum + terms * share;
+                    let side = Side::of(epsilon, (Wide::ONE - row[j]) + row[i], terms);
+                    let slope = share * side.of_hinge(epsilon);
+                    sum = sum + side.hinge(terms) * share;
                     slopes[i] = slopes[i] + slope;
                     slopes[j] = slopes[j] + slope;
                 }

@@ -7,7 +7,7 @@ use losscheck_reference::{
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::elements::uncertainty;
+use super::elements::Side;
 use super::vectors;
 use crate::case::Tensors;
 use crate::definition::{Arrays, Evaluation, Signature};
@@ -24,7 +24,24 @@ pub(super) trait Terms {
     fn distance(&self, a: &[Wide], b: &[Wide]) -> Wide;
 
     /// Those of its derivatives, by each element of a and likewise of b.
-    fn slopes(&self, a: &[Wide], b: &[Wide]) -> Vec<Wide>;
+    fn slopes(&self, a: &[Wide], b: &[Wide]) -> Vec<Slope>;
+}
+
+/// The magnitude of a derivative.
+#[derive(Clone, Copy)]
+pub(super) struct Slope {
+    size: Wide,
+    /// By what it is magnified where its sign is uncertain.
+    of_sign: Wide,
+}
+
+impl Slope {
+    const ZERO: Self = Self { size: Wide::ZERO, of_sign: Wide::ONE };
+
+    /// An uncertainty of the sign does not add to one of the hinge.
+    fn times(self, factor: Wide) -> Wide {
+        self.size * factor.maximum(self.of_sign)
+    }
 }
 
 /// The hinge is a sum of the margin and two or three distances, each gradient a sum of theirs.
@@ -35,19 +52,25 @@ struct Triplets<'a, D, T> {
 }
 
 impl<D: Distance, T: Terms> Triplets<'_, D, T> {
-    fn hinge(&self, [a, p, n]: [&[Wide]; 3]) -> Wide {
-        let d = &self.loss.distance_function;
-        let negative = d.distance(a, n);
-        let negative = if self.loss.swap { negative.minimum(d.distance(p, n)) } else { negative };
-        Wide::from_f64(self.loss.margin) + d.distance(a, p) - negative
+    /// Its side of 0, whether it is uncertain which distance a swap takes, and the magnitudes of its terms.
+    fn hinge(&self, [a, p, n]: [&[Wide]; 3]) -> (Side, Side, Wide) {
+        let (d, terms) = (&self.loss.distance_function, self.terms);
+        let (mut negative, mut swapped) = (d.distance(a, n), Side::Above);
+        let mut sum = Wide::from_f64(self.loss.margin.abs()) + terms.distance(a, p) + terms.distance(a, n);
+        if self.loss.swap {
+            let other = d.distance(p, n);
+            sum = sum + terms.distance(p, n);
+            swapped = Side::of(self.epsilon, negative - other, sum);
+            negative = negative.minimum(other);
+        }
+        (Side::of(self.epsilon, Wide::from_f64(self.loss.margin) + d.distance(a, p) - negative, sum), swapped, sum)
     }
 }
 
 impl<D: Distance, T: Terms> Vectorwise<Wide, 3> for Triplets<'_, D, T> {
-    fn value(&self, [a, p, n]: [&[Wide]; 3], _: Wide) -> Wide {
-        let distances = self.terms.distance(a, p) + self.terms.distance(a, n);
-        let swapped = if self.loss.swap { self.terms.distance(p, n) } else { Wide::ZERO };
-        Wide::from_f64(self.loss.margin.abs()) + distances + swapped
+    fn value(&self, vectors: [&[Wide]; 3], _: Wide) -> Wide {
+        let (side, _, terms) = self.hinge(vectors);
+        side.hinge(terms)
     }
 
     fn value_and_pullback(
@@ -57,22 +80,21 @@ impl<D: Distance, T: Terms> Vectorwise<Wide, 3> for Triplets<'_, D, T> {
         label: Wide,
         [by_a, by_p, by_n]: [&mut [Wide]; 3],
     ) -> Wide {
-        let terms = self.value([a, p, n], label);
-        let mut slope = cotangent * uncertainty(self.epsilon, self.hinge([a, p, n]), terms);
-        let (of_positive, of_negative) = (self.terms.slopes(a, p), self.terms.slopes(a, n));
-        let of_swapped = if self.loss.swap {
-            let d = &self.loss.distance_function;
-            slope = slope * uncertainty(self.epsilon, d.distance(a, n) - d.distance(p, n), terms);
-            self.terms.slopes(p, n)
+        let (side, swapped, _) = self.hinge([a, p, n]);
+        if side != Side::Below {
+            let factor = side.of_hinge::<Wide>(self.epsilon).maximum(swapped.of_sign(self.epsilon));
+            let (of_positive, of_negative) = (self.terms.slopes(a, p), self.terms.slopes(a, n));
+            let of_swapped = if self.loss.swap { self.terms.slopes(p, n) } else { std::vec![Slope::ZERO; a.len()] };
+            let times = |slope: Slope| cotangent * slope.times(factor);
+            for i in 0..a.len() {
+                by_a[i] = times(of_positive[i]) + times(of_negative[i]);
+                by_p[i] = times(of_positive[i]) + times(of_swapped[i]);
+                by_n[i] = times(of_negative[i]) + times(of_swapped[i]);
+            }
         } else {
-            std::vec![Wide::ZERO; a.len()]
-        };
-        for i in 0..a.len() {
-            by_a[i] = slope * (of_positive[i] + of_negative[i]);
-            by_p[i] = slope * (of_positive[i] + of_swapped[i]);
-            by_n[i] = slope * (of_negative[i] + of_swapped[i]);
+            [by_a, by_p, by_n].into_iter().for_each(|gradient| gradient.fill(Wide::ZERO));
         }
-        terms
+        self.value([a, p, n], label)
     }
 }
 
@@ -108,21 +130,22 @@ impl Terms for PairwiseTerms {
         if has_root && norm > Wide::ZERO { norm * (Wide::ONE + norm.ln().abs()) } else { norm }
     }
 
-    fn slopes(&self, a: &[Wide], b: &[Wide]) -> Vec<Wide> {
+    fn slopes(&self, a: &[Wide], b: &[Wide]) -> Vec<Slope> {
         let (p, norm, terms_of_norm) = (self.distance.p, self.distance.distance(a, b), self.distance(a, b));
         if p == 0.0 {
-            return std::vec![Wide::ZERO; a.len()];
+            return std::vec![Slope::ZERO; a.len()];
         }
         let exponent = Wide::from_f64((p - 1.0).abs());
         let slope = |(d, terms): (Wide, Wide)| {
-            let side = uncertainty(self.epsilon, d, terms);
+            let of_sign = Side::of(self.epsilon, d, terms).of_sign(self.epsilon);
             if p == 1.0 || p == f64::INFINITY {
-                return side;
+                return Slope { size: Wide::ONE, of_sign };
             }
             let ratio = d.abs() / norm;
             let slope = if d == Wide::ZERO { Wide::ZERO } else { ratio.powf(Wide::from_f64(p) - Wide::ONE) };
             let relative = terms / d.abs() + terms_of_norm / norm + ratio.ln().abs();
-            if d == Wide::ZERO { slope } else { slope * (Wide::ONE + exponent * relative) * side }
+            let size = if d == Wide::ZERO { slope } else { slope * (Wide::ONE + exponent * relative) };
+            Slope { size, of_sign }
         };
         self.differences(a, b).map(slope).collect()
     }
@@ -138,8 +161,9 @@ impl Terms for SquareTerms {
         SquaredEuclideanDistance.distance(a, b).maximum(self.smallest_normal)
     }
 
-    fn slopes(&self, a: &[Wide], b: &[Wide]) -> Vec<Wide> {
-        a.iter().zip(b).map(|(&a, &b)| (a - b).abs() + (a - b).abs()).collect()
+    fn slopes(&self, a: &[Wide], b: &[Wide]) -> Vec<Slope> {
+        let size = |(&a, &b): (&Wide, &Wide)| (a - b).abs() + (a - b).abs();
+        a.iter().zip(b).map(|pair| Slope { size: size(pair), ..Slope::ZERO }).collect()
     }
 }
 
