@@ -133,6 +133,11 @@ class Classes:
                 if weighted:
                     inputs["weight"] = class_weights(draw, dtype, classes(shape), "weight")
                 yield self.case(case_id, flags, options, reduction, inputs)
+        case_id = name(self.loss, dtype, "many_ignored", "none")
+        draw = Draw(case_id)
+        target = [2, *[-1] * 21, 0]
+        inputs = {"input": self.input(draw, dtype, (23, 3)), "target": Stored("i64", (23,), target)}
+        yield self.case(case_id, ["many_ignored_rows"], {"ignore_index": -1}, "none", inputs)
         rows = {"-inf": [-INF] * 3, "one-inf": [-1.0, -INF, -0.5], "nan": [NAN, -1.0, -2.0], "inf": [-1.0, INF, -0.5]}
         for (row_name, row), smoothing in product(rows.items(), self.smoothings):
             options = given(label_smoothing=smoothing)

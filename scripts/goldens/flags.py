@@ -38,7 +38,7 @@ FLAGS = {
     ),
     "negative_weight": Flag(
         "a negative weight",
-        "PyTorch accepts it, in the sum of the weights too",
+        "PyTorch accepts it, also where the mean divides by the sum of the weights",
         (31295,),
     ),
     "u8_target": Flag(
@@ -94,11 +94,12 @@ FLAGS = {
     "odd_label": Flag(
         "labels other than 1 and -1",
         "nothing rejects them; what they mean is PyTorch's choice",
+        (49917,),
     ),
     "element_weight": Flag(
         "a weight for each element, as torch.nn.functional has it",
         "the mean divides by the sum of the weights in l1_loss and mse_loss, and by the number of elements in huber_loss",
-        (149841,),
+        (149841, 193003),
     ),
     "scalar_variance": Flag(
         "one variance in a tensor of no dimensions",
@@ -137,7 +138,17 @@ FLAGS = {
     "confident": Flag(
         "predictions that are nearly certain, right or wrong",
         "1 - sigmoid(x) and log(sum(exp)) cancel: a loss may lose every digit long before it overflows",
-        (13773,),
+    ),
+    "pos_weight_of_one": Flag("a pos_weight of 1 beside confident logits", "the gradient was NaN once", (13773,)),
+    "exponential_overflow": Flag(
+        "predictions so confident, right or wrong, that an exponential of them leaves the range",
+        "the loss of a wrong one is as large as the logit, not infinite",
+        (77529,),
+    ),
+    "huge_logits": Flag(
+        "logits near the end of the range",
+        "differences and products of them overflow, though the loss is in the range",
+        (51906,),
     ),
     "zero_logit": Flag(
         "a logit of exactly 0, of either sign",
@@ -147,7 +158,7 @@ FLAGS = {
     "certain_probability": Flag(
         "probabilities of exactly 0 or 1",
         "PyTorch clamps the logarithms at -100 in the value, and the denominator at 1e-12 in the gradient",
-        (103316, 171327),
+        (24933, 103316, 171327),
     ),
     "extreme_probability": Flag(
         "probabilities next to 0 or 1",
@@ -182,13 +193,21 @@ FLAGS = {
     ),
     "hinge_kink": Flag(
         "scores or distances exactly at the margin",
-        "the hinge has slope 1 there in PyTorch, whose clamp lets the gradient pass at equality",
+        "PyTorch's clamp lets the gradient pass at equality",
+    ),
+    "strict_hinge_kink": Flag(
+        "scores exactly at the margin, in the losses whose kernels compare by themselves",
+        "they count a hinge above 0 alone, so its gradient there is 0",
+    ),
+    "ranked_columns": Flag(
+        "scores (N, 1) against (N, D)",
+        "each score is ranked against D others: the broadcast was refused once, and then wrong",
         (9526, 42864),
     ),
     "zero_target": Flag(
         "target probabilities of 0",
-        "t ln t is 0 there, but its derivative is not finite: PyTorch's gradient of the target is NaN",
-        (89558,),
+        "t ln t is 0 there, but its derivative is minus infinity: PyTorch's gradient of the target is NaN",
+        (89558, 115588),
     ),
     "stirling": Flag(
         "counts of 0, at 1 and around it, with and without Stirling's approximation",
@@ -199,7 +218,7 @@ FLAGS = {
         "variances below eps, at it and above",
         "the value takes eps instead, while the gradient passes the clamp",
     ),
-    "zero_eps": Flag("variances of 0 without a positive eps", "divisions by 0"),
+    "zero_eps": Flag("an eps that is not positive", "nothing keeps a variance of 0 from a division by 0"),
     "stationary_variance": Flag(
         "a squared error equal to the variance",
         "the gradient of the variance vanishes there: 1 / v and d^2 / v^2 cancel",
@@ -218,17 +237,36 @@ FLAGS = {
     ),
     "long_vector": Flag("vectors whose squares overflow", "the cosine does not depend on their length"),
     "empty_norm": Flag("the largest element of nothing", "every other norm of nothing is 0; PyTorch refuses this one"),
-    "small_power": Flag("differences whose powers leave the range", "the norm itself is in it"),
+    "power_out_of_range": Flag("differences whose powers leave the range", "the norm itself is in it"),
     "parallel": Flag("vectors of the same or of opposite directions", "1 - cos loses its digits"),
     "zero_distance": Flag(
         "an anchor that is the positive or the negative",
         "the root has no derivative at 0; eps, where there is one, keeps the distance above",
-        (83241, 187178),
+    ),
+    "small_exponent": Flag(
+        "a norm whose p is near 0",
+        "the sum of N numbers is raised to the power 1 / p, which overflows",
+        (187178,),
+    ),
+    "margin_not_positive": Flag("a triplet margin of 0 or less", "accepted silently once", (83241,)),
+    "square_out_of_range": Flag(
+        "differences whose square is out of range, but not its quotient by beta",
+        "a square that is divided afterwards overflows on the way",
+    ),
+    "weighted_mean": Flag(
+        "weights that do not add up to their number, and a mean",
+        "binary cross-entropy divides by the number of elements, cross-entropy by the sum of the weights",
+        (54843, 72047),
+    ),
+    "many_ignored_rows": Flag(
+        "a long batch of which most rows are ignored, without reduction",
+        "the ignored rows were NaN or uninitialised once",
+        (20406,),
     ),
     "inactive": Flag("a negative so far away that the loss is 0", "no gradient may flow"),
     # Degenerate shapes and sums.
     "scalar": Flag("0-d tensors", "no dimension to reduce over"),
-    "empty": Flag("no elements", "the mean is NaN and the sum 0"),
+    "empty": Flag("no elements", "the mean is NaN and the sum 0", (51906,)),
     "empty_broadcast": Flag(
         "one element broadcast to none, where its derivative is infinite",
         "its gradient is the sum of nothing, 0, and not 0 times infinity",
@@ -239,6 +277,7 @@ FLAGS = {
     "no_features": Flag("a layer without inputs", "its scores are the bias alone"),
     "one_class": Flag("a single class", "its probability is 1: the loss is 0"),
     "one_row": Flag("a batch of one row", "the smallest batch"),
+    "one_feature": Flag("a layer with one input", "its products are outer products"),
     "many_positions": Flag("three dimensions after the classes", "beyond what the 2-d kernel takes"),
     "all_ignored": Flag(
         "every row ignored",
@@ -247,7 +286,7 @@ FLAGS = {
     ),
     "zero_weight_sum": Flag(
         "weights of the targets that add up to 0",
-        "the mean divides by that sum",
+        "where the mean divides by that sum it is infinite or NaN",
         (31295,),
     ),
     "sentinel_class": Flag(
@@ -271,6 +310,10 @@ FLAGS = {
         "PyTorch broadcasts them after their norms, or in one distance and not in the other",
     ),
     "scalar_vector": Flag("tensors of no dimensions in the place of vectors", "PyTorch takes them for vectors of length 1"),
+    "flattened_weight": Flag(
+        "a weight of two dimensions with as many elements as there are classes",
+        "the 2-d kernel counts the elements alone; with no or one position PyTorch rejects it",
+    ),
     "vector_target": Flag(
         "one unbatched row, its target in a vector of one element",
         "accepted, and the value has no dimensions",
@@ -294,7 +337,11 @@ FLAGS = {
         "a backend that computes something instead hides a mistake",
         (5296, 32049),
     ),
-    "index_out_of_range": Flag("a target that is no class", "reading out of bounds, or a silent 0"),
+    "index_out_of_range": Flag(
+        "a target that is no class",
+        "reading or writing out of bounds, or a silent 0; on GPUs not every kernel checks",
+        (84202, 89408, 99410, 146790, 194802),
+    ),
     "sentinel_index": Flag(
         "a target out of range that is the largest of an integer type",
         "some frameworks take it as a mask, silently",
@@ -312,7 +359,8 @@ FLAGS = {
         "156 is -100 modulo 256, and not ignored",
     ),
     "shape_mismatch": Flag("input and target of shapes that do not belong together", "silent broadcasting"),
-    "weight_mismatch": Flag("a weight of a wrong shape", "silent broadcasting, or reading out of bounds"),
+    "weight_mismatch": Flag("a weight of a wrong shape", "silent broadcasting, or reading out of bounds", (104852,)),
+    "column_target": Flag("labels (N, 1) beside vectors (N, D)", "they broadcast to (N, N) once", (53030,)),
     "enlarging_weight": Flag(
         "a weight whose broadcast would enlarge the output",
         "rejected, even where it only adds a dimension of 1",

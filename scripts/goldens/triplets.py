@@ -60,7 +60,7 @@ class Triplets:
             for shapes, reduction in product(elements.mismatched, ("none", "mean")):
                 yield elements.drawn(dtype, ["invalid", "shape_mismatch"], {}, reduction, shapes)
             for margin, reduction in product((0.0, -1.0), ("none", "mean")):
-                flags = ["invalid", "invalid_option"]
+                flags = ["invalid", "margin_not_positive"]
                 yield elements.drawn(dtype, flags, {"margin": margin}, reduction, ((3, 4),) * 3)
             for settings in self.special:
                 yield from self.special_values(elements, dtype, settings)
@@ -103,5 +103,5 @@ class Triplets:
             scaled = {key: [[size * x for x in row] for row in rows] for key, rows in plain.items()}
             if settings.get("eps", 0.0) == 0.0 and ("eps" in settings) == self.has_eps:
                 text = f"{size:.0e}".replace("+", "")
-                yield from given(f"scaled={text}", ["small_power"], scaled, settings)
+                yield from given(f"scaled={text}", ["power_out_of_range"], scaled, settings)
         yield from given("far_negative", ["inactive"], {"negative": [[50.0, 0.0, 0.0], [0.0, -80.0, 9.0]]}, settings)

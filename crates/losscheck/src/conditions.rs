@@ -56,10 +56,11 @@ pub const ALL: &[Condition] = &[
     },
     Condition {
         name: "stirling_of_no_count",
-        describes: "Poisson with `full` and a target that has no logarithm",
+        describes: "Poisson with `full` and a target that has no finite logarithm",
         holds: |case| {
+            let has_none = |&t: &f64| t <= 0.0 || t.is_infinite();
             matches!(&case.loss, Loss::PoissonNllLoss(options) if options.full)
-                && case.input("target").is_some_and(|target| target.to_f64().iter().any(|&t| t <= 0.0))
+                && case.input("target").is_some_and(|target| target.to_f64().iter().any(has_none))
         },
     },
     Condition {
@@ -118,9 +119,10 @@ pub const ALL: &[Condition] = &[
             else {
                 return false;
             };
-            let weight = weight.to_f64();
+            let (weight, ignored) = (weight.to_f64(), ignore_index(&case.loss));
             let of_class = |&index: &i64| usize::try_from(index).ok().and_then(|class| weight.get(class));
-            indices.iter().filter_map(of_class).sum::<f64>() == 0.0
+            let counted = indices.iter().filter(|&&index| Some(index) != ignored);
+            counted.filter_map(of_class).sum::<f64>() == 0.0
         },
     },
     Condition {
@@ -129,6 +131,17 @@ pub const ALL: &[Condition] = &[
         holds: |case| {
             matches!(&case.loss, Loss::GaussianNllLoss(options) if matches!(case.dtype(), DType::F16 | DType::BF16)
                 && case.input("var").is_some_and(|var| var.to_f64().iter().any(|&v| v < options.eps)))
+        },
+    },
+    Condition {
+        name: "squared_error_beyond_f16",
+        describes: "Gaussian in f16 where the square of a difference, or of its quotient by a variance, may be out of range",
+        holds: |case| {
+            let elements = |name| case.input(name).map_or_else(Vec::new, Tensor::to_f64);
+            let most = |name| elements(name).into_iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+            let Loss::GaussianNllLoss(options) = &case.loss else { return false };
+            let least = elements("var").into_iter().fold(1.0, f64::min).max(options.eps);
+            case.dtype() == DType::F16 && (most("input") + most("target")) / least > 250.0
         },
     },
     Condition {
@@ -191,6 +204,16 @@ pub const ALL: &[Condition] = &[
 /// Whether the condition holds of the case; `None` where there is no such condition.
 pub fn holds(name: &str, case: &Case) -> Option<bool> {
     ALL.iter().find(|condition| condition.name == name).map(|condition| (condition.holds)(case))
+}
+
+fn ignore_index(loss: &Loss) -> Option<i64> {
+    match loss {
+        Loss::CrossEntropy(options) => Some(options.ignore_index),
+        Loss::LinearCrossEntropy(options) => options.ignore_index,
+        Loss::NllLoss(options) => Some(options.ignore_index),
+        Loss::NllLoss2d(options) => Some(options.ignore_index),
+        _ => None,
+    }
 }
 
 /// Whether the tensors broadcast to more than 16 elements.

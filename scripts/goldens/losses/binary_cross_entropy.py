@@ -19,6 +19,7 @@ WEIGHTS: tuple[tuple[Shape, tuple[Shape | None, ...]], ...] = (
 def cases() -> Iterator[Case]:
     for dtype in FLOATS:
         yield from ordinary(dtype)
+        yield from weighted_mean(dtype)
         yield from extreme(dtype)
         yield from edge_weights(dtype)
         yield from degenerate(dtype)
@@ -38,6 +39,15 @@ def ordinary(dtype: str) -> Iterator[Case]:
         weight = Stored(dtype, (4,), [1.5, -0.75, 0.0, 2.0])
         input, target = probabilities(draw, dtype, (3, 4)), targets(draw, "soft", dtype, (3, 4))
         yield case(case_id, ["negative_weight", "weight_broadcast"], reduction, input, target, weight)
+
+
+def weighted_mean(dtype: str) -> Iterator[Case]:
+    for reduction in REDUCTIONS:
+        case_id = name(NAME, dtype, "weighted_mean", reduction)
+        draw = Draw(case_id)
+        weight = Stored(dtype, (2,), [0.25, 3.0])
+        input, target = probabilities(draw, dtype, (2,)), targets(draw, "hard", dtype, (2,))
+        yield case(case_id, ["weighted_mean"], reduction, input, target, weight)
 
 
 def extreme(dtype: str) -> Iterator[Case]:

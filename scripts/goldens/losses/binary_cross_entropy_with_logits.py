@@ -4,7 +4,7 @@ from itertools import product
 from ..bernoulli import EMPTY, ENLARGING, MISMATCHED, UNFIT, WEIGHT_SHAPES, targets, weights
 from ..case import FLOATS, REDUCTIONS, Case, Loss, name, shape_name
 from ..draw import Draw
-from ..special import edges
+from ..special import edges, limits
 from ..tensors import Shape, Stored, Tensor
 
 NAME = "binary_cross_entropy_with_logits"
@@ -30,7 +30,9 @@ MAGNITUDES = {
 def cases() -> Iterator[Case]:
     for dtype in FLOATS:
         yield from ordinary(dtype)
+        yield from weighted_mean(dtype)
         yield from confident(dtype)
+        yield from extreme(dtype)
         yield from edge_values(dtype)
         yield from degenerate(dtype)
         yield from large(dtype)
@@ -56,6 +58,15 @@ def ordinary(dtype: str) -> Iterator[Case]:
         yield case(case_id, ["target_outside_unit_interval"], reduction, input, target, {})
 
 
+def weighted_mean(dtype: str) -> Iterator[Case]:
+    for reduction in REDUCTIONS:
+        case_id = name(NAME, dtype, "weighted_mean", reduction)
+        draw = Draw(case_id)
+        weight = Stored(dtype, (2,), [0.25, 3.0])
+        input, target = logits(draw, dtype, (2,)), targets(draw, "hard", dtype, (2,))
+        yield case(case_id, ["weighted_mean"], reduction, input, target, {"weight": weight})
+
+
 def confident(dtype: str) -> Iterator[Case]:
     magnitudes = MAGNITUDES[dtype]
     values = [sign * magnitude for sign in (1, -1) for magnitude in magnitudes]
@@ -73,6 +84,19 @@ def confident(dtype: str) -> Iterator[Case]:
                 case_id = name(NAME, dtype, f"x={value}+{variant}", "mean")
                 input, target = Stored(dtype, (1,), [value]), Stored(dtype, (1,), [target_value])
                 yield case(case_id, ["confident"], "mean", input, target, inputs)
+
+
+def extreme(dtype: str) -> Iterator[Case]:
+    largest = limits(dtype).max
+    for reduction in REDUCTIONS:
+        case_id = name(NAME, dtype, "pos_weight_of_one", reduction)
+        values = [50.0, -50.0, 100.0, -100.0]
+        input, target = Stored(dtype, (4,), values), Stored(dtype, (4,), [1.0, 0.0, 0.0, 1.0])
+        pos_weight = {"pos_weight": Stored(dtype, (1,), [1.0])}
+        yield case(case_id, ["pos_weight_of_one"], reduction, input, target, pos_weight)
+        case_id = name(NAME, dtype, "huge_logits", reduction)
+        input, target = Stored(dtype, (2,), [-largest / 64, largest / 32]), Stored(dtype, (2,), [1.0, 1.0])
+        yield case(case_id, ["huge_logits"], reduction, input, target, {})
 
 
 def edge_values(dtype: str) -> Iterator[Case]:

@@ -29,7 +29,6 @@ ELEMENTS = Elements(
         ((3, 4), (3, 4), ()),
         ((4,), (4,), (1,)),
         ((3, 4), (4,), (3,)),
-        ((3, 4), (3, 4), (3, 1)),
         ((3, 4), (3, 4), (2,)),
         ((2, 3, 4), (2, 3, 4), (2, 3)),
         ((), (), ()),
@@ -50,6 +49,8 @@ def cases() -> Iterator[Case]:
             yield ELEMENTS.drawn(dtype, ["stretched_vector"], {}, reduction, ((3, 4), (3, 1), (3,)))
         for shapes, reduction in product(ELEMENTS.mismatched, ("none", "mean")):
             yield ELEMENTS.drawn(dtype, ["invalid", "shape_mismatch"], {}, reduction, shapes)
+        for reduction in ("none", "mean"):
+            yield ELEMENTS.drawn(dtype, ["invalid", "column_target"], {}, reduction, ((3, 4), (3, 4), (3, 1)))
         yield from special(dtype)
         for reduction in ("mean", "sum"):
             case_id = name(NAME, dtype, "large", reduction)

@@ -56,6 +56,8 @@ def cases() -> Iterator[Case]:
         values = {"input": [0.5, -1.0, 3.0, 1.0, 1.0], "target": [1.0, 2.0, 3.0, 1.0, 1.5]}
         data = values | {"var": [0.0, 1e-6, 1e-8, 0.0, 1e-12]}
         yield from ELEMENTS.given(dtype, "small_variance", ["clamped_variance"], full, data)
+        near = {"input": [0.5, -1.0, 0.25], "target": [0.51, -1.0, 0.2441], "var": [0.0, 1e-8, 1e-7]}
+        yield from ELEMENTS.given(dtype, "small_variance_and_difference", ["clamped_variance"], full, near)
         data = values | {"var": [0.5, 0.25, 0.75, 0.5, 0.1]}
         yield from ELEMENTS.given(dtype, "at_eps", ["clamped_variance"], {"eps": 0.5, **full}, data)
         data = values | {"var": [0.0, 1.0, 2.0, 0.0, 0.5]}

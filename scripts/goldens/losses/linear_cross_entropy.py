@@ -146,6 +146,14 @@ def ignored(dtype: str) -> Iterator[Case]:
                 "target": Stored("i64", (3,), [0, DEFAULT_IGNORE, 1]),
             }
             yield from explicit(dtype, f"ignored_row={text}", ["ignored_nonfinite_row"], options, changed)
+    for smoothing in (None, 0.1):
+        weightless = {"weight": Stored(dtype, (3,), [0.0, 1.5, 0.5]), "target": Stored("i64", (3,), [0, 0, 0])}
+        options = given(label_smoothing=smoothing)
+        yield from explicit(dtype, "weight_sum=zero", ["zero_weight_sum"], options, weightless)
+    for smoothing, ignore in product((None, 0.1, 1.0), (None, 1)):
+        options = given(label_smoothing=smoothing, ignore_index=ignore)
+        flags = ["options"] + ["ignore_index_in_range"] * (ignore is not None)
+        yield from explicit(dtype, "smoothing_and_ignore_index", flags, options, {})
     for ignore in (-1, 255, 2**62):
         changed = {"target": Stored("i64", (3,), [0, ignore, 1])}
         yield from explicit(dtype, "ignored", ["ignore_index_out_of_range"], {"ignore_index": ignore}, changed)
@@ -160,7 +168,7 @@ def degenerate(dtype: str) -> Iterator[Case]:
         ("no_features_k", (0,), (3, 0), "no_features"),
         ("one_class", (2, 4), (1, 4), "one_class"),
         ("one_row", (1, 4), (3, 4), "one_row"),
-        ("one_feature", (3, 1), (4, 1), "one_row"),
+        ("one_feature", (3, 1), (4, 1), "one_feature"),
         ("zero_classes", (2, 4), (0, 4), "zero_classes"),
     )
     for (title, input, weight, flag), biased, kind, reduction in product(

@@ -1,6 +1,7 @@
 from collections.abc import Iterator
+from itertools import product
 
-from ..case import FLOATS, Case, Loss
+from ..case import FLOATS, REDUCTIONS, Case, Loss
 from ..elements import Elements, signs, uniform
 
 NAME = "margin_ranking_loss"
@@ -41,6 +42,9 @@ def cases() -> Iterator[Case]:
                 "target": [1.0, 1.0, 1.0, -1.0, -1.0],
             }
             yield from ELEMENTS.given(dtype, "kink", ["hinge_kink"], {"margin": margin}, data)
+        for margin, reduction in product((0.0, 0.5), REDUCTIONS):
+            shapes = ((3, 1), (3, 4), (3, 1))
+            yield ELEMENTS.drawn(dtype, ["ranked_columns"], {"margin": margin}, reduction, shapes)
         for place in ("both=inf", "both=-inf", "opposite=inf"):
             sign = float("-inf") if "-" in place else float("inf")
             values = {"input1": sign, "input2": -sign if place.startswith("opposite") else sign}

@@ -71,7 +71,7 @@ def special(dtype: str, settings: Options) -> Iterator[Case]:
         yield from given(f"own={text}", [flag], [[0.5, value, 0.25], [0.5, -0.75, 0.125]], [1, 1])
         weight = Stored(dtype, (3,), [0.5, value, 2.0])
         yield from given(f"weight={text}", [flag], [[0.5, 0.75, 0.25], [0.5, -0.75, 0.125]], [1, 0], weight=weight)
-    yield from given("kink", ["hinge_kink"], [[1.0, 0.0, 0.5, -1.0], [0.0, 1.0, 2.0, 1.0]], [0, 2])
+    yield from given("kink", ["strict_hinge_kink"], [[1.0, 0.0, 0.5, -1.0], [0.0, 1.0, 2.0, 1.0]], [0, 2])
     yield from given("ties", ["ties"], [[1.0, 1.0, 1.0], [0.0, 0.0, -0.0]], [0, 2])
     weight = Stored(dtype, (3,), [0.5, -0.75, 0.0])
     yield from given("weight=negative", ["negative_weight"], [[1.0, 0.5, 0.25]] * 3, [0, 1, 2], weight=weight)
@@ -123,6 +123,9 @@ def invalid(dtype: str) -> Iterator[Case]:
                 "weight": draw.uniform("weight", dtype, shape, 0.25, 3),
             }
             yield case(case_id, ["invalid", "weight_mismatch"], {}, reduction, inputs)
+        case_id = name(NAME, dtype, "c+target=5", reduction)
+        inputs = {"input": scores(Draw(case_id), dtype, (5,)), "target": Stored("i64", (), [5])}
+        yield case(case_id, ["invalid", "index_out_of_range"], {}, reduction, inputs)
         case_id = name(NAME, dtype, "target=float", reduction)
         inputs = {"input": scores(Draw(case_id), dtype, (2, 3)), "target": Stored(dtype, (2,), [0.0, 1.0])}
         yield case(case_id, ["invalid", "wrong_dtype"], {}, reduction, inputs)

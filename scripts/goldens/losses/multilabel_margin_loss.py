@@ -46,7 +46,7 @@ def special(dtype: str) -> Iterator[Case]:
     yield from given("every_label", ["every_label"], plain, [[0, 1, 2, 3], [3, 1, 0, 2]])
     yield from given("twice", ["repeated_label"], plain, [[1, 1, -1, 0], [2, 3, 2, -1]])
     yield from given("after_end", ["after_end"], plain, [[1, -1, 2, 3], [0, 3, -1, 1]])
-    yield from given("kink", ["hinge_kink"], [[1.0, 0.0, 0.5], [2.0, 1.0, 1.0]], [[0, -1, 0], [0, -1, 0]])
+    yield from given("kink", ["strict_hinge_kink"], [[1.0, 0.0, 0.5], [2.0, 1.0, 1.0]], [[0, -1, 0], [0, -1, 0]])
     yield from given("ties", ["ties"], [[1.0, 1.0, 1.0], [0.0, -0.0, 0.0]], [[0, 2, -1], [1, -1, 0]])
 
 
@@ -68,6 +68,9 @@ def invalid(dtype: str) -> Iterator[Case]:
             draw = Draw(case_id)
             inputs = scores(draw, dtype, input), draw.integers("target", "i64", target, 0, 3)
             yield case(case_id, ["invalid", "shape_mismatch"], reduction, *inputs)
+        case_id = name(NAME, dtype, "target=float", reduction)
+        inputs = scores(Draw(case_id), dtype, (2, 3)), Stored(dtype, (2, 3), [0.0, -1.0, 1.0, 2.0, 1.0, -1.0])
+        yield case(case_id, ["invalid", "wrong_dtype"], reduction, *inputs)
         for shape in ((2, 0), (0,)):
             case_id = name(NAME, dtype, shape_name(shape), reduction)
             inputs = Stored(dtype, shape, []), Stored("i64", shape, [])

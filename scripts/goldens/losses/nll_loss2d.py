@@ -48,6 +48,22 @@ def cases() -> Iterator[Case]:
                 input = scores(Draw(case_id), dtype, (1, 3, 2, 1))
                 inputs = {"input": input, "target": Stored("i64", (1, 2, 1), [1, index])}
                 yield case(case_id, ["invalid", "index_out_of_range"], {}, reduction, inputs)
+            case_id = name(NAME, dtype, "one_class+target=1", reduction)
+            inputs = {"input": scores(Draw(case_id), dtype, (1, 1, 1, 1)), "target": Stored("i64", (1, 1, 1), [1])}
+            yield case(case_id, ["invalid", "index_out_of_range"], {}, reduction, inputs)
+            case_id = name(NAME, dtype, "target=float", reduction)
+            inputs = {"input": scores(Draw(case_id), dtype, (1, 3, 1, 2)), "target": Stored(dtype, (1, 1, 2), [0.0, 1.0])}
+            yield case(case_id, ["invalid", "wrong_dtype"], {}, reduction, inputs)
+            for weight in ((2,), (4,), (1, 3)):
+                case_id = name(NAME, dtype, f"weight_shape={shape_name(weight)}", reduction)
+                draw = Draw(case_id)
+                inputs = {
+                    "input": scores(draw, dtype, (2, 3, 2, 2)),
+                    "target": draw.integers("target", "i64", (2, 2, 2), 0, 3),
+                    "weight": draw.uniform("weight", dtype, weight, 0.25, 3),
+                }
+                flags = ["flattened_weight"] if weight == (1, 3) else ["invalid", "weight_mismatch"]
+                yield case(case_id, flags, {}, reduction, inputs)
             for shape, target_shape in (((2, 3, 2, 2), (2, 2)), ((2, 3, 2, 2), (2, 2, 3)), ((2, 3, 2, 2), (1, 2, 2))):
                 case_id = name(NAME, dtype, f"{shape_name(shape)}+target={shape_name(target_shape)}", reduction)
                 draw = Draw(case_id)

@@ -20,7 +20,7 @@ RATE = Elements(
     loss=NAME,
     tensors={"input": uniform(0.05, 8), "target": uniform(0.05, 8)},
     settings=[
-        {"log_input": False, **more} for more in ({}, {"full": True}, {"eps": 0.01}, {"eps": 0.0, "full": True})
+        {"log_input": False, **more} for more in ({}, {"full": True}, {"eps": 0.01}, {"eps": 0.01, "full": True}, {"eps": 0.0}, {"eps": 0.0, "full": True})
     ],
     shapes=PAIRS,
     empty=(),

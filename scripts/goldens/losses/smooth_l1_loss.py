@@ -1,7 +1,10 @@
 from collections.abc import Iterator
+from itertools import product
 
-from ..case import Case, Loss
+from ..case import FLOATS, REDUCTIONS, Case, Loss, name
 from ..regression import Regression
+from ..special import limits
+from ..tensors import Stored
 
 NAME = "smooth_l1_loss"
 
@@ -13,6 +16,12 @@ def cases() -> Iterator[Case]:
     yield from regression.cases()
     yield from regression.threshold("beta")
     yield from regression.invalid_option("beta", -0.5)
+    for dtype, reduction in product(FLOATS, REDUCTIONS):
+        large = limits(dtype).square_overflows
+        settings = {"beta": 4 * large}
+        input, target = Stored(dtype, (3,), [large, -large, 1.0]), Stored(dtype, (3,), [0.0, 2 * large, -1.0])
+        case_id = name(NAME, dtype, "square_out_of_range", reduction)
+        yield regression.case(case_id, ["square_out_of_range"], settings, reduction, input, target)
 
 
 LOSS = Loss(NAME, ("input", "target"), cases)

@@ -1,6 +1,8 @@
 import math
+from collections.abc import Iterator
+from itertools import product
 
-from ..case import Loss
+from ..case import FLOATS, REDUCTIONS, Case, Loss
 from ..triplets import Triplets
 
 NAME = "triplet_margin_loss"
@@ -20,9 +22,24 @@ TRIPLETS = Triplets(
         {"p": math.inf, "swap": True},
         {"eps": 0.01, "swap": True, "margin": 2.5},
         {"margin": 0.3},
+        {"p": 3.0, "swap": True},
+        {"p": 1.5, "swap": True},
+        {"p": 0.5, "swap": True},
+        {"p": math.inf, "margin": 2.5},
+        {"p": 1.0, "eps": 0.01, "margin": 0.3},
+        {"p": 3.0, "eps": 0.01, "swap": True, "margin": 2.5},
     ),
     special=({}, {"swap": True}, {"eps": 0.0}, {"p": 1.0, "eps": 0.0}, {"p": 3.0, "eps": 0.0}),
     has_eps=True,
 )
 
-LOSS = Loss(NAME, ("anchor", "positive", "negative"), TRIPLETS.cases)
+
+
+def cases() -> Iterator[Case]:
+    yield from TRIPLETS.cases()
+    elements = TRIPLETS.elements()
+    for dtype, p, reduction in product(FLOATS, (0.01, 1e-6), REDUCTIONS):
+        yield elements.drawn(dtype, ["small_exponent"], {"p": p}, reduction, ((2, 3),) * 3)
+
+
+LOSS = Loss(NAME, ("anchor", "positive", "negative"), cases)
