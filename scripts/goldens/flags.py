@@ -268,8 +268,8 @@ FLAGS = {
     "scalar": Flag("0-d tensors", "no dimension to reduce over"),
     "empty": Flag("no elements", "the mean is NaN and the sum 0", (51906,)),
     "empty_broadcast": Flag(
-        "one element broadcast to none, where its derivative is infinite",
-        "its gradient is the sum of nothing, 0, and not 0 times infinity",
+        "one element broadcast to none, where its derivative is infinite or NaN",
+        "its gradient is the sum of nothing, 0, and not 0 times that",
     ),
     "empty_batch": Flag("a batch of no rows", "the mean is NaN and the sum 0"),
     "empty_positions": Flag("a batch of rows without positions", "the mean is NaN and the sum 0"),

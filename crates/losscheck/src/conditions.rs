@@ -135,21 +135,22 @@ pub const ALL: &[Condition] = &[
     },
     Condition {
         name: "squared_error_beyond_f16",
-        describes: "Gaussian in f16 where the square of a difference, or of its quotient by a variance, may be out of range",
+        describes: "Gaussian in f16 where the inverse of a variance, or the square of a difference over it, is out of range",
         holds: |case| {
             let elements = |name| case.input(name).map_or_else(Vec::new, Tensor::to_f64);
             let most = |name| elements(name).into_iter().fold(0.0, |most: f64, x| most.max(x.abs()));
             let Loss::GaussianNllLoss(options) = &case.loss else { return false };
             let least = elements("var").into_iter().fold(1.0, f64::min).max(options.eps);
-            case.dtype() == DType::F16 && (most("input") + most("target")) / least > 250.0
+            case.dtype() == DType::F16 && ((most("input") + most("target")) / least > 250.0 || least < 1.6e-5)
         },
     },
     Condition {
         name: "zero_variance",
-        describes: "Gaussian with a variance of 0 and an `eps` that does not keep it from 0",
+        describes: "Gaussian with a variance that is 0 or subnormal and an `eps` that does not keep it from that",
         holds: |case| {
-            matches!(&case.loss, Loss::GaussianNllLoss(options) if options.eps <= 0.0)
-                && case.input("var").is_some_and(|var| var.to_f64().contains(&0.0))
+            let least = case.dtype().format().smallest_normal();
+            matches!(&case.loss, Loss::GaussianNllLoss(options) if options.eps < least)
+                && case.input("var").is_some_and(|var| var.to_f64().iter().any(|&v| v < least))
         },
     },
     Condition {

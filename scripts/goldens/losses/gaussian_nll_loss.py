@@ -70,6 +70,10 @@ def cases() -> Iterator[Case]:
         data = {"input": [1e-3, 1e3, 1e-6], "target": [0.0, 0.0, 0.0], "var": [1e-3, 1e6, 1e-5]}
         yield from ELEMENTS.given(dtype, "wide", ["wide"], full, data)
     for dtype, reduction in product(FLOATS, REDUCTIONS):
+        case_id = f"{NAME}/{dtype}/0+var=1/var=nan/{reduction}"
+        nothing = Stored(dtype, (0,), [])
+        inputs = {"input": nothing, "target": nothing, "var": Stored(dtype, (1,), [float("nan")])}
+        yield ELEMENTS.case(case_id, ["empty_broadcast"], {}, reduction, inputs)
         case_id = f"{NAME}/{dtype}/negative_variance/{reduction}"
         data = {"input": [0.5, -1.0], "target": [1.0, 2.0], "var": [1.0, min(-1e-9, -limits(dtype).smallest_subnormal)]}
         inputs = {key: Stored(dtype, (2,), values) for key, values in data.items()}

@@ -182,8 +182,14 @@ impl Magnitudes {
                 .collect();
             let mut surprise = Terms::surprise(&scores.iter().map(|&(score, _)| score).collect::<Vec<_>>());
             // Where scores are so large that their roundings turn the softmax, its probabilities may be as much larger.
-            for ((_, p), &(_, terms)) in surprise.iter_mut().zip(&scores).filter(|((_, p), _)| *p > Wide::ZERO) {
-                *p = (*p * (rounding * terms).exp()).minimum(Wide::ONE);
+            let max = scores.iter().map(|&(score, _)| score).reduce(Real::maximum).unwrap_or(Wide::ZERO);
+            for ((_, p), &(score, terms)) in surprise.iter_mut().zip(&scores) {
+                let infinite = Wide::from_f64(f64::INFINITY);
+                if *p > Wide::ZERO {
+                    *p = (*p * (rounding * terms).exp()).minimum(Wide::ONE);
+                } else if score.abs() < infinite && max.abs() < infinite {
+                    *p = ((score - max) + rounding * terms).exp().minimum(Wide::ONE);
+                }
             }
             let mean = surprise
                 .iter()
@@ -216,6 +222,9 @@ impl Magnitudes {
             let total = value.as_slice_mut().expect("in order");
             total[at] = total[at] + loss;
 
+            if cotangent == Wide::ZERO {
+                continue;
+            }
             let mut by_scores = vec![Wide::ZERO; classes];
             terms.pullback(cotangent, &surprise, &coefficients, &mut by_scores);
             for ((slope, &own), &(score, _)) in by_scores.iter_mut().zip(&coefficients).zip(&scores) {
