@@ -28,11 +28,13 @@
 //! # Arithmetics
 //!
 //! The losses are generic over [`Real`]: `f32` and `f64`, vectorised; [`Wide`], about 106 bits, to judge others by; and
-//! [`Dual`] numbers over any of these, which differentiate the value to prove the gradient.
+//! [`Dual`] numbers over any of these, which differentiate the value to prove the gradient. f16 and bf16 are computed in f32
+//! and rounded once: see [`widen`] and [`narrow`].
 
 mod buffers;
 mod error;
 mod fold;
+mod half;
 mod linear;
 mod loss;
 pub mod losses;
@@ -43,6 +45,7 @@ pub mod rowwise;
 pub mod vectors;
 
 pub use error::Error;
+pub use half::{Half, narrow, widen};
 pub use loss::{Backward, Loss, Shapes};
 pub use losses::*;
 pub use real::{CompensatedSum, Dual, Float, Real, Sum, Wide};

@@ -3,7 +3,8 @@
 //! [`Tch`] calls the operators that `torch.nn.functional` calls and takes gradients by libtorch's autograd. Where
 //! PyTorch's Python layer does something around the operator (checks sizes, broadcasts), the adapter does the same; the
 //! one exception is `smooth_l1_loss` with `beta` 0, which PyTorch hands to `l1_loss`: a user of tch gets libtorch's
-//! answer, and so does losscheck.
+//! answer, and so does losscheck. Losses that PyTorch has in Python alone are composed of the same tensor operations. A few
+//! cases are held back, with the reason: `withheld`.
 //!
 //! # What could end the process
 //!

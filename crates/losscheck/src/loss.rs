@@ -64,7 +64,7 @@ macro_rules! losses {
             }
 
             /// The JSON Schema of the options.
-            pub(crate) fn options_schema(self) -> schemars::Schema {
+            pub fn options_schema(self) -> schemars::Schema {
                 match self {
                     $(LossKind::$variant => schemars::schema_for!(losses::$module::Options),)*
                 }

@@ -34,7 +34,8 @@ pub fn distance(dtype: DType, exact: Wide, scale: Wide, actual: f64) -> Option<f
         let rounds = actual.is_infinite() && scale.abs().maximum(exact.abs()).to_f64() > largest(dtype);
         return (expected == actual || rounds && (expected > 0.0) == (actual > 0.0)).then_some(0.0);
     }
-    let magnitude = scale.abs().to_f64().max(expected.abs()).min(largest(dtype));
+    // The terms may go beyond the dtype's range, though their sum does not.
+    let magnitude = scale.abs().to_f64().max(expected.abs()).min(f64::MAX);
     Some((Wide::from_f64(actual) - exact).abs().to_f64() / ulp(dtype, magnitude))
 }
 

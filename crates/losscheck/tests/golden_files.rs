@@ -108,7 +108,13 @@ fn there_are_enough_cases_and_most_are_finite() {
     let finite = |tensor: &Tensor| tensor.to_f64().iter().all(|x| x.is_finite());
     for &kind in LossKind::ALL {
         let cases = goldens(kind).cases;
-        let least = if kind == LossKind::CrossEntropy { 400 } else { 150 };
+        let least = match kind {
+            LossKind::CrossEntropy
+            | LossKind::GaussianNllLoss
+            | LossKind::LinearCrossEntropy
+            | LossKind::MultiMarginLoss => 400,
+            _ => 150,
+        };
         assert!(cases.len() >= least, "{} has {} cases", kind.name(), cases.len());
 
         let answers: Vec<_> = cases.iter().filter_map(answer).collect();

@@ -73,7 +73,8 @@ impl Terms {
         let total = coefficients.iter().fold(Wide::ZERO, |sum, &t| sum + t);
         for ((&own, &(terms, p)), gradient) in coefficients.iter().zip(surprise).zip(gradient) {
             // A rounding inside the exponential is a relative error of p.
-            *gradient = cotangent * (p.maximum(least) * terms * total + own);
+            let rounded = if total == Wide::ZERO { total } else { p.maximum(least) * terms * total };
+            *gradient = cotangent * (rounded + own);
         }
     }
 

@@ -49,7 +49,15 @@ struct Terms {
 impl Pointwise<2> for Terms {
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         let (d, beta) = ((x - t).abs(), R::from_f64(self.loss.beta));
-        if d < beta { self.loss.value([x, t]) } else { d + R::from_f64(0.5) * beta }
+        let half = R::from_f64(0.5);
+        if d == R::ZERO {
+            d
+        } else if d < beta {
+            // A square that is subnormal has lost digits before the division.
+            half * (d * d).maximum(R::from_f64(self.smallest_normal)) / beta
+        } else {
+            d + half * beta
+        }
     }
 
     fn pullback<R: Real>(&self, cotangent: R, [x, t]: [R; 2]) -> [R; 2] {
