@@ -58,6 +58,17 @@ fn plan(loss: LossKind, size: Size) -> Plan {
             Plan { loss: Loss::CosineEmbeddingLoss(Default::default()), tensors }
         }
         LossKind::CrossEntropy => rows(Loss::CrossEntropy(Default::default()), size, logits),
+        LossKind::CtcLoss => {
+            let [steps, samples, classes, labels] = speech(size);
+            let (steps, labels) = (steps as i64, labels as i64);
+            let tensors = vec![
+                ("log_probs", speech(size)[..3].to_vec(), Draw::Float(-8.0..-0.01)),
+                ("targets", vec![samples, labels as usize], Draw::Integer(1..classes as i64)),
+                ("input_lengths", vec![samples], Draw::Integer(steps - steps / 5..steps + 1)),
+                ("target_lengths", vec![samples], Draw::Integer(labels / 2..labels + 1)),
+            ];
+            Plan { loss: Loss::CtcLoss(Default::default()), tensors }
+        }
         LossKind::GaussianNllLoss => {
             let mut plan = pair(Loss::GaussianNllLoss(Default::default()), size, logits.clone(), logits);
             plan.tensors.push(("var", vec![elements(size)], Draw::Float(0.1..4.0)));
@@ -172,6 +183,15 @@ fn linear(size: Size) -> [usize; 3] {
         Size::Small => [8, 16, 10],
         Size::Cache => [32, 64, 500],
         Size::Large => [512, 1024, 32000],
+    }
+}
+
+/// Steps, samples, classes and labels: of characters, then of word pieces.
+fn speech(size: Size) -> [usize; 4] {
+    match size {
+        Size::Small => [20, 4, 10, 5],
+        Size::Cache => [500, 16, 32, 60],
+        Size::Large => [500, 16, 500, 60],
     }
 }
 

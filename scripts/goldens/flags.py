@@ -134,6 +134,51 @@ FLAGS = {
         "the value is NaN where its limit is infinite or 0",
         (135359,),
     ),
+    # Alignments.
+    "impossible_alignment": Flag(
+        "fewer steps than any alignment needs, or a step that none has",
+        "the loss is infinite and its gradient NaN, on purpose; with zero_infinity both are 0",
+        (14335, 16093),
+    ),
+    "zero_probability": Flag(
+        "log-probabilities of -inf",
+        "a masked class: PyTorch subtracts -inf from -inf, so the gradient is NaN where it should be 0",
+        (14335, 25057),
+    ),
+    "beyond_length": Flag(
+        "NaN and infinities in steps beyond the input's length",
+        "they are padding: neither the loss nor a gradient may show them",
+    ),
+    "off_alignment": Flag(
+        "NaN and infinities where no alignment passes: a label too early or too late for the others to fit in",
+        "the loss does not depend on them, but PyTorch adds them to -inf, and NaN spreads",
+    ),
+    "just_long_enough": Flag("as many steps as the labels and the blanks between repeats need", "one alignment is left"),
+    "zero_length": Flag(
+        "inputs of no steps",
+        "0 without labels and infinite with them; a value from uninitialised memory before",
+        (84827, 86596, 88047, 89208),
+    ),
+    "empty_target": Flag(
+        "targets without labels",
+        "the loss is that of all blanks, and the mean divides by 1 instead of 0; the gradient was wrong once",
+        (18215,),
+    ),
+    "unnormalised_log_probs": Flag(
+        "logits in the place of log-probabilities",
+        "the gradient is e^x less the posterior, on purpose: by the logits, if log-softmax had come before",
+        (52241, 82545, 127608, 181534),
+    ),
+    "absorbing_score": Flag(
+        "a log-probability so large that sums with it lose all others",
+        "where these are subtracted again, their exponentials come out as almost anything",
+    ),
+    "blank_label": Flag(
+        "labels that are the blank",
+        "PyTorch documents that there are none, but computes; where it is the last label, it loses a part of the gradient",
+    ),
+    "padding": Flag("rows of labels filled up with what is no class", "beyond the target's length nothing counts"),
+    "length_shape": Flag("lengths in tensors of other shapes", "their number is all that matters"),
     # Precision.
     "confident": Flag(
         "predictions that are nearly certain, right or wrong",
@@ -341,6 +386,16 @@ FLAGS = {
         "a target that is no class",
         "reading or writing out of bounds, or a silent 0; on GPUs not every kernel checks",
         (84202, 89408, 99410, 146790, 194802),
+    ),
+    "unchecked_label": Flag(
+        "a label that is no class",
+        "PyTorch does not look: it reads and writes beyond its memory, which may end the process, so it is not asked",
+        (193794,),
+    ),
+    "length_out_of_range": Flag(
+        "a negative length, or one that exceeds the tensor",
+        "reading out of bounds, as PyTorch once did",
+        (51732, 84827, 86596, 88047, 89208),
     ),
     "sentinel_index": Flag(
         "a target out of range that is the largest of an integer type",

@@ -28,6 +28,18 @@ pub enum Error {
         /// The index that is not a class's but has a meaning: `ignore_index`, or the end of a list.
         exception: Option<i64>,
     },
+    /// An integer is out of range.
+    #[error("`{name}` holds {value} at {place}, expected 0 to {largest}")]
+    Integer {
+        /// The tensor.
+        name: &'static str,
+        /// The integer.
+        value: i64,
+        /// Where it stands, counted over all that count.
+        place: usize,
+        /// The largest that is allowed.
+        largest: usize,
+    },
     /// An element is outside its domain.
     #[error("`{name}` holds {value}, expected {expected}")]
     Domain {

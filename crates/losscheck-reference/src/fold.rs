@@ -34,9 +34,9 @@ pub(crate) fn scale<R: Real>(n: usize, mut number: impl FnMut(usize) -> R) -> R 
     if is_ordinary || !is_finite || largest == R::ZERO { R::ONE } else { largest }
 }
 
-/// The largest element and where it first stands; NaN if any is. Minus infinity, at 0, of nothing.
+/// The largest element; NaN if any is. Minus infinity of nothing.
 #[inline(always)]
-pub(crate) fn max<R: Real>(row: &[R]) -> (R, usize) {
+pub(crate) fn largest<R: Real>(row: &[R]) -> R {
     let lowest = R::from_f64(f64::NEG_INFINITY);
     let mut maxima = [lowest; LANES];
     let (chunks, rest) = row.as_chunks::<LANES>();
@@ -48,7 +48,13 @@ pub(crate) fn max<R: Real>(row: &[R]) -> (R, usize) {
     for (maximum, &x) in maxima.iter_mut().zip(rest) {
         *maximum = maximum.maximum(x);
     }
-    let maximum = maxima.into_iter().reduce(R::maximum).unwrap_or(lowest);
+    maxima.into_iter().reduce(R::maximum).unwrap_or(lowest)
+}
+
+/// The largest element and where it first stands; NaN if any is. Minus infinity, at 0, of nothing.
+#[inline(always)]
+pub(crate) fn max<R: Real>(row: &[R]) -> (R, usize) {
+    let maximum = largest(row);
     match row.iter().position(|&x| x == maximum) {
         // The element itself, for a dual number has its own derivative.
         Some(first) => (row[first], first),

@@ -23,7 +23,8 @@
 //! gradient. Sums are rounded once, whatever their length. The results are the same to the bit on every processor.
 //!
 //! Where PyTorch's behaviour is a documented convention (the clamp of `BCELoss` at -100, the gradient 0 of |x| at 0,
-//! NaN for the mean of nothing), it is followed; where its arithmetic overflows or cancels, it is not.
+//! NaN for the mean of nothing, the gradient of `CTCLoss` by the logits), it is followed; where its arithmetic overflows
+//! or cancels, it is not.
 //!
 //! # Arithmetics
 //!

@@ -63,6 +63,21 @@ pub(crate) fn call(loss: &Loss, inputs: &Inputs) -> Result<Tensor> {
             let reduction = reduction(options.reduction);
             input.f_cross_entropy_loss(target, weight, reduction, options.ignore_index, options.label_smoothing)?
         }
+        Loss::CtcLoss(options) => {
+            let [log_probs, targets] = [tensor("log_probs")?, tensor("targets")?];
+            let [input_lengths, target_lengths] = [tensor("input_lengths")?, tensor("target_lengths")?];
+            let (blank, reduction) = (options.blank, reduction(options.reduction));
+            let zero_infinity = options.zero_infinity;
+            Tensor::f_ctc_loss_tensor(
+                log_probs,
+                targets,
+                input_lengths,
+                target_lengths,
+                blank,
+                reduction,
+                zero_infinity,
+            )?
+        }
         Loss::GaussianNllLoss(options) => {
             gaussian_nll_loss(tensor("input")?, tensor("target")?, tensor("var")?, options)?
         }

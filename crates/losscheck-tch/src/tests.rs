@@ -218,3 +218,34 @@ fn workloads_run_again_and_again() {
         work();
     }
 }
+
+#[test]
+fn ctc_never_sees_a_label_out_of_range() {
+    let log_probs = f32(&[2, 2, 2], &[-std::f32::consts::LN_2; 8]);
+    let with = |shape: &[usize], targets: &[i64], lengths: &[i64]| {
+        let inputs = [
+            ("log_probs", log_probs.clone()),
+            ("targets", i64(shape, targets)),
+            ("input_lengths", i64(&[2], &[2, 2])),
+            ("target_lengths", i64(&[lengths.len()], lengths)),
+        ];
+        case("ctc_loss", json!({"reduction": "sum"}), &inputs)
+    };
+    // Padding is not read.
+    let value = answer(&with(&[2, 2], &[1, -1, 1, 99], &[1, 1])).value.to_f64()[0];
+    assert!((value + 2.0 * 0.75f64.ln()).abs() < 1e-6, "{value}");
+    for case in [
+        with(&[2, 2], &[1, -1, 1, 99], &[2, 1]),
+        with(&[2, 1], &[1, 2], &[1, 1]),
+        with(&[2], &[1, i64::MIN], &[1, 1]),
+        with(&[2], &[1, 2], &[1]),
+        with(&[2, 1], &[1, 2], &[1]),
+    ] {
+        assert!(matches!(Tch.evaluate(&case), Outcome::NotProvided(_)), "{:?}", case.inputs);
+    }
+    assert_rejects("input_lengths must be of size batch_size", &{
+        let mut case = with(&[2], &[1, 1], &[1, 1]);
+        case.inputs.insert("input_lengths".into(), i64(&[1], &[2]));
+        case
+    });
+}

@@ -3,7 +3,7 @@
 use crate::case::Case;
 use crate::loss::Loss;
 use crate::tensor::{DType, Tensor};
-use crate::ulp::largest;
+use crate::ulp::{largest, ulp};
 
 /// A property of a case.
 #[derive(Debug)]
@@ -189,6 +189,23 @@ pub const ALL: &[Condition] = &[
         name: "many_terms",
         describes: "more than 16 elements, which a reduction adds up",
         holds: |case| case.inputs.values().any(|tensor| tensor.len() > 16) || broadcasts_to_many(case),
+    },
+    Condition {
+        name: "absorbing_score",
+        describes: "CTC with a log-probability so large that sums with it round by 1 or more, NaN or an infinity",
+        holds: |case| {
+            let scores = case.input("log_probs").map_or_else(Vec::new, Tensor::to_f64);
+            scores.iter().any(|score| !score.is_finite() || ulp(case.dtype(), score.abs()) >= 1.0)
+        },
+    },
+    Condition {
+        name: "blank_label",
+        describes: "CTC with a label that is the blank",
+        holds: |case| {
+            let labels = case.input("targets").and_then(Tensor::to_indices);
+            matches!(&case.loss, Loss::CtcLoss(options)
+                if labels.is_some_and(|labels| labels.iter().any(|&label| label == options.blank)))
+        },
     },
     Condition {
         name: "invalid_delta",

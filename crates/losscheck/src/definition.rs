@@ -123,6 +123,19 @@ impl<R: Real> Arrays<R> {
         self.indices.get(name).map(|array| array.view())
     }
 
+    /// The integer tensor of a name that every case of the loss must hold.
+    ///
+    /// # Errors
+    ///
+    /// Where it holds floats, which the loss does not take.
+    pub fn required_indices(&self, name: &'static str) -> Result<ArrayViewD<'_, i64>, Error> {
+        self.indices(name).ok_or_else(|| Error::Shape {
+            name,
+            shape: self.floats.get(name).map_or_else(Vec::new, |array| array.shape().to_vec()),
+            expected: "integers, not floating-point numbers".to_owned(),
+        })
+    }
+
     /// The cotangent; absent where it is all ones.
     pub fn cotangent(&self) -> Option<ArrayViewD<'_, R>> {
         self.cotangent.as_ref().map(|array| array.view())

@@ -136,6 +136,7 @@ losses! {
     BinaryCrossEntropyWithLogits = binary_cross_entropy_with_logits, BCEWithLogitsLoss;
     CosineEmbeddingLoss = cosine_embedding_loss, CosineEmbeddingLoss;
     CrossEntropy = cross_entropy, CrossEntropyLoss;
+    CtcLoss = ctc_loss, CTCLoss;
     GaussianNllLoss = gaussian_nll_loss, GaussianNLLLoss;
     HingeEmbeddingLoss = hinge_embedding_loss, HingeEmbeddingLoss;
     HuberLoss = huber_loss, HuberLoss;

@@ -110,6 +110,7 @@ fn there_are_enough_cases_and_most_are_finite() {
         let cases = goldens(kind).cases;
         let least = match kind {
             LossKind::CrossEntropy
+            | LossKind::CtcLoss
             | LossKind::GaussianNllLoss
             | LossKind::LinearCrossEntropy
             | LossKind::MultiMarginLoss => 400,

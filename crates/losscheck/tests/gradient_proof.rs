@@ -4,8 +4,8 @@ use losscheck::case::Case;
 use losscheck::definition::{Arrays, Evaluation, Wanted};
 use losscheck::loss::{Loss, LossKind};
 use losscheck::tensor::DType;
-use losscheck_reference::{Dual, Real, Wide};
-use ndarray::ArrayD;
+use losscheck_reference::{CTCGradient, CTCLoss, Dual, Loss as _, Real, Wide};
+use ndarray::{ArrayD, Axis};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -27,17 +27,33 @@ fn element<R: Real>(array: &ArrayD<R>, at: usize) -> R {
     *array.iter().nth(at).expect("an element of the array")
 }
 
-/// The derivative of the loss by one element of one input, contracted with the cotangent.
-fn differentiated(case: &Case, name: &str, at: usize) -> Wide {
+/// The derivative of the loss by one element of one input, contracted with the cotangent; `prepare` does what comes
+/// between the element and the loss.
+fn differentiated(case: &Case, name: &str, at: usize, prepare: impl Fn(&Case, &mut Arrays<Dual<Wide>>)) -> Wide {
     let mut inputs = Arrays::<Dual<Wide>>::new(case);
     let variable = inputs.float_mut(name).and_then(|array| array.iter_mut().nth(at)).expect("an element of an input");
     *variable = Dual::variable(variable.value);
+    prepare(case, &mut inputs);
     let value = case.loss.evaluate(&inputs, Wanted::Value).expect("an accepted case").value;
     let terms = value.iter().enumerate().map(|(output, value)| match inputs.cotangent() {
         Some(cotangent) => element(&cotangent.to_owned(), output).value * value.derivative,
         None => value.derivative,
     });
     terms.fold(Wide::ZERO, |sum, term| sum + term)
+}
+
+/// Takes the log-probabilities of CTC for logits, by which its gradient is, and makes log-probabilities of them.
+fn through_log_softmax<R: Real>(case: &Case, inputs: &mut Arrays<R>) {
+    if case.loss.kind() != LossKind::CtcLoss {
+        return;
+    }
+    let logits = inputs.float_mut("log_probs").expect("CTC has log-probabilities");
+    let classes = Axis(logits.ndim() - 1);
+    for mut row in logits.lanes_mut(classes) {
+        let largest = row.iter().copied().reduce(R::maximum).expect("a class");
+        let ln_sum = row.iter().fold(R::ZERO, |sum, &x| sum + (x - largest).exp()).ln();
+        row.mapv_inplace(|x| (x - largest) - ln_sum);
+    }
 }
 
 /// Why the value formula has another derivative here than the gradient that PyTorch documents, or none. Where the pieces
@@ -89,8 +105,12 @@ fn in_range(case: &Case) -> bool {
 }
 
 fn prove(case: &Case, tally: &mut [(&'static str, Tally)]) {
-    let inputs = Arrays::<Wide>::new(case);
-    let Ok(exact) = case.loss.evaluate(&inputs, Wanted::Gradients) else { return };
+    let mut inputs = Arrays::<Wide>::new(case);
+    if case.loss.evaluate(&inputs, Wanted::Value).is_err() {
+        return;
+    }
+    through_log_softmax(case, &mut inputs);
+    let exact = case.loss.evaluate(&inputs, Wanted::Gradients).expect("an accepted case");
     if !in_range(case) || !exact.value.iter().all(|&value| finite(value)) {
         return;
     }
@@ -110,7 +130,7 @@ fn prove(case: &Case, tally: &mut [(&'static str, Tally)]) {
                 tally.out_of_range += 1;
                 continue;
             }
-            let dual = differentiated(case, name, at);
+            let dual = differentiated(case, name, at, through_log_softmax);
             let error = (dual - hand_written).abs().to_f64();
             assert!(
                 error <= TOLERANCE * scale.to_f64(),
@@ -149,4 +169,38 @@ fn gradients_are_the_derivatives_of_the_values() {
             assert!(out_of_range * 20 < proven, "{what}: {out_of_range} out of range beside {proven}");
         }
     }
+}
+
+#[test]
+fn ctc_gives_the_derivative_by_log_probs_too() {
+    let mut nonzero = 0;
+    for case in [DType::F32, DType::F64].into_iter().flat_map(|dtype| random_cases(LossKind::CtcLoss, dtype)) {
+        let Loss::CtcLoss(options) = &case.loss else { panic!("a case of another loss") };
+        let loss = CTCLoss {
+            blank: options.blank,
+            reduction: options.reduction,
+            zero_infinity: options.zero_infinity,
+            gradient: CTCGradient::ByLogProbs,
+        };
+        let inputs = Arrays::<Wide>::new(&case);
+        let log_probs = inputs.float("log_probs").expect("log-probabilities");
+        let [targets, input_lengths, target_lengths] = ["targets", "input_lengths", "target_lengths"]
+            .map(|name| inputs.indices(name).expect("the generator draws integers"));
+        let tensors = (log_probs, targets, input_lengths, target_lengths);
+        let Ok((value, gradient)) = loss.value_and_gradient(tensors, inputs.cotangent()) else { continue };
+        if !in_range(&case) || !value.iter().all(|&value| finite(value)) {
+            continue;
+        }
+        let magnitudes = case.loss.magnitudes(&inputs).expect("an accepted case").gradients.remove(0).1;
+        let step = gradient.len().div_ceil(MOST_ELEMENTS).max(1);
+        for at in (0..gradient.len()).step_by(step) {
+            let (by_hand, dual) = (element(&gradient, at), differentiated(&case, "log_probs", at, |_, _| ()));
+            let error = (dual - by_hand).abs().to_f64();
+            let scale = element(&magnitudes, at).to_f64();
+            let shown = losscheck::golden::write_case(&case);
+            assert!(error <= TOLERANCE * scale, "at {at}: {by_hand:?}, but the derivative is {dual:?}\n{shown}");
+            nonzero += usize::from(by_hand != Wide::ZERO);
+        }
+    }
+    assert!(nonzero >= 300, "only {nonzero} elements that are not 0");
 }

@@ -9,9 +9,10 @@ use super::{Adapter, VERSION, convert};
 use losscheck_reference::KLDivReduction;
 
 use crate::losses::{
-    self, CosineEmbeddingOptions, CrossEntropyOptions, DistanceFunction, GaussianNllOptions, HingeEmbeddingOptions,
-    HuberOptions, KlDivOptions, KlDivReduction, LinearCrossEntropyOptions, MarginRankingOptions, MultiMarginOptions,
-    NllOptions, PoissonNllOptions, Reduction, SmoothL1Options, TripletMarginOptions, TripletMarginWithDistanceOptions,
+    self, CosineEmbeddingOptions, CrossEntropyOptions, CtcOptions, DistanceFunction, GaussianNllOptions,
+    HingeEmbeddingOptions, HuberOptions, KlDivOptions, KlDivReduction, LinearCrossEntropyOptions, MarginRankingOptions,
+    MultiMarginOptions, NllOptions, PoissonNllOptions, Reduction, SmoothL1Options, TripletMarginOptions,
+    TripletMarginWithDistanceOptions,
 };
 
 /// The backend `candle`: [`losses`], and gradients through candle's own `backward`.
@@ -67,6 +68,15 @@ fn evaluate(case: &Case, inputs: &Inputs) -> Result<Tensor> {
                 reduction: reduction(options.reduction),
             };
             losses::cross_entropy(tensor("input")?, tensor("target")?, inputs.get("weight"), options)
+        }
+        Loss::CtcLoss(options) => {
+            let (input_lengths, target_lengths) = (tensor("input_lengths")?, tensor("target_lengths")?);
+            let options = CtcOptions {
+                blank: options.blank,
+                reduction: reduction(options.reduction),
+                zero_infinity: options.zero_infinity,
+            };
+            losses::ctc_loss(tensor("log_probs")?, tensor("targets")?, input_lengths, target_lengths, options)
         }
         Loss::GaussianNllLoss(options) => {
             let options =

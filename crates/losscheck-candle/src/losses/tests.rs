@@ -362,3 +362,56 @@ fn inputs_and_targets_broadcast() -> Result<()> {
     assert_close("the gradient by the target", &elements(gradients.get(&target).unwrap()), &[-2., 2., 10.]);
     Ok(())
 }
+
+/// Value and gradient of one sample, with steps in rows.
+fn ctc<const T: usize, const C: usize>(
+    scores: &[[f64; C]; T],
+    target: &[i64],
+    options: CtcOptions,
+) -> Result<(Vec<f64>, Vec<f64>)> {
+    let lengths = [T as i64, target.len() as i64].map(|length| Tensor::new(length, &Device::Cpu));
+    let [input_length, target_length] = lengths;
+    let (input_length, target_length, target) = (input_length?, target_length?, indices(target)?);
+    over_classes(&rows(scores)?, |scores| ctc_loss(scores, &target, &input_length, &target_length, options))
+}
+
+#[test]
+fn ctc_sums_over_alignments() -> Result<()> {
+    let options = CtcOptions { reduction: NONE, ..Default::default() };
+    // 1 1, 1 0 and 0 1 of a fair coin; the first step is 1 in two of the three, and so is the second.
+    let half = 0.5f64.ln();
+    let (value, gradient) = ctc(&[[half; 2]; 2], &[1], options)?;
+    assert_close("the value", &value, &[-0.75f64.ln()]);
+    let (one, two) = (0.5 - 1. / 3., 0.5 - 2. / 3.);
+    assert_close("the gradient", &gradient, &[one, two, one, two]);
+    // A blank has to stand between.
+    let (value, _) = ctc(&[[half; 2]; 3], &[1, 1], options)?;
+    assert_close("the value", &value, &[-0.125f64.ln()]);
+    let (value, _) = ctc(&[[half; 2]; 3], &[], options)?;
+    assert_close("the value", &value, &[-0.125f64.ln()]);
+    let (mean, _) = ctc(&[[half; 2]; 3], &[1, 1], CtcOptions::default())?;
+    assert_close("the mean", &mean, &[-0.125f64.ln() / 2.]);
+    // A class that cannot be.
+    let (value, gradient) = ctc(&[[0., -INF, -INF], [half, half, -INF]], &[1], options)?;
+    assert_close("the value", &value, &[-half]);
+    assert_close("the gradient", &gradient, &[0., 0., 0., 0.5, -0.5, 0.]);
+    Ok(())
+}
+
+#[test]
+fn ctc_without_alignment() -> Result<()> {
+    let options = CtcOptions { reduction: NONE, ..Default::default() };
+    let scores = [[-1.; 3]; 2];
+    let (value, gradient) = ctc(&scores, &[1, 1], options)?;
+    assert_close("the value", &value, &[INF]);
+    assert_close("the gradient", &gradient, &[NAN; 6]);
+    let (value, gradient) = ctc(&scores, &[1, 1], CtcOptions { zero_infinity: true, ..options })?;
+    assert_close("the value", &value, &[0.]);
+    assert_close("the gradient", &gradient, &[0.; 6]);
+    for (target, message) in [([1, 3], "target 3 is out of bounds"), ([-1, 0], "target -1 is out of bounds")] {
+        assert_refuses(ctc(&scores, &target, options).and_then(|_| indices(&[])), message);
+    }
+    let blank = CtcOptions { blank: 3, ..options };
+    assert_refuses(ctc(&scores, &[1, 2], blank).and_then(|_| indices(&[])), "blank is 3");
+    Ok(())
+}

@@ -13,11 +13,7 @@ use crate::tensor::{DType, Data, Tensor};
 
 /// The target as class indices.
 pub(super) fn indices<R: Real>(inputs: &Arrays<R>) -> Result<ArrayViewD<'_, i64>, Error> {
-    inputs.indices("target").ok_or_else(|| Error::Shape {
-        name: "target",
-        shape: inputs.float("target").map_or_else(Vec::new, |target| target.shape().to_vec()),
-        expected: "class indices, not floating-point numbers".to_owned(),
-    })
+    inputs.required_indices("target")
 }
 
 /// What a mean divides by: the sum of the weights of the rows' classes, with what its own rounding multiplies errors by.

@@ -5,6 +5,7 @@ pub mod binary_cross_entropy;
 pub mod binary_cross_entropy_with_logits;
 pub mod cosine_embedding_loss;
 pub mod cross_entropy;
+pub mod ctc_loss;
 pub mod gaussian_nll_loss;
 pub mod hinge_embedding_loss;
 pub mod huber_loss;

@@ -1,0 +1,303 @@
+mod trellis;
+
+use std::ops::Range;
+
+use ndarray::{ArrayViewD, ArrayViewMutD, CowArray, IxDyn};
+
+use self::trellis::{Trellis, Workspace, is_finite};
+use crate::loss::check_buffers;
+use crate::{Backward, Error, Loss, Real, Reduction, Shapes, Sum};
+
+/// Connectionist temporal classification: how unlikely log-probabilities x make a sequence of labels. The likelihood is a
+/// sum over the alignments a, one class for each step, that leave the labels if first repeats are merged and then blanks
+/// removed:
+///
+/// ```text
+/// -ln sum over a of e^(sum over t of x_t,a_t)
+/// ```
+///
+/// The log-probabilities have shape (T, N, C) or, without a batch, (T, C), and none of these may be 0. The targets have
+/// shape (N, S), of whose rows the first `target_length` labels count, or (sum of the target lengths), one after the
+/// other; (S) without a batch. The lengths are N integers each: the steps that count, at most T, and the number of labels.
+/// Log-probabilities are differentiable. The mean divides each loss by the number of labels, at least 1, and takes the
+/// mean of these.
+///
+/// Where the steps are too few for any alignment, or all alignments have probability 0, the loss is infinite and its
+/// gradient NaN; with `zero_infinity` both are 0. Steps beyond the length have gradient 0. A step's log-probability that no
+/// alignment uses has no influence on the loss, whatever it is.
+///
+/// PyTorch's gradient is that by the logits z of x = log_softmax(z), e^x less the share of the alignments in the class,
+/// which it passes on through log_softmax unchanged; [`CTCGradient`] has a choice. Where that share is more than half, the
+/// difference is taken of the complements, lest it cancel.
+///
+/// What is refused: shapes and lengths that do not fit, a `blank` that is no class, and a label that is none, which PyTorch
+/// does not check (<https://github.com/pytorch/pytorch/issues/193794>). A label may be the blank.
+///
+/// Beside its results a call allocates about (T + 4) (2 S + 3) numbers for the largest of its samples, or 2 (2 S + 3)
+/// without the gradient, and copies of log-probabilities and of a buffer for their gradient that do not lie in order.
+///
+/// Sources: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.CTCLoss.html>; A. Graves, S. Fernández, F. Gomez and
+/// J. Schmidhuber, "Connectionist Temporal Classification: Labelling Unsegmented Sequence Data with Recurrent Neural
+/// Networks", 2006.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CTCLoss {
+    /// The class of the blank.
+    pub blank: i64,
+    /// How the samples' losses are put together.
+    pub reduction: Reduction,
+    /// Whether infinite losses count as 0.
+    pub zero_infinity: bool,
+    /// Which gradient is meant.
+    pub gradient: CTCGradient,
+}
+
+/// Which gradient [`CTCLoss`] gives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum CTCGradient {
+    /// PyTorch's: the gradient by the logits, provided that log-softmax made the log-probabilities of them. The backward
+    /// pass of log-softmax leaves it as it is.
+    #[default]
+    ByLogits,
+    /// The derivative by the log-probabilities.
+    ByLogProbs,
+}
+
+/// Log-probabilities, targets, the lengths of the inputs and those of the targets.
+pub type LogProbsAndLabels<'a, R> = (ArrayViewD<'a, R>, ArrayViewD<'a, i64>, ArrayViewD<'a, i64>, ArrayViewD<'a, i64>);
+
+/// The inputs of one call, checked.
+struct Batch<'a, R> {
+    log_probs: CowArray<'a, R, IxDyn>,
+    steps: usize,
+    classes: usize,
+    input_lengths: Vec<usize>,
+    /// One target after the other.
+    labels: Vec<usize>,
+    /// Those of each sample.
+    targets: Vec<Range<usize>>,
+}
+
+impl<R: Real> Batch<'_, R> {
+    /// Where in a tensor of shape (T, N, C) a step of a sample stands.
+    #[inline(always)]
+    fn place(&self, sample: usize, step: usize) -> Range<usize> {
+        let start = (step * self.targets.len() + sample) * self.classes;
+        start..start + self.classes
+    }
+
+    #[inline(always)]
+    fn scores(&self, sample: usize, step: usize) -> &[R] {
+        // In order, for that is how `CTCLoss::batch` holds them.
+        &self.log_probs.as_slice().unwrap_or_default()[self.place(sample, step)]
+    }
+}
+
+/// What the gradient starts from and where it goes, in the order of the log-probabilities.
+struct Gradient<'a, R> {
+    cotangents: Vec<R>,
+    log_probs: &'a mut [R],
+}
+
+impl CTCLoss {
+    /// The number of steps, samples and classes; with the blank, one of these.
+    fn dims<R: Real>(&self, log_probs: &ArrayViewD<'_, R>) -> Result<([usize; 3], usize), Error> {
+        let dims = match *log_probs.shape() {
+            [steps, classes] => [steps, 1, classes],
+            [steps, samples, classes] => [steps, samples, classes],
+            _ => [0; 3],
+        };
+        if dims.contains(&0) {
+            let expected = "(T, N, C) or (T, C), none of these 0".to_owned();
+            return Err(Error::Shape { name: "log_probs", shape: log_probs.shape().to_vec(), expected });
+        }
+        let blank = usize::try_from(self.blank).ok().filter(|&blank| blank < dims[2]);
+        let error = Error::Option { name: "blank", value: self.blank as f64, expected: "the index of a class" };
+        Ok((dims, blank.ok_or(error)?))
+    }
+
+    fn batch<'a, R: Real>(
+        &self,
+        (log_probs, targets, input_lengths, target_lengths): &'a LogProbsAndLabels<'_, R>,
+    ) -> Result<Batch<'a, R>, Error> {
+        let ([steps, samples, classes], _) = self.dims(log_probs)?;
+        let error = |expected| Error::Shape { name: "targets", shape: targets.shape().to_vec(), expected };
+        // The columns, where each sample has a row; else all labels.
+        let (is_padded, width) = match *targets.shape() {
+            [labels] => (false, labels),
+            [rows, columns] if rows == samples => (true, columns),
+            _ => return Err(error(format!("({samples}, S), or the sum of the target lengths"))),
+        };
+        let input_lengths = lengths("input_lengths", input_lengths, samples, steps)?;
+        let target_lengths = lengths("target_lengths", target_lengths, samples, width)?;
+        let total = target_lengths.iter().fold(0_usize, |total, &length| total.saturating_add(length));
+        if !is_padded && total != width {
+            return Err(error(format!("({total}), the sum of the target lengths, or ({samples}, S)")));
+        }
+
+        let mut labels = Vec::with_capacity(total);
+        let mut all = targets.iter();
+        let targets = target_lengths.into_iter().map(|length| {
+            let start = labels.len();
+            for &label in all.by_ref().take(length) {
+                labels.push(in_range("targets", label, labels.len(), classes - 1)?);
+            }
+            if is_padded {
+                all.by_ref().take(width - length).for_each(drop);
+            }
+            Ok(start..labels.len())
+        });
+        let targets = targets.collect::<Result<_, Error>>()?;
+        Ok(Batch { log_probs: log_probs.as_standard_layout(), steps, classes, input_lengths, labels, targets })
+    }
+
+    #[inline(always)]
+    fn run<R: Real>(
+        &self,
+        batch: &Batch<'_, R>,
+        blank: usize,
+        mut value: ArrayViewMutD<'_, R>,
+        mut gradient: Option<Gradient<'_, R>>,
+    ) {
+        let is_mean = self.reduction == Reduction::Mean;
+        let is_reduced = self.reduction != Reduction::None;
+        let impossible = R::from_f64(f64::NEG_INFINITY);
+        let count = R::from_f64(if is_mean { batch.targets.len() as f64 } else { 1.0 });
+        let (mut workspace, mut sum) = (Workspace::new(), R::Sum::ZERO);
+        let mut losses = value.iter_mut();
+        for (sample, target) in batch.targets.iter().enumerate() {
+            let (labels, steps) = (&batch.labels[target.clone()], batch.input_lengths[sample]);
+            let length = R::from_f64(if is_mean { labels.len().max(1) as f64 } else { 1.0 });
+            let scores = |step| batch.scores(sample, step);
+            let trellis = Trellis::new(labels, blank, steps);
+            let likelihood = match &trellis {
+                Some(trellis) => trellis.forward(scores, gradient.is_some(), &mut workspace),
+                None => impossible,
+            };
+            let is_zeroed = self.zero_infinity && likelihood == impossible;
+            let loss = if is_zeroed { R::ZERO } else { -likelihood / length };
+            if is_reduced {
+                sum = sum.plus(loss);
+            } else if let Some(to) = losses.next() {
+                *to = loss;
+            }
+
+            let Some(Gradient { cotangents, log_probs }) = &mut gradient else { continue };
+            let cotangent = cotangents.get(if is_reduced { 0 } else { sample }).copied().unwrap_or(R::ONE);
+            let cotangent = cotangent / (count * length);
+            match &trellis {
+                Some(trellis) if is_finite(likelihood) => trellis.backward(
+                    scores,
+                    &mut workspace,
+                    #[inline(always)]
+                    |step, weights| {
+                        let row = &mut log_probs[batch.place(sample, step)];
+                        self.write_step(cotangent, scores(step), trellis.classes(), weights, row);
+                    },
+                ),
+                _ => {
+                    let slope = R::from_f64(if is_zeroed { 0.0 } else { f64::NAN });
+                    (0..steps).for_each(|step| log_probs[batch.place(sample, step)].fill(slope));
+                }
+            }
+            (steps..batch.steps).for_each(|step| log_probs[batch.place(sample, step)].fill(R::ZERO));
+        }
+        if is_reduced {
+            value.fill(sum.over(R::Sum::ZERO.plus(count)));
+        }
+    }
+
+    /// The gradient of one step, given the weight of the alignments in each of the `classes`.
+    #[inline(always)]
+    fn write_step<R: Real>(
+        &self,
+        cotangent: R,
+        scores: &[R],
+        classes: &[usize],
+        weights: &[R::Sum],
+        gradient: &mut [R],
+    ) {
+        match self.gradient {
+            CTCGradient::ByLogProbs => gradient.fill(R::ZERO),
+            CTCGradient::ByLogits => {
+                for (gradient, &score) in gradient.iter_mut().zip(scores) {
+                    *gradient = cotangent * score.exp();
+                }
+            }
+        }
+        let half = R::from_f64(0.5);
+        let all = merged(weights, &[]);
+        for (at, (&class, weight)) in classes.iter().zip(weights).enumerate() {
+            let share = weight.over(all);
+            let slope = match self.gradient {
+                CTCGradient::ByLogProbs => -share,
+                CTCGradient::ByLogits if share > half => {
+                    merged(&weights[..at], &weights[at + 1..]).over(all) + scores[class].exp_m1()
+                }
+                CTCGradient::ByLogits => scores[class].exp() - share,
+            };
+            gradient[class] = cotangent * slope;
+        }
+    }
+}
+
+#[inline(always)]
+fn merged<R, S: Sum<R>>(some: &[S], others: &[S]) -> S {
+    some.iter().chain(others).fold(S::ZERO, |sum, &weight| sum.merge(weight))
+}
+
+/// One length for each sample.
+fn lengths(
+    name: &'static str,
+    lengths: &ArrayViewD<'_, i64>,
+    samples: usize,
+    longest: usize,
+) -> Result<Vec<usize>, Error> {
+    if lengths.len() != samples {
+        let expected = format!("({samples}), one length for each sample");
+        return Err(Error::Shape { name, shape: lengths.shape().to_vec(), expected });
+    }
+    lengths.iter().enumerate().map(|(sample, &length)| in_range(name, length, sample, longest)).collect()
+}
+
+fn in_range(name: &'static str, value: i64, place: usize, largest: usize) -> Result<usize, Error> {
+    let in_range = usize::try_from(value).ok().filter(|&value| value <= largest);
+    in_range.ok_or(Error::Integer { name, value, place, largest })
+}
+
+impl<'a, R: Real> Loss<R, LogProbsAndLabels<'a, R>, 1> for CTCLoss {
+    fn shapes(&self, (log_probs, ..): &LogProbsAndLabels<'a, R>) -> Result<Shapes<1>, Error> {
+        let ([_, samples, _], _) = self.dims(log_probs)?;
+        let is_scalar = self.reduction != Reduction::None || log_probs.ndim() == 2;
+        let value = if is_scalar { Vec::new() } else { vec![samples] };
+        Ok(Shapes { value, gradients: [log_probs.shape().to_vec()] })
+    }
+
+    fn evaluate_into(
+        &self,
+        inputs: LogProbsAndLabels<'a, R>,
+        value: ArrayViewMutD<'_, R>,
+        backward: Option<Backward<'_, R, 1>>,
+    ) -> Result<(), Error> {
+        check_buffers(&self.shapes(&inputs)?, &value, &backward)?;
+        let (batch, (_, blank)) = (self.batch(&inputs)?, self.dims(&inputs.0)?);
+        let (cotangent, mut buffer) = backward.map_or((None, None), |backward| {
+            let [buffer] = backward.gradients;
+            (backward.cotangent, buffer)
+        });
+        let cotangents = cotangent.iter().flatten().copied().collect();
+        let in_order = buffer.as_mut().map(|buffer| buffer.as_slice_mut());
+        let mut copy = match &in_order {
+            Some(None) => vec![R::ZERO; inputs.0.len()],
+            _ => Vec::new(),
+        };
+        let gradient = in_order.map(|slice| Gradient { cotangents, log_probs: slice.unwrap_or(&mut copy) });
+        R::vectorize(
+            #[inline(always)]
+            || self.run(&batch, blank, value, gradient),
+        );
+        for (to, &from) in buffer.iter_mut().flatten().zip(&copy) {
+            *to = from;
+        }
+        Ok(())
+    }
+}
