@@ -137,5 +137,5 @@ fn truth_of_whole(case: &Case, slice: &Truth) -> Result<Truth, Error> {
     let factor = total(&slice.magnitudes.value) / total(&slice.exact.value);
     let value = case.loss.evaluate::<f64>(&Arrays::new(case), Wanted::Value)?.value;
     let scaled = |factor: f64| Evaluation { value: value.mapv(|x| Wide::from_f64(x * factor)), gradients: Vec::new() };
-    Ok(Truth { exact: scaled(1.0), magnitudes: scaled(factor), overflows: slice.overflows })
+    Ok(Truth { exact: scaled(1.0), magnitudes: scaled(factor), overflows: slice.overflows, contenders: None })
 }

@@ -7,7 +7,9 @@ use fastrand::Rng;
 use losscheck::case::{Case, Tensors};
 use losscheck::generate;
 use losscheck::loss::{Loss, LossKind};
+use losscheck::losses::adaptive_log_softmax_with_loss;
 use losscheck::tensor::{DType, Data, Tensor};
+use losscheck_reference::{AdaptiveLogSoftmaxWithLoss, AdaptiveParameters};
 
 /// Every input is drawn from a generator that starts here.
 const SEED: u64 = 2013;
@@ -45,6 +47,7 @@ pub fn all() -> impl Iterator<Item = Workload> {
 fn plan(loss: LossKind, size: Size) -> Plan {
     let (logits, probabilities) = (Draw::Float(-4.0..4.0), Draw::Float(0.01..0.99));
     match loss {
+        LossKind::AdaptiveLogSoftmaxWithLoss => adaptive(size),
         LossKind::BinaryCrossEntropy => {
             pair(Loss::BinaryCrossEntropy(Default::default()), size, probabilities.clone(), probabilities)
         }
@@ -140,6 +143,26 @@ fn triplets(loss: Loss, size: Size) -> Plan {
     let tensor = |name| (name, shape.clone(), Draw::Float(-1.0..1.0));
     Plan { loss, tensors: ["anchor", "positive", "negative"].map(tensor).to_vec() }
 }
+
+/// A head, and two tails with the rarer classes.
+fn adaptive(size: Size) -> Plan {
+    let [rows, in_features, n_classes] = linear(size);
+    let cutoffs = vec![n_classes / 5, n_classes / 2];
+    let loss = AdaptiveLogSoftmaxWithLoss::new(in_features, n_classes, cutoffs.clone());
+    let AdaptiveParameters { head_weight, tail, .. } = loss.parameter_shapes().expect("options in range");
+    let weights = TAIL_WEIGHTS.into_iter().zip(tail.into_iter().flat_map(|tail| [tail.projection, tail.output]));
+    let weights = [("head.weight", head_weight)].into_iter().chain(weights);
+    let weights = weights.map(|(name, shape)| (name, shape, Draw::Float(-0.5..0.5)));
+    let input = ("input", vec![rows, in_features], Draw::Float(-1.0..1.0));
+    let target = ("target", vec![rows], Draw::Integer(0..n_classes as i64));
+    let options = adaptive_log_softmax_with_loss::Options { in_features, n_classes, cutoffs, ..Default::default() };
+    Plan {
+        loss: Loss::AdaptiveLogSoftmaxWithLoss(options),
+        tensors: [input].into_iter().chain(weights).chain([target]).collect(),
+    }
+}
+
+const TAIL_WEIGHTS: [&str; 4] = ["tail.0.0.weight", "tail.0.1.weight", "tail.1.0.weight", "tail.1.1.weight"];
 
 struct Plan {
     /// With PyTorch's defaults unless there is a reason.

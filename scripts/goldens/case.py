@@ -3,7 +3,7 @@
 import math
 import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +16,7 @@ FLOATS = ("f32", "f64", "f16", "bf16")
 SINGLE_AND_DOUBLE = ("f32", "f64")
 REDUCTIONS = ("none", "mean", "sum")
 
-Options = Mapping[str, float | int | str]
+Options = Mapping[str, float | int | str | Sequence[int]]
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,14 @@ class Case:
 @dataclass(frozen=True)
 class Loss:
     """A loss, the inputs that it differentiates, its cases, and the function that it is in PyTorch: where none is given,
-    that of torch.nn.functional by its name."""
+    that of torch.nn.functional by its name. A loss that `leaves_unused` does not look at every input in every case, and
+    those have gradient 0."""
 
     name: str
     differentiable: tuple[str, ...]
     cases: Callable[[], Iterable[Case]]
     function: Callable[..., torch.Tensor] | None = None
+    leaves_unused: bool = False
 
     def __post_init__(self) -> None:
         if self.function is None:
@@ -121,17 +123,22 @@ def _call(
             warnings.filterwarnings("ignore", message="Using a target size")
             # The mean of kl_div is not the divergence, and it says so.
             warnings.filterwarnings("ignore", message="reduction: 'mean' divides")
+            # An adaptive softmax may project to nothing.
+            warnings.filterwarnings("ignore", message="Initializing zero-element tensors")
             value = loss.function(**tensors, **case.options)
-    except (RuntimeError, ValueError, IndexError) as error:
+    except (RuntimeError, ValueError, IndexError, ZeroDivisionError) as error:
         return Rejection(type(error).__name__, str(error).split("\nException raised from", 1)[0])
 
+    if not value.is_floating_point():
+        return Answer(value, None, {})  # indices
     shape = tuple(value.shape)
     cotangent = Draw(case.id).cotangent(NAMES[value.dtype], shape) if math.prod(shape) else None
     if any(isinstance(tensor, Seeded) for tensor in case.inputs.values()):
         return Answer(value, cotangent, {})  # as large as its inputs: the oracle alone judges the gradients
     start = cotangent.torch() if cotangent else torch.ones_like(value)
     try:
-        gradients = torch.autograd.grad(value, list(leaves.values()), start)
+        zeros = loss.leaves_unused
+        gradients = torch.autograd.grad(value, list(leaves.values()), start, materialize_grads=zeros)
     except RuntimeError:
         if "backward_fails" not in case.flags:
             raise

@@ -30,6 +30,15 @@ FLAGS = {
         "a batch that PyTorch works on in chunks",
         "chunks have a kernel of their own, and change no result",
     ),
+    "unbatched": Flag("one sample without a batch", "PyTorch makes a batch of it, and undoes that for the output"),
+    "unused_tail": Flag(
+        "a tail that no target falls into",
+        "it is not looked at, whatever it holds; its gradient is 0, or none at all",
+    ),
+    "div_value": Flag(
+        "projections of other widths than the default's",
+        "the width of each is a power of div_value, rounded down; below 1 it grows",
+    ),
     "ignore_index_out_of_range": Flag("an ignore_index far from any class", "rows with that target are ignored as any"),
     "ignore_index_in_range": Flag(
         "ignore_index names one of the classes",
@@ -309,6 +318,10 @@ FLAGS = {
         (20406,),
     ),
     "inactive": Flag("a negative so far away that the loss is 0", "no gradient may flow"),
+    "unlikely_classes": Flag(
+        "a tail that is the likeliest cluster, and has none of the likeliest classes",
+        "the largest score of the head says only whether to look into the tails",
+    ),
     # Degenerate shapes and sums.
     "scalar": Flag("0-d tensors", "no dimension to reduce over"),
     "empty": Flag("no elements", "the mean is NaN and the sum 0", (51906,)),
@@ -318,6 +331,13 @@ FLAGS = {
     ),
     "empty_batch": Flag("a batch of no rows", "the mean is NaN and the sum 0"),
     "empty_positions": Flag("a batch of rows without positions", "the mean is NaN and the sum 0"),
+    "no_projection": Flag("a tail whose projection has no outputs", "all of its classes are equally likely"),
+    "one_feature": Flag("samples of one number", "the narrowest layer"),
+    "outermost_cutoffs": Flag(
+        "a shortlist of one class, and a tail of one",
+        "cutoffs of 1 and n_classes - 1 are the outermost, and were once refused",
+        (16658,),
+    ),
     "zero_classes": Flag("no classes at all", "PyTorch accepts it where no index is needed"),
     "no_features": Flag("a layer without inputs", "its scores are the bias alone"),
     "one_class": Flag("a single class", "its probability is 1: the loss is 0"),
@@ -358,6 +378,10 @@ FLAGS = {
     "flattened_weight": Flag(
         "a weight of two dimensions with as many elements as there are classes",
         "the 2-d kernel counts the elements alone; with no or one position PyTorch rejects it",
+    ),
+    "stray_dimension": Flag(
+        "a batch of one dimension too many that PyTorch makes something of",
+        "it takes the largest along another dimension than that of the classes, and its other results are errors",
     ),
     "vector_target": Flag(
         "one unbatched row, its target in a vector of one element",
@@ -424,6 +448,16 @@ FLAGS = {
     "outside_unit_interval": Flag("a probability or target below 0, above 1 or NaN", "the logarithm's domain"),
     "negative_variance": Flag("a variance below 0", "the logarithm's domain"),
     "invalid_option": Flag("an option outside its range", "a silent NaN"),
+    "invalid_cutoffs": Flag(
+        "cutoffs that are none, not increasing or out of range",
+        "classes without a cluster, or clusters without a class",
+        (16658, 106698),
+    ),
+    "invalid_div_value": Flag("a div_value that is not positive", "a division by 0", (114334,)),
+    "parameter_mismatch": Flag(
+        "parameters that are not those of the options",
+        "a layer too wide computes another distribution, silently",
+    ),
     "wrong_dtype": Flag("a target of a dtype that the loss does not take", "a silent conversion"),
     # The tutorial.
     "tutorial": Flag(

@@ -5,6 +5,7 @@ use std::hint::black_box;
 use candle_core::{Error, Result, Tensor};
 use losscheck::backend::{Outcome, Pass};
 use losscheck::case::{Answer, Case, Tensors};
+use losscheck::loss::Loss;
 
 use self::inputs::Inputs;
 
@@ -40,6 +41,10 @@ impl Adapter {
         let names: Vec<_> = case.differentiable().collect();
         let inputs = Inputs::new(case, &names, self.to_candle)?;
         let value = (self.evaluate)(case, &inputs)?;
+        if !value.dtype().is_float() {
+            // Indices.
+            return Ok(Answer { value: convert::from_candle(&value, case)?, gradients: Tensors::new() });
+        }
         let cotangent = case.cotangent.as_ref().map(self.to_candle).transpose()?;
         let found = root(value.clone(), cotangent.as_ref())?.backward()?;
 
@@ -47,8 +52,10 @@ impl Adapter {
         for name in names {
             let leaf = inputs.require(name)?;
             // candle's operations on tensors without elements return their first operand, so that the others are not in
-            // the graph; nothing can depend on them. Any other gradient that is missing stays missing.
-            let nothing = || case.inputs.values().any(|tensor| tensor.is_empty());
+            // the graph; nothing can depend on them. Nor can anything on a tail that no target falls into. Any other
+            // gradient that is missing stays missing.
+            let unused = matches!(case.loss, Loss::AdaptiveLogSoftmaxWithLoss(_)) && name.starts_with("tail.");
+            let nothing = || unused || case.inputs.values().any(|tensor| tensor.is_empty());
             let gradient = match found.get(leaf) {
                 Some(gradient) => convert::from_candle(gradient, case)?,
                 None if nothing() => convert::from_candle(&leaf.zeros_like()?, case)?,

@@ -60,6 +60,14 @@ pub enum Error {
         /// What was expected.
         expected: &'static str,
     },
+    /// Classes are not cut into clusters.
+    #[error("`cutoffs` is {cutoffs:?}, expected one or more increasing numbers from 1 to {}", n_classes.saturating_sub(1))]
+    Cutoffs {
+        /// The option.
+        cutoffs: Vec<usize>,
+        /// The number of classes.
+        n_classes: usize,
+    },
     /// A name is not a reduction.
     #[error("unknown reduction `{0}`, expected one of {names}", names = Reduction::ALL.map(Reduction::name).join(", "))]
     Reduction(String),

@@ -61,3 +61,12 @@ pub(crate) fn max<R: Real>(row: &[R]) -> (R, usize) {
         None => (maximum, 0),
     }
 }
+
+/// Where the largest element first stands; NaN counts as larger than any other.
+#[inline(always)]
+pub(crate) fn argmax<R: Real>(row: &[R]) -> usize {
+    match max(row) {
+        (maximum, _) if maximum.is_nan() => row.iter().position(|x| x.is_nan()).unwrap_or(0),
+        (_, first) => first,
+    }
+}

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayViewD, ArrayViewMut1, ArrayViewMutD, Axis, CowArray, IxDyn};
+use ndarray::{ArrayD, ArrayViewD, ArrayViewMut1, ArrayViewMutD, Axis, CowArray, IxDyn};
 
+use crate::loss::zeros;
 use crate::{Real, Sum, fold};
 
 /// A linear layer, score q = sum_k weight_qk input_k + bias_q, and its inputs.
@@ -128,5 +129,88 @@ fn add_combination<'a, R: Real>(terms: impl Iterator<Item = (R, &'a [R])> + Clon
         for (to, sum) in to.iter_mut().skip(start).zip(&sums) {
             *to = sum.plus(*to).total();
         }
+    }
+}
+
+/// Linear layers, each of them of the scores of the one before.
+pub(crate) struct Stack<'a, R> {
+    weights: Vec<CowArray<'a, R, IxDyn>>,
+    biases: Vec<Option<CowArray<'a, R, IxDyn>>>,
+}
+
+/// What goes into each layer of a [`Stack`], and the scores that come out of the last; all lie in order.
+pub(crate) struct Activations<R> {
+    pub(crate) inputs: Vec<ArrayD<R>>,
+    pub(crate) scores: ArrayD<R>,
+}
+
+/// Where the gradients of a layer's parameters are added.
+pub(crate) struct LayerGradients<'a, R> {
+    pub(crate) weight: ArrayViewMutD<'a, R>,
+    pub(crate) bias: Option<ArrayViewMutD<'a, R>>,
+}
+
+impl<'a, R: Real> Stack<'a, R> {
+    /// The weights have shape (Q, K), the biases (Q).
+    pub(crate) fn new<const N: usize>(layers: [(&'a ArrayViewD<'_, R>, Option<&'a ArrayViewD<'_, R>>); N]) -> Self {
+        Self {
+            weights: layers.iter().map(|(weight, _)| weight.as_standard_layout()).collect(),
+            biases: layers.iter().map(|(_, bias)| bias.map(|bias| bias.as_standard_layout())).collect(),
+        }
+    }
+
+    /// Runs a batch (N, K) through the layers.
+    pub(crate) fn activations(&self, input: ArrayD<R>) -> Activations<R> {
+        let mut activations = Activations { inputs: Vec::new(), scores: input };
+        for (weight, bias) in self.weights.iter().zip(&self.biases) {
+            let input = activations.scores;
+            let samples = input.shape()[0];
+            let mut scores = zeros(&[samples, weight.shape()[0]]);
+            let (view, weight, bias) = (input.view(), weight.view(), bias.as_ref().map(|bias| bias.view()));
+            let layer = Layer::new(&view, &weight, bias.as_ref());
+            R::vectorize(
+                #[inline(always)]
+                || layer.scores(0..samples, scores.as_slice_mut().unwrap_or_default()),
+            );
+            drop(layer);
+            activations.inputs.push(input);
+            activations.scores = scores;
+        }
+        activations
+    }
+
+    /// Takes the gradients by the scores back through the layers; gives those by what went into the first.
+    pub(crate) fn pull_back(
+        &self,
+        activations: &Activations<R>,
+        by_scores: ArrayD<R>,
+        mut gradients: Option<&mut [LayerGradients<'_, R>]>,
+    ) -> ArrayD<R> {
+        let mut by_scores = by_scores;
+        for (at, (weight, input)) in self.weights.iter().zip(&activations.inputs).enumerate().rev() {
+            let (input, weight) = (input.view(), weight.view());
+            let layer = Layer::new(&input, &weight, None);
+            let mut by_input = zeros(input.shape());
+            let pullback = Pullback {
+                layer: &layer,
+                samples: 0..input.shape()[0],
+                by_scores: by_scores.as_slice().unwrap_or_default(),
+                counts: |_, _| true,
+            };
+            let gradients = gradients.as_mut().map(|gradients| &mut gradients[at]);
+            R::vectorize(
+                #[inline(always)]
+                || {
+                    pullback.write_input(&mut by_input.view_mut());
+                    let Some(LayerGradients { weight, bias }) = gradients else { return };
+                    pullback.add_to_weight(weight);
+                    if let Some(bias) = bias {
+                        pullback.add_to_bias(bias);
+                    }
+                },
+            );
+            by_scores = by_input;
+        }
+        by_scores
     }
 }

@@ -153,6 +153,6 @@ pub(crate) fn check_shape(name: &'static str, shape: &[usize], expected: &[usize
     }
 }
 
-fn zeros<R: Real>(shape: &[usize]) -> ArrayD<R> {
+pub(crate) fn zeros<R: Real>(shape: &[usize]) -> ArrayD<R> {
     ArrayD::from_elem(IxDyn(shape), R::ZERO)
 }

@@ -171,7 +171,11 @@ impl<R: Real> Targets<R> for LabelLists<'_> {
     }
 }
 
-fn check_indices(indices: &ArrayViewD<'_, i64>, classes: usize, exception: Option<i64>) -> Result<(), Error> {
+pub(crate) fn check_indices(
+    indices: &ArrayViewD<'_, i64>,
+    classes: usize,
+    exception: Option<i64>,
+) -> Result<(), Error> {
     let wrong = |index: i64| exception != Some(index) && usize::try_from(index).map_or(true, |class| class >= classes);
     match indices.iter().enumerate().find(|&(_, &index)| wrong(index)) {
         Some((position, &index)) => {

@@ -33,7 +33,7 @@ mod losses;
 use std::hint::black_box;
 
 use losscheck::backend::{Backend, Coverage, Outcome, Pass};
-use losscheck::case::{Answer, Case};
+use losscheck::case::{Answer, Case, Tensors};
 use losscheck::loss::{Loss, LossKind};
 use losscheck::losses::ctc_loss;
 use losscheck_reference::Reduction;
@@ -58,7 +58,8 @@ impl Backend for Tch {
     fn coverage(&self, loss: LossKind) -> Coverage {
         match loss {
             // PyTorch has them in Python alone.
-            LossKind::GaussianNllLoss
+            LossKind::AdaptiveLogSoftmaxWithLoss
+            | LossKind::GaussianNllLoss
             | LossKind::LinearCrossEntropy
             | LossKind::MultilabelSoftMarginLoss
             | LossKind::TripletMarginWithDistanceLoss => Coverage::Composed,
@@ -154,6 +155,10 @@ fn answer(case: &Case) -> Result<Answer> {
     let names: Vec<_> = case.differentiable().collect();
     let inputs = Inputs::new(case, &names)?;
     let value = losses::call(&case.loss, &inputs)?;
+    if !value.f_is_floating_point()? {
+        // Indices.
+        return Ok(Answer { value: convert::from_torch(&value)?, gradients: Tensors::new() });
+    }
     let leaves = names.iter().map(|name| inputs.require(name)).collect::<Result<Vec<_>>>()?;
     let gradients = gradients(&value, cotangent(case)?.as_ref(), &leaves)?;
     let named = names.iter().zip(&gradients).map(|(&name, gradient)| Ok((name.into(), convert::from_torch(gradient)?)));

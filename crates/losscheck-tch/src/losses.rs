@@ -2,6 +2,7 @@
 //!
 //! The operator is the loss; what stands around it here is what PyTorch's Python layer adds to it, marked "Python".
 
+mod adaptive_log_softmax_with_loss;
 mod gaussian_nll_loss;
 mod linear_cross_entropy;
 mod multi_margin_loss;
@@ -13,6 +14,7 @@ use losscheck::losses::triplet_margin_loss::Options;
 use losscheck_reference::KLDivReduction;
 use tch::Tensor;
 
+use self::adaptive_log_softmax_with_loss::adaptive_log_softmax_with_loss;
 use self::gaussian_nll_loss::gaussian_nll_loss;
 use self::linear_cross_entropy::linear_cross_entropy;
 use self::multi_margin_loss::multi_margin_loss;
@@ -27,6 +29,7 @@ pub(crate) fn call(loss: &Loss, inputs: &Inputs) -> Result<Tensor> {
     let (weight, pos_weight) = (inputs.get("weight"), inputs.get("pos_weight"));
 
     Ok(match loss {
+        Loss::AdaptiveLogSoftmaxWithLoss(options) => adaptive_log_softmax_with_loss(inputs, options)?,
         Loss::BinaryCrossEntropy(options) => {
             let (input, target) = (tensor("input")?, tensor("target")?);
             // Python.

@@ -249,3 +249,34 @@ fn ctc_never_sees_a_label_out_of_range() {
         case
     });
 }
+
+#[test]
+fn adaptive_softmax_leaves_tails_alone_and_predicts_integers() {
+    let options =
+        |result| json!({"in_features": 1, "n_classes": 4, "cutoffs": [1, 2], "div_value": 1.0, "result": result});
+    let ln2 = std::f64::consts::LN_2;
+    let parameters = [
+        ("input", f64(&[1, 1], &[1.0])),
+        ("head.weight", f64(&[3, 1], &[0.0, 0.0, ln2])),
+        ("tail.0.0.weight", f64(&[1, 1], &[f64::NAN])),
+        ("tail.0.1.weight", f64(&[1, 1], &[1.0])),
+        ("tail.1.0.weight", f64(&[1, 1], &[1.0])),
+        ("tail.1.1.weight", f64(&[2, 1], &[0.0, 0.0])),
+    ];
+    let with_target = |class| [&parameters[..], &[("target", i64(&[1], &[class]))]].concat();
+    let gradients = [
+        ("input", f64(&[1, 1], &[-0.5 * ln2])),
+        ("head.weight", f64(&[3, 1], &[0.25, 0.25, -0.5])),
+        ("tail.0.0.weight", f64(&[1, 1], &[0.0])),
+        ("tail.0.1.weight", f64(&[1, 1], &[0.0])),
+        ("tail.1.0.weight", f64(&[1, 1], &[0.0])),
+        ("tail.1.1.weight", f64(&[2, 1], &[0.5, -0.5])),
+    ];
+    let name = "adaptive_log_softmax_with_loss";
+    assert_answers(&case(name, options("loss"), &with_target(3)), &f64(&[], &[2.0 * ln2]), &gradients);
+    assert_answers(&case(name, options("predict"), &parameters), &i64(&[1], &[1]), &[]);
+    assert_rejects(
+        "Target values should be in [0, 3], but others were found.",
+        &case(name, options("loss"), &with_target(4)),
+    );
+}

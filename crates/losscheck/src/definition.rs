@@ -8,7 +8,7 @@ use proptest::strategy::BoxedStrategy;
 
 use crate::case::Case;
 use crate::tensor::DType;
-use crate::ulp::ulp;
+use crate::ulp::{largest, ulp};
 
 /// A loss as the suite sees it; the options implement it.
 pub trait Definition: Sized {
@@ -36,6 +36,18 @@ pub trait Definition: Sized {
     /// The same with the losses of the elements or rows left as they are.
     #[must_use]
     fn unreduced(&self) -> Self;
+
+    /// What the loss answers with where that is indices, each that of the largest of several numbers; then
+    /// [`Definition::evaluate`] gives the same as a value without gradients.
+    fn indices<R: Real>(&self, _inputs: &Arrays<R>) -> Option<Result<ArrayD<i64>, Error>> {
+        None
+    }
+
+    /// Where the loss answers with indices, the same with the numbers that these are chosen from: for each index a row.
+    #[must_use]
+    fn contenders(&self) -> Option<Self> {
+        None
+    }
 
     /// Random cases, edge values included.
     fn cases(dtype: DType) -> BoxedStrategy<Case>;
@@ -161,6 +173,11 @@ impl<R: Real> Arrays<R> {
     /// multiplied by magnifies the loss.
     pub fn smallest_normal(&self) -> f64 {
         self.dtype.format().smallest_normal()
+    }
+
+    /// The largest finite number of the dtype.
+    pub fn largest(&self) -> f64 {
+        largest(self.dtype)
     }
 
     /// The distance from 1 to the next number of the dtype.

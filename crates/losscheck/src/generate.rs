@@ -108,6 +108,8 @@ pub fn case(case: impl Strategy<Value = (Loss, Tensors)> + 'static) -> BoxedStra
             .evaluate::<f64>(&Arrays::new(&case), Wanted::Value)
             .map(|evaluation| evaluation.value.shape().to_vec());
         let cotangent = match shape {
+            // Indices have no gradient.
+            Ok(_) if case.loss.contenders().is_some() => Just(None).boxed(),
             Ok(shape) => tensor(case.dtype(), shape, (-2.0..2.0).boxed()).prop_map(Some).boxed(),
             Err(_) => Just(None).boxed(),
         };

@@ -283,7 +283,9 @@ fn read_case(raw: RawCase) -> Result<Case, Problem> {
         Some(Expected::Answer(answer)) => Some(("expected.value", &answer.value)),
         _ => None,
     };
-    for (field, result) in of_results.into_iter().chain(cotangent.as_ref().map(|tensor| ("cotangent", tensor))) {
+    let value_dtype = if loss.contenders().is_some() { DType::I64 } else { dtype };
+    let of_value = of_results.into_iter().map(|(field, value)| (field, value, value_dtype));
+    for (field, result, dtype) in of_value.chain(cotangent.as_ref().map(|tensor| ("cotangent", tensor, dtype))) {
         if result.dtype() != dtype {
             let message = format!("`{}`, expected {}", result.dtype().name(), dtype.name());
             return Err(Problem::new(format!("{field}.dtype"), message));

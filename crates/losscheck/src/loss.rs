@@ -1,6 +1,7 @@
 //! The one list of losses. Tests, goldens, generators and benchmarks are driven by [`LossKind::ALL`].
 
 use losscheck_reference::{Error, Real, Wide};
+use ndarray::ArrayD;
 use proptest::strategy::BoxedStrategy;
 
 use crate::case::Case;
@@ -15,20 +16,20 @@ macro_rules! losses {
         /// A loss, without its options.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum LossKind {
-            $(#[doc = concat!("`torch.nn.functional.", stringify!($module), "`.")] $variant,)*
+            $(#[doc = concat!("`torch.nn.", stringify!($class), "`.")] $variant,)*
         }
 
         /// A loss with its options.
         #[derive(Clone, Debug, PartialEq)]
         pub enum Loss {
-            $(#[doc = concat!("`torch.nn.functional.", stringify!($module), "`.")] $variant(losses::$module::Options),)*
+            $(#[doc = concat!("`torch.nn.", stringify!($class), "`.")] $variant(losses::$module::Options),)*
         }
 
         impl LossKind {
             /// Every loss, by name.
             pub const ALL: &'static [LossKind] = &[$(LossKind::$variant,)*];
 
-            /// PyTorch's functional name.
+            /// The name of its function in `torch.nn.functional`, and that of its class in this form where there is none.
             pub fn name(self) -> &'static str {
                 match self {
                     $(LossKind::$variant => stringify!($module),)*
@@ -120,6 +121,21 @@ macro_rules! losses {
                 }
             }
 
+            /// The indices that the loss answers with in place of numbers: see [`Definition::indices`].
+            pub fn indices<R: Real>(&self, inputs: &Arrays<R>) -> Option<Result<ArrayD<i64>, Error>> {
+                match self {
+                    $(Loss::$variant(options) => options.indices(inputs),)*
+                }
+            }
+
+            /// The same with the numbers that such indices are chosen from: see [`Definition::contenders`].
+            #[must_use]
+            pub fn contenders(&self) -> Option<Self> {
+                match self {
+                    $(Loss::$variant(options) => options.contenders().map(Loss::$variant),)*
+                }
+            }
+
             /// The same with the losses of the elements or rows left as they are.
             #[must_use]
             pub fn unreduced(&self) -> Self {
@@ -132,6 +148,7 @@ macro_rules! losses {
 }
 
 losses! {
+    AdaptiveLogSoftmaxWithLoss = adaptive_log_softmax_with_loss, AdaptiveLogSoftmaxWithLoss;
     BinaryCrossEntropy = binary_cross_entropy, BCELoss;
     BinaryCrossEntropyWithLogits = binary_cross_entropy_with_logits, BCEWithLogitsLoss;
     CosineEmbeddingLoss = cosine_embedding_loss, CosineEmbeddingLoss;

@@ -4,8 +4,9 @@ use losscheck_reference::{Error, Real, Wide};
 
 use crate::case::Case;
 use crate::definition::{Arrays, Evaluation, Wanted};
+use crate::loss::Loss;
 use crate::tensor::DType;
-use crate::ulp::largest;
+use crate::ulp::{distance, largest};
 
 /// What a case's results are in exact arithmetic.
 #[derive(Clone, Debug)]
@@ -17,6 +18,46 @@ pub struct Truth {
     /// Whether a tensor, the loss of an element or its slope comes near the end of the dtype's range (`near_largest`).
     /// An intermediate result may overflow then, so infinity and NaN are no fault, though the exact result is in range.
     pub overflows: bool,
+    /// Where the value consists of indices, what these are chosen from.
+    pub contenders: Option<Contenders>,
+}
+
+/// Numbers that an answer of indices is chosen from, a row for each index.
+#[derive(Clone, Debug)]
+pub struct Contenders {
+    exact: Vec<Wide>,
+    magnitudes: Vec<Wide>,
+    width: usize,
+    dtype: DType,
+}
+
+impl Contenders {
+    fn new(loss: &Loss, inputs: &Arrays<Wide>, dtype: DType) -> Result<Self, Error> {
+        let exact = loss.evaluate(inputs, Wanted::Value)?.value;
+        let width = exact.shape().last().copied().unwrap_or(1);
+        let magnitudes = loss.magnitudes(inputs)?.value.into_iter().collect();
+        Ok(Self { exact: exact.into_iter().collect(), magnitudes, width, dtype })
+    }
+
+    /// How much smaller the number is that `chosen` names than that of the exact choice, in ULPs at the sum of their
+    /// magnitudes: rounding may turn the choice of such that are no farther apart than the errors of both. `None` where
+    /// `chosen` names none, or either is no number that others can be compared with.
+    pub fn distance(&self, row: usize, exact: Wide, chosen: f64) -> Option<f64> {
+        let exact = exact.to_f64();
+        if exact == chosen {
+            return Some(0.0);
+        }
+        let at = |index: f64| {
+            let is_index = index >= 0.0 && index < self.width as f64 && index.fract() == 0.0;
+            let at = row * self.width + index as usize;
+            Some((*self.exact.get(at).filter(|_| is_index)?, *self.magnitudes.get(at)?))
+        };
+        let ((best, best_magnitude), (own, own_magnitude)) = (at(exact)?, at(chosen)?);
+        if best.is_nan() || own.is_nan() {
+            return None;
+        }
+        distance(self.dtype, best, best_magnitude + own_magnitude, own.to_f64())
+    }
 }
 
 /// The truth about a case.
@@ -28,7 +69,8 @@ pub fn truth(case: &Case) -> Result<Truth, Error> {
     let inputs = Arrays::new(case);
     let exact = case.loss.evaluate(&inputs, Wanted::Gradients)?;
     let magnitudes = case.loss.magnitudes(&inputs)?;
-    Ok(Truth { exact, magnitudes, overflows: overflows(case, &inputs)? })
+    let contenders = case.loss.contenders().map(|loss| Contenders::new(&loss, &inputs, case.dtype())).transpose()?;
+    Ok(Truth { exact, magnitudes, overflows: overflows(case, &inputs)?, contenders })
 }
 
 /// From where on an intermediate result may overflow: within a factor of 2^24 of the end of the range, but 2^4 for f16,

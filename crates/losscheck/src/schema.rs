@@ -42,7 +42,10 @@ pub fn schema() -> Value {
             "answer": {
                 "type": "object",
                 "properties": {
-                    "value": { "$ref": "#/$defs/float_tensor" },
+                    "value": {
+                        "description": "of integers where the loss answers with indices, else of the inputs' dtype",
+                        "oneOf": [{ "$ref": "#/$defs/float_tensor" }, { "$ref": "#/$defs/i64_tensor" }],
+                    },
                     "gradients": {
                         "description": "a gradient left out is compared with the oracle alone",
                         "type": "object",

@@ -189,6 +189,11 @@ impl Tensor {
         Self { shape: array.shape().to_vec(), data }
     }
 
+    /// The indices of an array.
+    pub fn from_indices(array: ArrayD<i64>) -> Self {
+        Self { shape: array.shape().to_vec(), data: Data::I64(array.iter().copied().collect()) }
+    }
+
     /// The extent of each dimension.
     pub fn shape(&self) -> &[usize] {
         &self.shape

@@ -23,7 +23,8 @@ pub fn largest(dtype: DType) -> f64 {
 /// How far `actual` is from `exact`, in ULPs at the larger of the exact magnitude and `scale`. NaN agrees with NaN
 /// alone, an infinity with itself; `None` where such a pair disagrees.
 ///
-/// Numbers beyond the dtype's range round to infinity, and so may whatever sums up terms that are.
+/// Numbers beyond the dtype's range round to infinity, and so may whatever sums up terms that are; of terms beyond any
+/// range nothing is known.
 pub fn distance(dtype: DType, exact: Wide, scale: Wide, actual: f64) -> Option<f64> {
     let expected = exact.to_f64();
     if expected.is_nan() || actual.is_nan() {
@@ -35,7 +36,10 @@ pub fn distance(dtype: DType, exact: Wide, scale: Wide, actual: f64) -> Option<f
         return (expected == actual || rounds && (expected > 0.0) == (actual > 0.0)).then_some(0.0);
     }
     // The terms may go beyond the dtype's range, though their sum does not.
-    let magnitude = scale.abs().to_f64().max(expected.abs()).min(f64::MAX);
+    let magnitude = scale.abs().to_f64().max(expected.abs());
+    if magnitude.is_infinite() {
+        return Some(0.0);
+    }
     Some((Wide::from_f64(actual) - exact).abs().to_f64() / ulp(dtype, magnitude))
 }
 

@@ -7,7 +7,7 @@ use crate::backend::Outcome;
 use crate::budget::budget;
 use crate::case::{Answer, Case, Expected};
 use crate::definition::Output;
-use crate::oracle::{Truth, near_largest};
+use crate::oracle::{Contenders, Truth, near_largest};
 use crate::tensor::Tensor;
 use crate::ulp::distance;
 
@@ -135,7 +135,7 @@ fn judge_by(
 fn truth_of(golden: &Answer, case: &Case) -> Truth {
     let gradients = case.differentiable().filter_map(|name| Some((name, golden.gradients.get(name)?.to_array())));
     let exact = crate::definition::Evaluation { value: golden.value.to_array(), gradients: gradients.collect() };
-    Truth { magnitudes: exact.clone(), exact, overflows: false }
+    Truth { magnitudes: exact.clone(), exact, overflows: false, contenders: None }
 }
 
 fn compare(case: &Case, truth: &Truth, golden: Option<&Answer>, answer: &Answer) -> Verdict {
@@ -166,6 +166,7 @@ fn compare(case: &Case, truth: &Truth, golden: Option<&Answer>, answer: &Answer)
             actual: &actual,
             allowed,
             overflows: truth.overflows,
+            contenders: truth.contenders.as_ref().filter(|_| output == Output::Value),
         };
         worst = worst.max(elements.compare(&mut differences));
     }
@@ -180,12 +181,17 @@ struct Elements<'a> {
     actual: &'a Tensor,
     allowed: f64,
     overflows: bool,
+    contenders: Option<&'a Contenders>,
 }
 
 impl Elements<'_> {
     /// Adds the worst difference of each kind; gives the worst error among the elements that agree.
     fn compare(&self, differences: &mut Vec<Difference>) -> f64 {
         let dtype = self.actual.dtype();
+        let error = |index: usize, exact: Wide, scale: Wide, actual: f64| match self.contenders {
+            Some(contenders) => contenders.distance(index, exact, actual),
+            None => distance(dtype, exact, scale, actual),
+        };
         let golden = self.golden.filter(|golden| golden.len() == self.actual.len()).map(Tensor::to_f64);
         let mut agreeing = 0.0_f64;
         let mut worst: [Option<Difference>; 2] = [None, None];
@@ -194,14 +200,14 @@ impl Elements<'_> {
         {
             // The oracle's exponents are f64's, so that near the end of its range the truth may overflow instead.
             let near_end = !exact.to_f64().is_finite() && actual.abs() > near_largest(dtype);
-            let overflow = self.overflows && (!actual.is_finite() || near_end);
-            let from_exact = if overflow { Some(0.0) } else { distance(dtype, exact, scale, actual) };
+            let overflow = self.overflows && (!actual.is_finite() || near_end || self.contenders.is_some());
+            let from_exact = if overflow { Some(0.0) } else { error(index, exact, scale, actual) };
             if let Some(ulps) = from_exact.filter(|&ulps| ulps <= self.allowed) {
                 agreeing = agreeing.max(ulps);
                 continue;
             }
             let as_pytorch =
-                golden.as_ref().and_then(|golden| distance(dtype, Wide::from_f64(golden[index]), scale, actual));
+                golden.as_ref().and_then(|golden| error(index, Wide::from_f64(golden[index]), scale, actual));
             if as_pytorch.is_some_and(|ulps| ulps <= self.allowed) {
                 continue;
             }

@@ -3,6 +3,7 @@
 from importlib import import_module
 
 NAMES = (
+    "adaptive_log_softmax_with_loss",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cosine_embedding_loss",

@@ -1,7 +1,8 @@
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 use losscheck::backend::{Backend, Coverage, Outcome, Pass};
 use losscheck::case::Case;
 use losscheck::loss::{Loss, LossKind};
+use losscheck::losses::adaptive_log_softmax_with_loss as adaptive;
 use losscheck::losses::triplet_margin_with_distance_loss as triplets;
 
 use super::inputs::Inputs;
@@ -9,10 +10,10 @@ use super::{Adapter, VERSION, convert};
 use losscheck_reference::KLDivReduction;
 
 use crate::losses::{
-    self, CosineEmbeddingOptions, CrossEntropyOptions, CtcOptions, DistanceFunction, GaussianNllOptions,
-    HingeEmbeddingOptions, HuberOptions, KlDivOptions, KlDivReduction, LinearCrossEntropyOptions, MarginRankingOptions,
-    MultiMarginOptions, NllOptions, PoissonNllOptions, Reduction, SmoothL1Options, TripletMarginOptions,
-    TripletMarginWithDistanceOptions,
+    self, AdaptiveLogSoftmaxOptions, AdaptiveLogSoftmaxWithLoss, CosineEmbeddingOptions, CrossEntropyOptions,
+    CtcOptions, DistanceFunction, GaussianNllOptions, HingeEmbeddingOptions, HuberOptions, KlDivOptions,
+    KlDivReduction, LinearCrossEntropyOptions, MarginRankingOptions, MultiMarginOptions, NllOptions, PoissonNllOptions,
+    Reduction, SmoothL1Options, TripletMarginOptions, TripletMarginWithDistanceOptions,
 };
 
 /// The backend `candle`: [`losses`], and gradients through candle's own `backward`.
@@ -46,6 +47,7 @@ impl Backend for Candle {
 fn evaluate(case: &Case, inputs: &Inputs) -> Result<Tensor> {
     let tensor = |name| inputs.require(name);
     match &case.loss {
+        Loss::AdaptiveLogSoftmaxWithLoss(options) => adaptive_log_softmax_with_loss(inputs, options),
         Loss::BinaryCrossEntropy(options) => {
             let weight = inputs.get("weight");
             losses::binary_cross_entropy(tensor("input")?, tensor("target")?, weight, reduction(options.reduction))
@@ -177,6 +179,34 @@ fn evaluate(case: &Case, inputs: &Inputs) -> Result<Tensor> {
             let [anchor, positive, negative] = [tensor("anchor")?, tensor("positive")?, tensor("negative")?];
             losses::triplet_margin_with_distance_loss(anchor, positive, negative, options)
         }
+    }
+}
+
+fn adaptive_log_softmax_with_loss(inputs: &Inputs, options: &adaptive::Options) -> Result<Tensor> {
+    let tail = (0..)
+        .map(|i| [0, 1].map(|layer| inputs.get(&format!("tail.{i}.{layer}.weight")).cloned()))
+        .take_while(|tail| tail.iter().any(Option::is_some))
+        .map(|tail| match tail {
+            [Some(projection), Some(output)] => Ok([projection, output]),
+            _ => bail!("the case has one layer of a tail alone"),
+        });
+    let tail = tail.collect::<Result<_>>()?;
+    let arguments = AdaptiveLogSoftmaxOptions {
+        in_features: options.in_features,
+        n_classes: options.n_classes,
+        cutoffs: options.cutoffs.clone(),
+        div_value: options.div_value,
+        head_bias: options.head_bias,
+    };
+    let (head_weight, head_bias) = (inputs.require("head.weight")?.clone(), inputs.get("head.bias").cloned());
+    let module = AdaptiveLogSoftmaxWithLoss::new(arguments, head_weight, head_bias, tail)?;
+    let (input, target) = (inputs.require("input")?, inputs.get("target"));
+    match options.result {
+        adaptive::AdaptiveResult::Loss => Ok(module.forward(input, inputs.require("target")?)?.loss),
+        adaptive::AdaptiveResult::Output => Ok(module.forward(input, inputs.require("target")?)?.output),
+        _ if target.is_some() => bail!("this result takes no target"),
+        adaptive::AdaptiveResult::LogProb => module.log_prob(input),
+        adaptive::AdaptiveResult::Predict => module.predict(input),
     }
 }
 

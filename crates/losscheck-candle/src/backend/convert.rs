@@ -45,6 +45,7 @@ pub(super) fn from_candle(tensor: &candle_core::Tensor, case: &Case) -> Result<T
             }
         }
         DType::F64 => Data::F64(flat.to_vec1()?),
+        DType::U32 => Data::I64(flat.to_vec1::<u32>()?.into_iter().map(i64::from).collect()),
         dtype => bail!("the result has dtype {dtype:?}"),
     };
     Ok(Tensor::new(tensor.dims().to_vec(), data).expect("candle's tensors fit their shapes"))

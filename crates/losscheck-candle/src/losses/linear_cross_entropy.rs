@@ -1,5 +1,6 @@
 use candle_core::{DType, Result, Tensor, bail};
 
+use super::linear::product;
 use super::{CrossEntropyOptions, Reduction, cross_entropy};
 
 /// The options of [`linear_cross_entropy`].
@@ -70,15 +71,6 @@ pub fn linear_cross_entropy(
     let LinearCrossEntropyOptions { label_smoothing, reduction, .. } = options;
     let options = CrossEntropyOptions { ignore_index, label_smoothing, reduction };
     cross_entropy(&scores.reshape(shape)?, target, weight, options)
-}
-
-/// The product of two batches of matrices; candle has none without elements.
-fn product(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    let ((batch, rows, inner), columns) = (a.dims3()?, b.dim(2)?);
-    if batch * rows * inner * columns == 0 {
-        return Tensor::zeros((batch, rows, columns), a.dtype(), a.device());
-    }
-    a.contiguous()?.matmul(&b.contiguous()?)
 }
 
 /// Which rows of (positions, N, 1) are ignored; none of probabilities.

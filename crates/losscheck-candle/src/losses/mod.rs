@@ -16,6 +16,7 @@
 //!
 //! [`backward`]: candle_core::Tensor::backward
 
+mod adaptive_log_softmax;
 mod binary_cross_entropy;
 mod binary_cross_entropy_with_logits;
 mod broadcast;
@@ -33,6 +34,7 @@ mod huber_loss;
 mod kl_div;
 mod l1_loss;
 mod labels;
+mod linear;
 mod linear_cross_entropy;
 mod ln_1p;
 mod log_softmax;
@@ -50,6 +52,7 @@ mod soft_margin_loss;
 mod tests;
 mod triplet_margin_loss;
 
+pub use adaptive_log_softmax::{AdaptiveLogSoftmaxOptions, AdaptiveLogSoftmaxWithLoss, AdaptiveOutput};
 pub use binary_cross_entropy::binary_cross_entropy;
 pub use binary_cross_entropy_with_logits::binary_cross_entropy_with_logits;
 pub use cosine_embedding_loss::{CosineEmbeddingOptions, cosine_embedding_loss};

@@ -415,3 +415,99 @@ fn ctc_without_alignment() -> Result<()> {
     assert_refuses(ctc(&scores, &[1, 2], blank).and_then(|_| indices(&[])), "blank is 3");
     Ok(())
 }
+
+/// Two classes in the shortlist and two tails, of one class and of two; the scores of a sample 1 are the weights.
+fn adaptive(head: [f64; 4], tail: [f64; 2]) -> Result<AdaptiveLogSoftmaxWithLoss> {
+    let options = AdaptiveLogSoftmaxOptions {
+        in_features: 1,
+        n_classes: 5,
+        cutoffs: vec![2, 3],
+        div_value: 1.,
+        head_bias: false,
+    };
+    let column = |scores: &[f64]| Tensor::new(scores, &Device::Cpu)?.unsqueeze(1);
+    let tails = [&[0.5][..], &tail].map(|scores| Ok([column(&[1.])?, column(scores)?]));
+    AdaptiveLogSoftmaxWithLoss::new(options, column(&head)?, None, tails.into_iter().collect::<Result<_>>()?)
+}
+
+#[test]
+fn adaptive_log_softmax_adds_up() -> Result<()> {
+    let (head, tail) = ([0.5, -1., 2., 0.25], [1., -0.5]);
+    let module = adaptive(head, tail)?;
+    let ln = |scores: &[f64], at: usize| scores[at] - scores.iter().map(|x| x.exp()).sum::<f64>().ln();
+    let expected = [ln(&head, 0), ln(&head, 1), ln(&head, 2), ln(&head, 3) + ln(&tail, 0), ln(&head, 3) + ln(&tail, 1)];
+    let log_prob = elements(&module.log_prob(&rows(&[[1.]])?)?);
+    let close = |got: &[f64], expected: &[f64]| got.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-14);
+    assert!(close(&log_prob, &expected), "{log_prob:?}, expected {expected:?}");
+
+    let (batch, target) = (rows(&[[1.]; 5])?, indices(&[4, 0, 3, 1, 2])?);
+    let AdaptiveOutput { output, loss } = module.forward(&batch, &target)?;
+    let of_targets = [4, 0, 3, 1, 2].map(|class| expected[class]);
+    assert!(close(&elements(&output), &of_targets), "{output}");
+    assert!(close(&elements(&loss), &[-of_targets.iter().sum::<f64>() / 5.]), "{loss}");
+    let AdaptiveOutput { output, .. } = module.forward(&tensor(&[1.])?, &indices(&[3])?.squeeze(0)?)?;
+    assert!(output.dims().is_empty() && close(&elements(&output), &expected[3..4]), "{output}");
+    Ok(())
+}
+
+#[test]
+fn adaptive_log_softmax_predicts_the_first_of_the_largest() -> Result<()> {
+    for (head, tail, class) in [
+        ([1., 1., 1., 1.], [0., 0.], 0),
+        ([0.5, 0.25, 1., 1.], [0., 9.], 2),
+        ([0.5, 0.25, 0.75, 1.], [0., 9.], 4),
+        ([0., 0.9, 0.5, 1.], [0., 0.], 1),
+        ([9., NAN, 0., 0.], [0., 0.], 1),
+        ([9., 0., NAN, 0.], [0., 0.], 0),
+        ([0., 0., 1., 0.], [NAN, 0.], 3),
+    ] {
+        let classes = adaptive(head, tail)?.predict(&rows(&[[1.], [1.]])?)?;
+        assert_eq!(classes.to_vec1::<u32>()?, [class; 2], "{head:?}, {tail:?}");
+    }
+    assert_eq!(adaptive([0.; 4], [0.; 2])?.predict(&Tensor::zeros((0, 1), DType::F64, &Device::Cpu)?)?.dims(), [0]);
+    Ok(())
+}
+
+#[test]
+fn adaptive_log_softmax_refuses() -> Result<()> {
+    let module = adaptive([0.; 4], [0.; 2])?;
+    let (batch, row) = (rows(&[[1.], [1.]])?, tensor(&[1.])?);
+    let forward = |input: &Tensor, target: &Tensor| module.forward(input, target).map(|result| result.loss);
+    let refusals = [
+        (forward(&batch, &indices(&[0, 5])?), "there are 5 classes"),
+        (forward(&batch, &indices(&[-1, 0])?), "out of bounds"),
+        (forward(&batch, &indices(&[0])?), "have shapes [2, 1] and [1]"),
+        (forward(&row, &indices(&[0])?), "have shapes [1] and [1]"),
+        (forward(&batch, &tensor(&[0., 1.])?), "target has dtype F64"),
+        (forward(&rows(&[[1., 1.]])?, &indices(&[0])?), "expected 1 elements"),
+        (module.log_prob(&row), "expected (N, 1)"),
+        (module.predict(&rows(&[[1., 1.]])?), "expected 1 elements"),
+    ];
+    for (result, message) in refusals {
+        assert_refuses(result, message);
+    }
+    let options = |cutoffs: &[usize], div_value, head_bias| AdaptiveLogSoftmaxOptions {
+        in_features: 1,
+        n_classes: 4,
+        cutoffs: cutoffs.to_vec(),
+        div_value,
+        head_bias,
+    };
+    let (head, one) =
+        (Tensor::zeros((3, 1), DType::F64, &Device::Cpu)?, Tensor::zeros((1, 1), DType::F64, &Device::Cpu)?);
+    let output = Tensor::zeros((2, 1), DType::F64, &Device::Cpu)?;
+    for (options, output, message) in [
+        (options(&[], 1., false), &output, "cutoffs are []"),
+        (options(&[3, 2], 1., false), &output, "cutoffs are [3, 2]"),
+        (options(&[4], 1., false), &output, "cutoffs are [4]"),
+        (options(&[2], 0., false), &output, "div_value is 0"),
+        (options(&[2], 2., false), &output, "tail.0.0.weight has shape [1, 1], expected [0, 1]"),
+        (options(&[2], 1., true), &output, "head.bias is given: false"),
+        (options(&[1, 2], 1., false), &output, "there are 1 tails"),
+        (options(&[2], 1., false), &one, "tail.0.1.weight has shape [1, 1], expected [2, 1]"),
+    ] {
+        let module = AdaptiveLogSoftmaxWithLoss::new(options, head.clone(), None, vec![[one.clone(), output.clone()]]);
+        assert_refuses(module.map(|_| one.clone()), message);
+    }
+    Ok(())
+}

@@ -198,9 +198,12 @@ fn outputs(answer: Answer, truth: &Result<Truth, Error>) -> Vec<OutputView> {
 /// The error of each element; nothing where the shapes differ.
 fn errors(output: &str, own: &Tensor, truth: &Truth) -> Option<Vec<Option<f64>>> {
     let mut outputs = truth.exact.outputs().zip(truth.magnitudes.outputs());
-    let ((_, exact), (_, scales)) = outputs.find(|((name, _), _)| name.to_string() == output)?;
-    let dtype = own.dtype();
-    let elements = exact.iter().zip(scales).zip(own.to_f64());
-    let error = |((&exact, &scale), own): ((&Wide, &Wide), f64)| distance(dtype, exact, scale, own);
+    let ((name, exact), (_, scales)) = outputs.find(|((name, _), _)| name.to_string() == output)?;
+    let contenders = truth.contenders.as_ref().filter(|_| name == Output::Value);
+    let elements = exact.iter().zip(scales).zip(own.to_f64()).enumerate();
+    let error = |(index, ((&exact, &scale), element)): (usize, ((&Wide, &Wide), f64))| match contenders {
+        Some(contenders) => contenders.distance(index, exact, element),
+        None => distance(own.dtype(), exact, scale, element),
+    };
     (exact.shape() == own.shape()).then(|| elements.map(error).collect())
 }

@@ -203,6 +203,21 @@ impl<R: Real> Rowwise<R, &[R]> for Formula<'_, R> {
     }
 }
 
+/// Writes the logarithms of a row's softmax.
+#[inline(always)]
+pub(super) fn log_softmax<R: Real>(scores: &[R], logarithms: &mut [R]) {
+    let surprise = Surprise::new(scores);
+    for (logarithm, &score) in logarithms.iter_mut().zip(scores) {
+        *logarithm = -surprise.of(score);
+    }
+}
+
+/// Writes the gradient of the scores, given that of the logarithms of their softmax.
+#[inline(always)]
+pub(super) fn log_softmax_pullback<R: Real>(cotangent: &[R], scores: &[R], gradient: &mut [R]) {
+    Formula::pullback_of_coefficients(-R::ONE, scores, |c| cotangent[c], gradient);
+}
+
 impl<R: Real> CrossEntropyLoss<'_, R> {
     pub(super) fn check_options(&self) -> Result<(), Error> {
         if self.label_smoothing <= 1.0 {

@@ -1,5 +1,6 @@
 //! One file per loss: its options, its formula, its value and its gradient.
 
+mod adaptive_log_softmax;
 mod binary_cross_entropy;
 mod binary_cross_entropy_with_logits;
 mod cosine_embedding;
@@ -29,6 +30,9 @@ use ndarray::ArrayViewD;
 use crate::loss::check_shape;
 use crate::{Error, Real};
 
+pub use adaptive_log_softmax::{
+    AdaptiveBackward, AdaptiveGradients, AdaptiveLogSoftmaxWithLoss, AdaptiveParameters, AdaptiveResult, AdaptiveTail,
+};
 pub use binary_cross_entropy::BCELoss;
 pub use binary_cross_entropy_with_logits::BCEWithLogitsLoss;
 pub use cosine_embedding::CosineEmbeddingLoss;

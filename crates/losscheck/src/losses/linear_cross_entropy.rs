@@ -1,14 +1,15 @@
 //! `torch.nn.functional.linear_cross_entropy`.
 
 use losscheck_reference::{Error, LinearCrossEntropyLoss, Real, Reduction, Wide};
-use ndarray::{Array2, ArrayD, ArrayViewD, IxDyn};
+use ndarray::{ArrayD, IxDyn};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::classes;
 use super::cross_entropy::Terms;
+use super::linear::{Layer, Rounded};
+use super::{classes, linear};
 use crate::case::Case;
 use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
 use crate::generate;
@@ -133,8 +134,7 @@ struct Magnitudes {
 }
 
 impl Magnitudes {
-    /// A score has an error in proportion to the terms that it is the sum of. It makes -ln p_c off by as much, and by the
-    /// mean of all scores' errors, weighted by p.
+    /// A score has an error in proportion to the terms that it is the sum of; see [`linear::surprise`].
     fn new(options: &Options, inputs: &Arrays<Wide>) -> Result<Self, Error> {
         let (input, linear_weight) = (inputs.required("input")?, inputs.required("linear_weight")?);
         let reduction = classes::summed(options.reduction);
@@ -145,27 +145,19 @@ impl Magnitudes {
         let (outputs, classes) = (shape[..shape.len() - 1].iter().product::<usize>(), shape[0]);
         let positions: usize = shape[1..shape.len() - 1].iter().product();
         let samples = if input.ndim() == 1 { 1 } else { input.shape()[0] };
-        let matrix = |array: &ArrayViewD<'_, Wide>, rows: usize| {
-            Array2::from_shape_vec((rows, features), array.iter().copied().collect()).expect("rows of features")
-        };
-        let (x, w) = (matrix(&input, samples), matrix(&linear_weight, outputs));
-        let bias: Option<Vec<Wide>> = inputs.float("linear_bias").map(|bias| bias.iter().copied().collect());
-        let least = Wide::from_f64(inputs.smallest_normal());
-        let rounding = Wide::from_f64(8.0 * inputs.epsilon());
+        let x = linear::exact(input.iter().copied());
+        let mut layer = Layer::new(&linear_weight, inputs.float("linear_bias"), inputs);
         let terms = Terms {
             weight: inputs.float("weight").map(|weight| weight.iter().copied().collect()),
             label_smoothing: options.label_smoothing,
-            smallest_normal: least,
+            smallest_normal: Wide::from_f64(inputs.smallest_normal()),
         };
         let indices: Option<Vec<i64>> = inputs.indices("target").map(|target| target.iter().copied().collect());
         let probabilities: Option<Vec<Wide>> = inputs.float("target").map(|target| target.iter().copied().collect());
         let cotangents: Vec<Wide> = inputs.cotangent().iter().flatten().map(|c| c.abs()).collect();
 
-        let zeros = |shape: &[usize]| ArrayD::from_elem(IxDyn(shape), Wide::ZERO);
-        let mut value = zeros(evaluation.value.shape());
-        let mut by_x = Array2::from_elem((samples, features), Wide::ZERO);
-        let mut by_w = Array2::from_elem((outputs, features), Wide::ZERO);
-        let mut by_bias = vec![Wide::ZERO; outputs];
+        let mut value = ArrayD::from_elem(evaluation.value.raw_dim(), Wide::ZERO);
+        let mut by_x = vec![Wide::ZERO; x.len()];
         let mut by_target = vec![Wide::ZERO; samples * outputs];
         for row in 0..samples * positions {
             let (sample, position) = (row / positions, row % positions);
@@ -173,31 +165,10 @@ impl Magnitudes {
                 continue;
             }
             let output = |class: usize| class * positions + position;
-            let scores: Vec<(Wide, Wide)> = (0..classes)
-                .map(|class| {
-                    let bias = bias.as_ref().map_or(Wide::ZERO, |bias| bias[output(class)]);
-                    let products = (0..features).map(|k| x[[sample, k]] * w[[output(class), k]]);
-                    products.fold((bias, bias.abs()), |(sum, terms), x| (sum + x, terms + x.abs()))
-                })
-                .collect();
-            let mut surprise = Terms::surprise(&scores.iter().map(|&(score, _)| score).collect::<Vec<_>>());
-            // Where scores are so large that their roundings turn the softmax, its probabilities may be as much larger.
-            let max = scores.iter().map(|&(score, _)| score).reduce(Real::maximum).unwrap_or(Wide::ZERO);
-            for ((_, p), &(score, terms)) in surprise.iter_mut().zip(&scores) {
-                let infinite = Wide::from_f64(f64::INFINITY);
-                if *p > Wide::ZERO {
-                    *p = (*p * (rounding * terms).exp()).minimum(Wide::ONE);
-                } else if score.abs() < infinite && max.abs() < infinite {
-                    *p = ((score - max) + rounding * terms).exp().minimum(Wide::ONE);
-                }
-            }
-            let mean = surprise
-                .iter()
-                .zip(&scores)
-                .fold(Wide::ZERO, |mean, (&(_, p), &(_, terms))| if p == Wide::ZERO { mean } else { mean + p * terms });
-            for ((all, _), (_, terms)) in surprise.iter_mut().zip(&scores) {
-                *all = *all + *terms + mean;
-            }
+            let x_row = sample * features..(sample + 1) * features;
+            let scores: Vec<Rounded> =
+                (0..classes).map(|class| layer.score(output(class), &x[x_row.clone()])).collect();
+            let surprise = linear::surprise(&scores, inputs);
             let is_reduced = reduction != Reduction::None;
             let cotangent = *cotangents.get(if is_reduced { 0 } else { row }).unwrap_or(&Wide::ONE);
             let place = |class: usize| sample * outputs + output(class);
@@ -225,23 +196,9 @@ impl Magnitudes {
             if cotangent == Wide::ZERO {
                 continue;
             }
-            let mut by_scores = vec![Wide::ZERO; classes];
-            terms.pullback(cotangent, &surprise, &coefficients, &mut by_scores);
-            for ((slope, &own), &(score, _)) in by_scores.iter_mut().zip(&coefficients).zip(&scores) {
-                // What is infinite has no error.
-                if score.abs() == Wide::from_f64(f64::INFINITY) {
-                    *slope = cotangent * own;
-                }
-            }
-            for (class, &slope) in by_scores.iter().enumerate() {
-                for k in 0..features {
-                    // A slope that is subnormal has lost digits before the product.
-                    let rounded = if slope == Wide::ZERO { slope } else { slope.maximum(least) };
-                    let add = |sum: &mut Wide, factor: Wide| *sum = *sum + (rounded * factor.abs()).maximum(least);
-                    add(&mut by_x[[sample, k]], w[[output(class), k]]);
-                    add(&mut by_w[[output(class), k]], x[[sample, k]]);
-                }
-                by_bias[output(class)] = by_bias[output(class)] + slope;
+            let by_scores = linear::slopes(&terms, cotangent, &scores, &surprise, &coefficients);
+            for (class, slope) in by_scores.into_iter().enumerate() {
+                layer.pull_back(output(class), slope, &x[x_row.clone()], &mut by_x[x_row.clone()]);
                 by_target[place(class)] = cotangent * terms.weight(class) * surprise[class].0;
             }
         }
@@ -250,9 +207,9 @@ impl Magnitudes {
         };
         let scores = [&input.shape()[..input.ndim() - 1], &shape[..shape.len() - 1]].concat();
         let gradients = [
-            shaped(by_x.into_raw_vec_and_offset().0, input.shape()),
-            shaped(by_w.into_raw_vec_and_offset().0, shape),
-            shaped(by_bias, &shape[..shape.len() - 1]),
+            shaped(by_x, input.shape()),
+            shaped(layer.by_weight, shape),
+            shaped(layer.by_bias, &shape[..shape.len() - 1]),
             shaped(by_target, &scores),
         ];
         Ok(Self { value, gradients })

@@ -1,6 +1,7 @@
 //! One file per loss: its options, its tensors, its oracle, the magnitudes that its errors are measured by, and its
 //! random cases.
 
+pub mod adaptive_log_softmax_with_loss;
 pub mod binary_cross_entropy;
 pub mod binary_cross_entropy_with_logits;
 pub mod cosine_embedding_loss;
@@ -27,6 +28,7 @@ pub mod triplet_margin_with_distance_loss;
 
 mod classes;
 mod elements;
+mod linear;
 mod triplets;
 mod vectors;
 
