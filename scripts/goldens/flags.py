@@ -342,7 +342,6 @@ FLAGS = {
     "no_features": Flag("a layer without inputs", "its scores are the bias alone"),
     "one_class": Flag("a single class", "its probability is 1: the loss is 0"),
     "one_row": Flag("a batch of one row", "the smallest batch"),
-    "one_feature": Flag("a layer with one input", "its products are outer products"),
     "many_positions": Flag("three dimensions after the classes", "beyond what the 2-d kernel takes"),
     "all_ignored": Flag(
         "every row ignored",

@@ -121,7 +121,7 @@ impl<R: Real, const N: usize> Vectors<'_, R, N> {
         let mut losses = if is_reduced { None } else { Some(value.iter_mut()) };
         let mut sum = R::Sum::ZERO;
         for row in 0..count {
-            let vectors = operands.each_mut().map(|operand| &*operand.block(row * length, length));
+            let vectors = operands.each_mut().map(|operand| operand.block(row * length, length));
             let label = labels.as_mut().map_or(R::ONE, |labels| labels.block(row, 1)[0]);
             let cotangent = cotangents.as_mut().map_or(common, |cotangents| cotangents.block(row, 1)[0]);
             let loss = if backs {

@@ -68,7 +68,7 @@ impl Pointwise<2> for PoissonNLLLoss {
             (if x.abs() == R::from_f64(f64::INFINITY) { limit } else { slope }, -shifted.ln())
         };
         let of_stirling = t.ln() + R::from_f64(0.5) / t;
-        let by_target = if self.full && !(t <= R::ONE) { by_target + of_stirling } else { by_target };
+        let by_target = if self.full && (t > R::ONE || t.is_nan()) { by_target + of_stirling } else { by_target };
         [cotangent * by_input, cotangent * by_target]
     }
 }

@@ -70,7 +70,7 @@ impl Pointwise<2> for Terms {
         };
         // Differentiating t ln t gives the logarithm and 1, which the derivative of -t takes away again.
         let of_stirling = t.ln().abs() + R::from_f64(2.0) + R::from_f64(0.5) / t;
-        let by_target = if self.0.full && !(t <= R::ONE) { by_target + of_stirling } else { by_target };
+        let by_target = if self.0.full && (t > R::ONE || t.is_nan()) { by_target + of_stirling } else { by_target };
         [cotangent * by_input, cotangent * by_target]
     }
 }
