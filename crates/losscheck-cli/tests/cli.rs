@@ -223,7 +223,11 @@ fn bad_golden_files() {
     for (from, to, text) in [
         (r#""loss""#, r#""reduction": "mean", "loss""#, "`reduction`: unknown field `reduction`"),
         (r#""loss": "mse_loss","#, "", "missing field `loss`"),
-        (r#""mse_loss""#, r#""mse""#, "`loss`: unknown loss `mse`, expected one of binary_cross_entropy"),
+        (
+            r#""mse_loss""#,
+            r#""mse""#,
+            "`loss`: unknown loss `mse`, expected one of adaptive_log_softmax_with_loss, binary_cross_entropy",
+        ),
         (r#""reduction""#, r#""reduce""#, "`options`: unknown field `reduce`"),
         (r#""mean""#, r#""average""#, "`options`: "),
         (r#""options""#, r#""flags": ["odd"], "options""#, "`flags`: `odd` is not explained"),
@@ -233,7 +237,11 @@ fn bad_golden_files() {
             r#""bias": {"dtype": "f32", "shape": [0], "data": []}, "target""#,
             "`inputs.bias`: unknown, expected one of input, target",
         ),
-        (r#""dtype": "f32""#, r#""dtype": "f16""#, "`inputs.input.dtype`: `f16`, expected f32, f64, i64 or u8"),
+        (
+            r#""dtype": "f32""#,
+            r#""dtype": "f8""#,
+            "`inputs.input.dtype`: `f8`, expected one of f16, bf16, f32, f64, i64, u8",
+        ),
         (r#""dtype": "f32""#, r#""dtype": "f64""#, "`inputs.target.dtype`: `f32`, expected f64"),
         ("[1, 3]", r#"[1, "x"]"#, "`inputs.input.data[1]`: "),
         ("[1, 3]", "[1, 3, 4]", "`inputs.input.data`: 3 elements, expected 2 for shape [2]"),

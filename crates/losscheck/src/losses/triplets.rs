@@ -49,9 +49,19 @@ struct Triplets<'a, D, T> {
     loss: TripletMarginWithDistanceLoss<D>,
     terms: &'a T,
     epsilon: f64,
+    largest: Wide,
 }
 
 impl<D: Distance, T: Terms> Triplets<'_, D, T> {
+    /// Whether two distances are subtracted that are both beyond the range of the dtype.
+    fn cancels_out_of_range(&self, [a, p, n]: [&[Wide]; 3]) -> bool {
+        let is_beyond = |a, b| {
+            let distance = self.loss.distance_function.distance(a, b);
+            distance > self.largest && distance < Wide::from_f64(f64::INFINITY)
+        };
+        is_beyond(a, p) && is_beyond(a, n)
+    }
+
     /// Its side of 0, whether it is uncertain which distance a swap takes, and the magnitudes of its terms.
     fn hinge(&self, [a, p, n]: [&[Wide]; 3]) -> (Side, Side, Wide) {
         let (d, terms) = (&self.loss.distance_function, self.terms);
@@ -81,7 +91,11 @@ impl<D: Distance, T: Terms> Vectorwise<Wide, 3> for Triplets<'_, D, T> {
         [by_a, by_p, by_n]: [&mut [Wide]; 3],
     ) -> Wide {
         let (side, swapped, _) = self.hinge([a, p, n]);
-        if side != Side::Below {
+        if self.cancels_out_of_range([a, p, n]) {
+            // Of infinity less infinity not even the sign is known.
+            let unknown = if cotangent == Wide::ZERO { cotangent } else { Wide::from_f64(f64::INFINITY) };
+            [by_a, by_p, by_n].into_iter().for_each(|gradient| gradient.fill(unknown));
+        } else if side != Side::Below {
             let factor = side.of_hinge::<Wide>(self.epsilon).maximum(swapped.of_sign(self.epsilon));
             let (of_positive, of_negative) = (self.terms.slopes(a, p), self.terms.slopes(a, n));
             let of_swapped = if self.loss.swap { self.terms.slopes(p, n) } else { std::vec![Slope::ZERO; a.len()] };
@@ -175,7 +189,8 @@ pub(super) fn magnitudes<D: Distance>(
 ) -> Result<Evaluation<Wide>, Error> {
     let operands = [inputs.required("anchor")?, inputs.required("positive")?, inputs.required("negative")?];
     let vectors = Vectors { operands, labels: None, reduction: loss.reduction };
-    let triplets = Triplets { loss, terms, epsilon: inputs.epsilon() };
+    let largest = Wide::from_f64(inputs.largest());
+    let triplets = Triplets { loss, terms, epsilon: inputs.epsilon(), largest };
     vectors::magnitudes(&triplets, &vectors, NAMES, inputs.cotangent())
 }
 
