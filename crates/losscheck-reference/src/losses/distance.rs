@@ -48,9 +48,10 @@ impl PairwiseDistance {
     }
 }
 
-impl Distance for PairwiseDistance {
+impl PairwiseDistance {
+    /// The norm as a product of two: a scale, and what the norm is in its unit, which is in range.
     #[inline(always)]
-    fn distance<R: Real>(&self, a: &[R], b: &[R]) -> R {
+    fn norm<R: Real>(&self, a: &[R], b: &[R]) -> (R, R) {
         let sum = |term: &dyn Fn(R) -> R| fold::sum(a.len(), |i| term(self.difference(a, b, i))).total();
         let scale = || fold::scale(a.len(), |i| self.difference(a, b, i));
         if self.p == 2.0 {
@@ -59,20 +60,28 @@ impl Distance for PairwiseDistance {
                 let d = self.difference(a, b, i) / scale;
                 d * d
             };
-            scale * fold::sum(a.len(), square).total().sqrt()
+            (scale, fold::sum(a.len(), square).total().sqrt())
         } else if self.p == 1.0 {
-            fold::sum(a.len(), |i| self.difference(a, b, i).abs()).total()
+            (R::ONE, fold::sum(a.len(), |i| self.difference(a, b, i).abs()).total())
         } else if self.p == f64::INFINITY {
-            self.largest(a, b)
+            (R::ONE, self.largest(a, b))
         } else if self.p == 0.0 {
-            sum(&|d| if d == R::ZERO || d.is_nan() { d } else { R::ONE })
+            (R::ONE, sum(&|d| if d == R::ZERO || d.is_nan() { d } else { R::ONE }))
         } else {
             // Powers of ratios, which stay in range.
             let largest = self.largest(a, b);
             let scale = if largest > R::ZERO && largest < R::from_f64(f64::INFINITY) { largest } else { R::ONE };
             let p = R::from_f64(self.p);
-            scale * sum(&|d| (d.abs() / scale).powf(p)).powf(R::ONE / p)
+            (scale, sum(&|d| (d.abs() / scale).powf(p)).powf(R::ONE / p))
         }
+    }
+}
+
+impl Distance for PairwiseDistance {
+    #[inline(always)]
+    fn distance<R: Real>(&self, a: &[R], b: &[R]) -> R {
+        let (scale, norm) = self.norm(a, b);
+        scale * norm
     }
 
     #[inline(always)]
@@ -80,7 +89,7 @@ impl Distance for PairwiseDistance {
         if self.p == 0.0 {
             return;
         }
-        let norm = self.distance(a, b);
+        let (scale, norm) = self.norm(a, b);
         let difference = |i| self.difference(a, b, i);
         let ties = if self.p == f64::INFINITY {
             fold::sum(a.len(), |i| if difference(i).abs() == norm { R::ONE } else { R::ZERO }).total()
@@ -90,13 +99,13 @@ impl Distance for PairwiseDistance {
         for i in 0..a.len() {
             let d = difference(i);
             let slope = if self.p == 2.0 {
-                d / norm
+                d / scale / norm
             } else if self.p == 1.0 {
                 d.signum_or_zero()
             } else if self.p == f64::INFINITY {
                 if d.abs() < norm { R::ZERO } else { d.signum_or_zero() / ties }
             } else {
-                d.signum_or_zero() * (d.abs() / norm).powf(R::from_f64(self.p) - R::ONE)
+                d.signum_or_zero() * (d.abs() / scale / norm).powf(R::from_f64(self.p) - R::ONE)
             };
             let slope = if d == R::ZERO { R::ZERO } else { cotangent * slope };
             by_a[i] = by_a[i] + slope;

@@ -150,8 +150,14 @@ impl Terms for PairwiseTerms {
             return std::vec![Slope::ZERO; a.len()];
         }
         let exponent = Wide::from_f64((p - 1.0).abs());
+        // Rounding may make a tie, or end one, with the largest difference, which shares the slope of the norm.
+        let side_of_norm = |d: Wide, terms: Wide| Side::of(self.epsilon, d.abs() - norm, terms + terms_of_norm);
+        let has_near_tie =
+            p == f64::INFINITY && self.differences(a, b).any(|(d, terms)| side_of_norm(d, terms) == Side::Uncertain);
         let slope = |(d, terms): (Wide, Wide)| {
-            let of_sign = Side::of(self.epsilon, d, terms).of_sign(self.epsilon);
+            let is_uncertain = has_near_tie && side_of_norm(d, terms) != Side::Below;
+            let side = if is_uncertain { Side::Uncertain } else { Side::of(self.epsilon, d, terms) };
+            let of_sign = side.of_sign(self.epsilon);
             if p == 1.0 || p == f64::INFINITY {
                 return Slope { size: Wide::ONE, of_sign };
             }
