@@ -13,7 +13,8 @@ use crate::{Backward, Error, Loss, Real, Reduction, Shapes, Sum, fold};
 /// ```
 ///
 /// The last dimension of the input is that of the classes, each row of them has one loss. Target and weight broadcast with
-/// the input, without adding dimensions, the weight without adding elements; as in PyTorch, C is the input's own. Input and target are differentiable.
+/// the input, without adding dimensions, the weight without adding elements; as in PyTorch, C is the input's own. Input and
+/// target are differentiable.
 ///
 /// The formula is that of [`BCEWithLogitsLoss`](crate::BCEWithLogitsLoss).
 ///

@@ -39,7 +39,11 @@ impl Default for TripletMarginLoss {
     }
 }
 
-/// [`TripletMarginLoss`] by any [`Distance`].
+/// [`TripletMarginLoss`] by any [`Distance`] d of vectors:
+///
+/// ```text
+/// max(0, d(a, p) - d(a, n) + margin),   with swap: max(0, d(a, p) - min(d(a, n), d(p, n)) + margin)
+/// ```
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.TripletMarginWithDistanceLoss.html>
 #[derive(Clone, Copy, Debug, PartialEq)]
