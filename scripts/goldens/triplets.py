@@ -54,7 +54,8 @@ class Triplets:
                 for shapes in elements.empty:
                     yield elements.drawn(dtype, ["empty"], {}, reduction, shapes)
                 if self.has_eps:
-                    yield elements.drawn(dtype, ["invalid", "empty_norm"], {"p": math.inf}, reduction, ((3, 0),) * 3)
+                    for p in (math.inf, -math.inf):
+                        yield elements.drawn(dtype, ["invalid", "empty_norm"], {"p": p}, reduction, ((3, 0),) * 3)
                 yield elements.drawn(dtype, ["stretched_vector"], {}, reduction, ((3, 1), (3, 1), (3, 4)))
                 yield elements.drawn(dtype, ["scalar_vector"], {}, reduction, ((), (), ()))
             for shapes, reduction in product(elements.mismatched, ("none", "mean")):

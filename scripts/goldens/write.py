@@ -1,6 +1,7 @@
 """The golden files: a header, then one case per line, so that a diff shows the cases that changed."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,13 +28,20 @@ def write(path: Path, pytorch: str, answered: Sequence[Answered]) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
+def number(option: object) -> object:
+    """JSON has no infinite numbers."""
+    if isinstance(option, float) and math.isinf(option):
+        return "Infinity" if option > 0 else "-Infinity"
+    return option
+
+
 def case_json(case: Case, answer: Answer | Rejection | None) -> str:
     fields = {
         "id": json.dumps(case.id),
         "loss": json.dumps(case.loss),
         "flags": json.dumps(case.flags),
         "options": json.dumps(
-            {key: "Infinity" if value == float("inf") else value for key, value in case.options.items()},
+            {key: number(value) for key, value in case.options.items()},
             sort_keys=True,
             allow_nan=False,
         ),

@@ -19,6 +19,8 @@ TRIPLETS = Triplets(
         {"p": 0.5},
         {"p": 0.0},
         {"p": math.inf},
+        {"p": -math.inf},
+        {"p": -math.inf, "swap": True},
         {"p": math.inf, "swap": True},
         {"eps": 0.01, "swap": True, "margin": 2.5},
         {"margin": 0.3},
@@ -32,7 +34,6 @@ TRIPLETS = Triplets(
     special=({}, {"swap": True}, {"eps": 0.0}, {"p": 1.0, "eps": 0.0}, {"p": 3.0, "eps": 0.0}),
     has_eps=True,
 )
-
 
 
 def cases() -> Iterator[Case]:

@@ -52,7 +52,8 @@ fn norm(d: &Tensor, p: f64) -> Result<(Tensor, Tensor)> {
     let (magnitude, sign, zeros) = (d.abs()?, d.sign()?, d.zeros_like()?);
     let is_zero = d.eq(0.)?;
     if d.elem_count() == 0 {
-        return Ok((sum_rows(&zeros)?, zeros));
+        let of_nothing = if p == f64::NEG_INFINITY { f64::INFINITY } else { 0. };
+        return Ok((sum_rows(&zeros)?.affine(1., of_nothing)?, zeros));
     }
     let (norm, slopes) = if p == 2. {
         let scale = scale(d)?;
@@ -61,19 +62,27 @@ fn norm(d: &Tensor, p: f64) -> Result<(Tensor, Tensor)> {
         (norm, slopes)
     } else if p == 1. {
         (sum_rows(&magnitude)?, sign)
-    } else if p == f64::INFINITY {
-        // candle's largest keeps NaN in the first place alone; times 0 it shows wherever it is.
-        let norm = (magnitude.max_keepdim(1)? + sum_rows(&magnitude.affine(0., 0.)?)?)?;
-        let is_largest = magnitude.broadcast_eq(&norm)?.to_dtype(d.dtype())?;
-        let ties = sum_rows(&is_largest)?;
-        (norm, (sign * is_largest.broadcast_div(&ties)?)?)
+    } else if p.is_infinite() {
+        let extreme = if p > 0. { magnitude.max_keepdim(1)? } else { magnitude.min_keepdim(1)? };
+        // candle's keep NaN in the first place alone.
+        let is_nan = magnitude.ne(&magnitude)?.to_dtype(d.dtype())?;
+        let has_nan = sum_rows(&is_nan)?.gt(0.)?;
+        let norm = has_nan.where_cond(&extreme.affine(0., f64::NAN)?, &extreme)?;
+        let is_extreme = magnitude.broadcast_eq(&norm)?.to_dtype(d.dtype())?;
+        let ties = sum_rows(&is_extreme)?;
+        (norm, (sign * is_extreme.broadcast_div(&ties)?)?)
     } else if p == 0. {
         (sum_rows(&is_zero.where_cond(&magnitude, &magnitude.ones_like()?)?)?, zeros.clone())
     } else {
         let scale = scale(d)?;
-        let norm = (sum_rows(&magnitude.broadcast_div(&scale)?.powf(p)?)?.powf(1. / p)? * scale)?;
-        let slopes = (sign * magnitude.broadcast_div(&norm)?.powf(p - 1.)?)?;
-        (norm, slopes)
+        let norm = sum_rows(&magnitude.broadcast_div(&scale)?.powf(p)?)?.powf(1. / p)?;
+        let power = if p > 0. && p < 2. {
+            // Such a power is in range where the ratio may not be.
+            magnitude.powf(p - 1.)?.broadcast_div(&scale.powf(p - 1.)?)?.broadcast_div(&norm.powf(p - 1.)?)?
+        } else {
+            magnitude.broadcast_div(&scale)?.broadcast_div(&norm)?.powf(p - 1.)?
+        };
+        ((norm * scale)?, (sign * power)?)
     };
     Ok((norm, is_zero.where_cond(&zeros, &slopes)?))
 }

@@ -39,12 +39,11 @@ pub(super) fn sum(tensor: &Tensor) -> Result<Tensor> {
 }
 
 /// Longer sums are made of sums of at most so many elements.
-const BLOCK: usize = 16;
+const BLOCK: usize = 4;
 
 /// The sum of each row of a matrix, as a column.
 ///
-/// candle adds one element after the other, and the error of that grows with their number (in half precision the sum
-/// stalls). Blocks of [`BLOCK`] elements keep it to a few ULPs.
+/// candle adds one element after the other, and the error of that grows with their number. Blocks of [`BLOCK`] elements keep it to a few ULPs.
 pub(super) fn sum_rows(matrix: &Tensor) -> Result<Tensor> {
     if matrix.elem_count() == 0 {
         // In candle the sum of a part of nothing panics.
@@ -57,7 +56,7 @@ pub(super) fn sum_rows(matrix: &Tensor) -> Result<Tensor> {
     while sums.dim(1)? > BLOCK {
         let length = sums.dim(1)?;
         // A length that divides saves a copy.
-        let block = (BLOCK / 2..=BLOCK).rev().find(|block| length % block == 0).unwrap_or(BLOCK);
+        let block = (2..=BLOCK).rev().find(|block| length % block == 0).unwrap_or(BLOCK);
         let (blocks, left) = (length / block, length % block);
         if left > 0 {
             let part = sums.narrow(1, blocks * block, left)?.sum_keepdim(1)?;

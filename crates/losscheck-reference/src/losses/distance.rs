@@ -17,8 +17,8 @@ pub trait Distance {
 /// (sum_i |a_i - b_i + eps|^p)^(1/p)
 /// ```
 ///
-/// As in PyTorch p = 0 counts the elements that are not 0, an infinite p takes the largest, and the slope of an element that
-/// is 0 is 0. Where several are the largest they share the slope.
+/// As in PyTorch p = 0 counts the elements that are not 0, an infinite p takes the largest, minus infinity the smallest, and
+/// the slope of an element that is 0 is 0. Where several are the largest, or smallest, they share the slope.
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.PairwiseDistance.html>
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,6 +46,11 @@ impl PairwiseDistance {
     fn largest<R: Real>(&self, a: &[R], b: &[R]) -> R {
         (0..a.len()).fold(R::ZERO, |largest, i| self.difference(a, b, i).abs().maximum(largest))
     }
+
+    #[inline(always)]
+    fn smallest<R: Real>(&self, a: &[R], b: &[R]) -> R {
+        (0..a.len()).fold(R::from_f64(f64::INFINITY), |smallest, i| self.difference(a, b, i).abs().minimum(smallest))
+    }
 }
 
 impl PairwiseDistance {
@@ -65,6 +70,8 @@ impl PairwiseDistance {
             (R::ONE, fold::sum(a.len(), |i| self.difference(a, b, i).abs()).total())
         } else if self.p == f64::INFINITY {
             (R::ONE, self.largest(a, b))
+        } else if self.p == f64::NEG_INFINITY {
+            (R::ONE, self.smallest(a, b))
         } else if self.p == 0.0 {
             (R::ONE, sum(&|d| if d == R::ZERO || d.is_nan() { d } else { R::ONE }))
         } else {
@@ -91,21 +98,26 @@ impl Distance for PairwiseDistance {
         }
         let (scale, norm) = self.norm(a, b);
         let difference = |i| self.difference(a, b, i);
-        let ties = if self.p == f64::INFINITY {
+        let ties = if self.p.is_infinite() {
             fold::sum(a.len(), |i| if difference(i).abs() == norm { R::ONE } else { R::ZERO }).total()
         } else {
             R::ONE
         };
+        let exponent = R::from_f64(self.p - 1.0);
         for i in 0..a.len() {
             let d = difference(i);
             let slope = if self.p == 2.0 {
                 d / scale / norm
             } else if self.p == 1.0 {
                 d.signum_or_zero()
-            } else if self.p == f64::INFINITY {
-                if d.abs() < norm { R::ZERO } else { d.signum_or_zero() / ties }
+            } else if self.p.is_infinite() {
+                let is_another = if self.p > 0.0 { d.abs() < norm } else { d.abs() > norm };
+                if is_another { R::ZERO } else { d.signum_or_zero() / ties }
+            } else if self.p > 0.0 && self.p < 2.0 {
+                // Such a power is in range where the ratio may not be.
+                d.signum_or_zero() * d.abs().powf(exponent) / scale.powf(exponent) / norm.powf(exponent)
             } else {
-                d.signum_or_zero() * (d.abs() / scale / norm).powf(R::from_f64(self.p) - R::ONE)
+                d.signum_or_zero() * (d.abs() / scale / norm).powf(exponent)
             };
             let slope = if d == R::ZERO { R::ZERO } else { cotangent * slope };
             by_a[i] = by_a[i] + slope;

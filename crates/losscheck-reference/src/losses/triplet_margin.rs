@@ -88,6 +88,19 @@ impl<R: Real> Distances<R> {
     fn nearest(&self) -> R {
         self.swapped.map_or(self.negative, |swapped| self.negative.minimum(swapped))
     }
+
+    /// What the negative's own distance and the swapped one have of the slope of that. NaN is neither nearer nor farther.
+    #[inline(always)]
+    fn shares(&self) -> [R; 2] {
+        let (none, half, whole) = (R::ZERO, R::from_f64(0.5), R::ONE);
+        match self.swapped {
+            None => [whole, none],
+            Some(swapped) if swapped < self.negative => [none, whole],
+            Some(swapped) if swapped > self.negative => [whole, none],
+            Some(swapped) if swapped == self.negative => [half, half],
+            Some(_) => [whole, whole],
+        }
+    }
 }
 
 impl<D: Distance> TripletMarginWithDistanceLoss<D> {
@@ -143,17 +156,12 @@ impl<R: Real, D: Distance> Vectorwise<R, 3> for TripletMarginWithDistanceLoss<D>
         if shortfall >= R::ZERO || shortfall.is_nan() {
             let d = &self.distance_function;
             d.add_pullback(cotangent, a, p, by_a, by_p);
-            let (own, half) = (distances.negative, R::from_f64(0.5));
-            let share = match distances.swapped {
-                Some(swapped) if swapped < own => R::ZERO,
-                Some(swapped) if swapped == own => half,
-                _ => R::ONE,
-            };
-            if share > R::ZERO {
-                d.add_pullback(-(cotangent * share), a, n, by_a, by_n);
+            let [own, swapped] = distances.shares();
+            if own > R::ZERO {
+                d.add_pullback(-(cotangent * own), a, n, by_a, by_n);
             }
-            if share < R::ONE {
-                d.add_pullback(-(cotangent * (R::ONE - share)), p, n, by_p, by_n);
+            if swapped > R::ZERO {
+                d.add_pullback(-(cotangent * swapped), p, n, by_p, by_n);
             }
         }
         shortfall.maximum(R::ZERO)

@@ -91,7 +91,8 @@ pub(super) enum Side {
 impl Side {
     pub(super) fn of<R: Real>(epsilon: f64, number: R, terms: R) -> Self {
         let rounding = R::from_f64(2.0 * epsilon) * terms;
-        if number != R::ZERO && number.abs() <= rounding {
+        let is_finite = number.abs() < R::from_f64(f64::INFINITY);
+        if is_finite && number != R::ZERO && number.abs() <= rounding {
             Self::Uncertain
         } else if number < R::ZERO {
             Self::Below

@@ -37,28 +37,33 @@ pub(crate) mod number {
     use schemars::{Schema, SchemaGenerator, json_schema};
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    const INFINITY: &str = "Infinity";
+    const INFINITE: [(&str, f64); 2] = [("Infinity", f64::INFINITY), ("-Infinity", f64::NEG_INFINITY)];
 
     #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a number or \"Infinity\"")]
+    #[serde(untagged, expecting = "a number, \"Infinity\" or \"-Infinity\"")]
     enum Number {
         Finite(f64),
         Named(String),
     }
 
     pub(crate) fn schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "oneOf": [{ "type": "number" }, { "const": INFINITY }] })
+        json_schema!({ "oneOf": [{ "type": "number" }, { "enum": INFINITE.map(|(name, _)| name) }] })
     }
 
     pub(crate) fn serialize<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-        if *number == f64::INFINITY { serializer.serialize_str(INFINITY) } else { serializer.serialize_f64(*number) }
+        match INFINITE.iter().find(|(_, infinite)| infinite == number) {
+            Some((name, _)) => serializer.serialize_str(name),
+            None => serializer.serialize_f64(*number),
+        }
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
         match Number::deserialize(deserializer)? {
             Number::Finite(number) => Ok(number),
-            Number::Named(name) if name == INFINITY => Ok(f64::INFINITY),
-            Number::Named(name) => Err(D::Error::custom(format!("`{name}`, expected a number or \"{INFINITY}\""))),
+            Number::Named(text) => match INFINITE.iter().find(|(name, _)| *name == text) {
+                Some(&(_, infinite)) => Ok(infinite),
+                None => Err(D::Error::custom(format!("`{text}`, expected a number, \"Infinity\" or \"-Infinity\""))),
+            },
         }
     }
 }

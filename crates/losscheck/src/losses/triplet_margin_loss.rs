@@ -73,7 +73,8 @@ impl Definition for Options {
     }
 
     fn cases(dtype: DType) -> BoxedStrategy<Case> {
-        let p = prop_oneof![4 => Just(2.0), 2 => Just(1.0), 1 => Just(3.0), 1 => Just(1.5), 1 => Just(f64::INFINITY)];
+        let p = prop_oneof![4 => Just(2.0), 2 => Just(1.0), 1 => Just(3.0), 1 => Just(1.5), 1 => Just(f64::INFINITY),
+            1 => Just(f64::NEG_INFINITY)];
         let eps = prop_oneof![3 => Just(1e-6), 1 => Just(0.01), 1 => Just(0.0)];
         let margin = prop_oneof![8 => 0.01..8.0, 4 => Just(1.0), 1 => Just(0.0), 1 => Just(-1.0)];
         let options =

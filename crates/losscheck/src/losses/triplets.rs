@@ -53,62 +53,85 @@ struct Triplets<'a, D, T> {
 }
 
 impl<D: Distance, T: Terms> Triplets<'_, D, T> {
-    /// Whether two distances are subtracted that are both beyond the range of the dtype.
+    /// Whether two distances are subtracted that are both beyond the range of the dtype, and not both infinite.
     fn cancels_out_of_range(&self, [a, p, n]: [&[Wide]; 3]) -> bool {
-        let is_beyond = |a, b| {
-            let distance = self.loss.distance_function.distance(a, b);
-            distance > self.largest && distance < Wide::from_f64(f64::INFINITY)
-        };
-        is_beyond(a, p) && is_beyond(a, n)
+        let is_beyond = |a, b| self.loss.distance_function.distance(a, b) > self.largest;
+        let is_infinite = |v: &[Wide]| v.iter().any(|x| x.abs() == Wide::from_f64(f64::INFINITY));
+        let swap = self.loss.swap;
+        let are_infinite = (is_infinite(a) || is_infinite(p))
+            && (is_infinite(a) || is_infinite(n))
+            && (!swap || is_infinite(p) || is_infinite(n));
+        is_beyond(a, p) && is_beyond(a, n) && (!swap || is_beyond(p, n)) && !are_infinite
     }
 
-    /// Its side of 0, whether it is uncertain which distance a swap takes, and the magnitudes of its terms.
-    fn hinge(&self, [a, p, n]: [&[Wide]; 3]) -> (Side, Side, Wide) {
+    fn hinge(&self, [a, p, n]: [&[Wide]; 3]) -> Hinge {
         let (d, terms) = (&self.loss.distance_function, self.terms);
-        let (mut negative, mut swapped) = (d.distance(a, n), Side::Above);
+        let (mut nearest, mut choice, mut reached) = (d.distance(a, n), Side::Above, [true, false]);
         let mut sum = Wide::from_f64(self.loss.margin.abs()) + terms.distance(a, p) + terms.distance(a, n);
         if self.loss.swap {
-            let other = d.distance(p, n);
+            let swapped = d.distance(p, n);
             sum = sum + terms.distance(p, n);
-            swapped = Side::of(self.epsilon, negative - other, sum);
-            negative = negative.minimum(other);
+            choice = Side::of(self.epsilon, nearest - swapped, sum);
+            let is_certain = choice != Side::Uncertain;
+            reached = [!(is_certain && swapped < nearest), !(is_certain && nearest < swapped)];
+            nearest = nearest.minimum(swapped);
         }
-        (Side::of(self.epsilon, Wide::from_f64(self.loss.margin) + d.distance(a, p) - negative, sum), swapped, sum)
+        let side = Side::of(self.epsilon, Wide::from_f64(self.loss.margin) + d.distance(a, p) - nearest, sum);
+        Hinge { side, choice, reached, terms: sum }
     }
+}
+
+/// A triplet's hinge.
+struct Hinge {
+    /// Where it stands.
+    side: Side,
+    /// How far the negative is beyond the swapped distance.
+    choice: Side,
+    /// Whether the negative's own distance counts, and whether the swapped one.
+    reached: [bool; 2],
+    /// The sum of the magnitudes of its terms.
+    terms: Wide,
 }
 
 impl<D: Distance, T: Terms> Vectorwise<Wide, 3> for Triplets<'_, D, T> {
     fn value(&self, vectors: [&[Wide]; 3], _: Wide) -> Wide {
-        let (side, _, terms) = self.hinge(vectors);
-        side.hinge(terms)
+        let hinge = self.hinge(vectors);
+        hinge.side.hinge(hinge.terms)
     }
 
     fn value_and_pullback(
         &self,
         cotangent: Wide,
         [a, p, n]: [&[Wide]; 3],
-        label: Wide,
+        _: Wide,
         [by_a, by_p, by_n]: [&mut [Wide]; 3],
     ) -> Wide {
-        let (side, swapped, _) = self.hinge([a, p, n]);
+        let Hinge { side, choice, reached, terms } = self.hinge([a, p, n]);
+        for gradient in [&mut *by_a, &mut *by_p, &mut *by_n] {
+            gradient.fill(Wide::ZERO);
+        }
         if self.cancels_out_of_range([a, p, n]) {
             // Of infinity less infinity not even the sign is known.
             let unknown = if cotangent == Wide::ZERO { cotangent } else { Wide::from_f64(f64::INFINITY) };
             [by_a, by_p, by_n].into_iter().for_each(|gradient| gradient.fill(unknown));
         } else if side != Side::Below {
-            let factor = side.of_hinge::<Wide>(self.epsilon).maximum(swapped.of_sign(self.epsilon));
-            let (of_positive, of_negative) = (self.terms.slopes(a, p), self.terms.slopes(a, n));
-            let of_swapped = if self.loss.swap { self.terms.slopes(p, n) } else { std::vec![Slope::ZERO; a.len()] };
-            let times = |slope: Slope| cotangent * slope.times(factor);
-            for i in 0..a.len() {
-                by_a[i] = times(of_positive[i]) + times(of_negative[i]);
-                by_p[i] = times(of_positive[i]) + times(of_swapped[i]);
-                by_n[i] = times(of_negative[i]) + times(of_swapped[i]);
+            let factor = side.of_hinge::<Wide>(self.epsilon).maximum(choice.of_sign(self.epsilon));
+            let add = |from: &[Wide], to: &[Wide], by_from: &mut [Wide], by_to: &mut [Wide]| {
+                for (i, slope) in self.terms.slopes(from, to).into_iter().enumerate() {
+                    let slope = cotangent * slope.times(factor);
+                    by_from[i] = by_from[i] + slope;
+                    by_to[i] = by_to[i] + slope;
+                }
+            };
+            add(a, p, by_a, by_p);
+            if reached[0] {
+                add(a, n, by_a, by_n);
             }
-        } else {
-            [by_a, by_p, by_n].into_iter().for_each(|gradient| gradient.fill(Wide::ZERO));
+            if reached[1] {
+                add(p, n, by_p, by_n);
+            }
         }
-        self.value([a, p, n], label)
+        side.hinge(terms)
     }
 }
 
@@ -125,49 +148,72 @@ impl PairwiseTerms {
         let eps = Wide::from_f64(self.distance.eps);
         a.iter().zip(b).map(move |(&a, &b)| ((a - b) + eps, (a - b).abs() + eps.abs()))
     }
-}
 
-impl Terms for PairwiseTerms {
-    fn distance(&self, a: &[Wide], b: &[Wide]) -> Wide {
-        let terms: Vec<Wide> = self.differences(a, b).map(|(_, terms)| terms).collect();
-        let norm = PairwiseDistance { eps: 0.0, ..self.distance }.distance(&terms, &std::vec![Wide::ZERO; terms.len()]);
-        // Squares and powers that are subnormal have lost digits before the root.
+    fn norm(&self, elements: &[Wide]) -> Wide {
+        PairwiseDistance { eps: 0.0, ..self.distance }.distance(elements, &std::vec![Wide::ZERO; elements.len()])
+    }
+
+    /// The magnitude of the norm's terms, from those of the elements' terms; all in a unit.
+    fn terms_of_norm(&self, terms: &[Wide], unit: Wide) -> Wide {
         let p = self.distance.p;
+        // Any element may be the smallest after its rounding.
+        let norm = PairwiseDistance { p: p.abs(), eps: 0.0 }.distance(terms, &std::vec![Wide::ZERO; terms.len()]);
+        // Squares and powers that are subnormal have lost digits before the root.
         let least = if p > 1.0 && p.is_finite() {
-            self.smallest_normal.powf(Wide::ONE / Wide::from_f64(p))
+            self.smallest_normal.powf(Wide::ONE / Wide::from_f64(p)) / unit
         } else {
             Wide::ZERO
         };
         let norm = if terms.is_empty() { norm } else { norm.maximum(least) };
         // Rounding the exponent 1 / p counts as much as the logarithm is large.
-        let has_root = ![0.0, 1.0, 2.0, f64::INFINITY].contains(&p);
-        if has_root && norm > Wide::ZERO { norm * (Wide::ONE + norm.ln().abs()) } else { norm }
+        let has_root = ![0.0, 1.0, 2.0].contains(&p) && p.is_finite();
+        if has_root && norm > Wide::ZERO { norm * (Wide::ONE + (norm.ln() + unit.ln()).abs()) } else { norm }
+    }
+}
+
+impl Terms for PairwiseTerms {
+    fn distance(&self, a: &[Wide], b: &[Wide]) -> Wide {
+        let terms: Vec<Wide> = self.differences(a, b).map(|(_, terms)| terms).collect();
+        self.terms_of_norm(&terms, Wide::ONE)
     }
 
     fn slopes(&self, a: &[Wide], b: &[Wide]) -> Vec<Slope> {
-        let (p, norm, terms_of_norm) = (self.distance.p, self.distance.distance(a, b), self.distance(a, b));
+        let p = self.distance.p;
         if p == 0.0 {
             return std::vec![Slope::ZERO; a.len()];
         }
+        // In the unit of the largest difference, for the norm may be out of range though its slopes are not.
+        let largest = self.differences(a, b).fold(Wide::ZERO, |largest, (d, _)| largest.maximum(d.abs()));
+        let has_unit = largest > Wide::ZERO && largest < Wide::from_f64(f64::INFINITY);
+        let unit = if has_unit { largest } else { Wide::ONE };
+        let (elements, terms): (Vec<Wide>, Vec<Wide>) =
+            self.differences(a, b).map(|(d, terms)| (d / unit, terms / unit)).unzip();
+        let (norm, terms_of_norm) = (self.norm(&elements), self.terms_of_norm(&terms, unit));
+
         let exponent = Wide::from_f64((p - 1.0).abs());
-        // Rounding may make a tie, or end one, with the largest difference, which shares the slope of the norm.
-        let side_of_norm = |d: Wide, terms: Wide| Side::of(self.epsilon, d.abs() - norm, terms + terms_of_norm);
+        // Rounding may make a tie, or end one, with the largest (smallest) difference, which shares the slope of the norm.
+        let side_of_norm = |d: Wide, terms: Wide| {
+            let towards = if p > 0.0 { d.abs() - norm } else { norm - d.abs() };
+            Side::of(self.epsilon, towards, terms + terms_of_norm)
+        };
+        let differences = elements.iter().copied().zip(terms.iter().copied());
         let has_near_tie =
-            p == f64::INFINITY && self.differences(a, b).any(|(d, terms)| side_of_norm(d, terms) == Side::Uncertain);
+            p.is_infinite() && differences.clone().any(|(d, terms)| side_of_norm(d, terms) == Side::Uncertain);
         let slope = |(d, terms): (Wide, Wide)| {
             let is_uncertain = has_near_tie && side_of_norm(d, terms) != Side::Below;
             let side = if is_uncertain { Side::Uncertain } else { Side::of(self.epsilon, d, terms) };
             let of_sign = side.of_sign(self.epsilon);
-            if p == 1.0 || p == f64::INFINITY {
+            if p == 1.0 || p.is_infinite() {
                 return Slope { size: Wide::ONE, of_sign };
             }
             let ratio = d.abs() / norm;
-            let slope = if d == Wide::ZERO { Wide::ZERO } else { ratio.powf(Wide::from_f64(p) - Wide::ONE) };
+            if ratio == Wide::ZERO {
+                return Slope { size: Wide::ZERO, of_sign };
+            }
             let relative = terms / d.abs() + terms_of_norm / norm + ratio.ln().abs();
-            let size = if d == Wide::ZERO { slope } else { slope * (Wide::ONE + exponent * relative) };
-            Slope { size, of_sign }
+            Slope { size: ratio.powf(Wide::from_f64(p) - Wide::ONE) * (Wide::ONE + exponent * relative), of_sign }
         };
-        self.differences(a, b).map(slope).collect()
+        differences.map(slope).collect()
     }
 }
 
