@@ -14,6 +14,8 @@ from .tensors import NAMES, Seeded, Shape, Tensor
 FLOATS = ("f32", "f64", "f16", "bf16")
 # For losses that PyTorch has no 16-bit kernels of on the CPU.
 SINGLE_AND_DOUBLE = ("f32", "f64")
+# Of the flag `many_samples`.
+MANY = 20_001
 REDUCTIONS = ("none", "mean", "sum")
 
 Options = Mapping[str, float | int | str | Sequence[int]]

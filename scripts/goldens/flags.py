@@ -80,6 +80,11 @@ FLAGS = {
         "naive summation loses digits, and a mean was once wrong at this size",
         (55657,),
     ),
+    "many_samples": Flag(
+        "the mean over 20001 samples, by seed, which are alike where that makes sense; value only",
+        "summed up one by one, the losses lose digits, those that are alike the most; in 16 bits the sum stops growing",
+        (61523,),
+    ),
     "unnormalised_target": Flag(
         "target probabilities that do not add up to 1",
         "nothing checks that they do",

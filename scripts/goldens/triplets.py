@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from .case import FLOATS, REDUCTIONS, Case, Options, name, options_name
+from .case import FLOATS, MANY, REDUCTIONS, Case, Options, name, options_name
 from .draw import Draw
 from .elements import Elements, Shapes, uniform
 from .labels import matrix
@@ -70,6 +70,10 @@ class Triplets:
                 draw = Draw(case_id)
                 inputs = {key: draw.seeded(key, dtype, (500, 100), -2, 2) for key in elements.tensors}
                 yield elements.case(case_id, ["large"], {}, reduction, inputs)
+            case_id = name(self.loss, dtype, "many", "mean")
+            draw = Draw(case_id)
+            inputs = {key: draw.seeded(key, dtype, (MANY, 2), -2, 2) for key in elements.tensors}
+            yield elements.case(case_id, ["many_samples"], {}, "mean", inputs)
 
     def flags(self, settings: Options) -> list[str]:
         # The norm of degree 0 has no graph in PyTorch.

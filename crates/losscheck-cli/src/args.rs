@@ -41,6 +41,9 @@ pub(crate) enum Command {
     /// Compare the backends with exact arithmetic on random cases; shrink and keep what differs
     #[command(after_help = "Example: losscheck fuzz --cases 20000 --seed 7 --loss huber_loss")]
     Fuzz(Fuzz),
+    /// Judge the suite itself: which of its checks catches which wrong loss
+    #[command(after_help = "Example: losscheck mutants --loss cross_entropy")]
+    Mutants(Mutants),
 }
 
 impl Default for Command {
@@ -107,6 +110,29 @@ pub(crate) struct Fuzz {
     pub(crate) out: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Mutants {
+    /// Only this loss, by PyTorch's functional name; repeatable
+    #[arg(long = "loss", value_name = "NAME", value_parser = loss(), hide_possible_values = true)]
+    pub(crate) losses: Vec<LossKind>,
+
+    /// How many random cases to draw of each loss
+    #[arg(long, default_value_t = 400, value_name = "N")]
+    pub(crate) cases: usize,
+
+    /// What they are drawn from: the same seed gives the same cases
+    #[arg(long, default_value_t = 1, value_name = "S")]
+    pub(crate) seed: u64,
+
+    /// Name every mutant, not only those that a check misses
+    #[arg(long)]
+    pub(crate) all: bool,
+
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
 #[derive(Debug, Default, Args)]
 pub(crate) struct Selection {
     /// Only this backend; repeatable
@@ -121,9 +147,14 @@ pub(crate) struct Selection {
 impl Selection {
     /// The losses asked for; all where none is.
     pub(crate) fn losses(&self) -> Vec<LossKind> {
-        let wanted = |loss: &LossKind| self.losses.is_empty() || self.losses.contains(loss);
-        LossKind::ALL.iter().copied().filter(wanted).collect()
+        chosen(&self.losses)
     }
+}
+
+/// The losses of these; all where there are none.
+pub(crate) fn chosen(losses: &[LossKind]) -> Vec<LossKind> {
+    let wanted = |loss: &LossKind| losses.is_empty() || losses.contains(loss);
+    LossKind::ALL.iter().copied().filter(wanted).collect()
 }
 
 fn loss() -> impl TypedValueParser<Value = LossKind> {

@@ -6,6 +6,7 @@ mod check;
 mod failure;
 mod fuzz;
 mod list;
+mod mutants;
 mod progress;
 mod show;
 mod source;
@@ -36,6 +37,7 @@ pub fn run() -> ExitCode {
             Command::List(options) => list::run(&options, &mut out),
             Command::Show(options) => show::run(&options, &data, &mut out),
             Command::Fuzz(options) => fuzz::run(&options, &data, &mut out),
+            Command::Mutants(options) => mutants::run(&options, &data, &mut out),
         }?;
         out.flush()?;
         Ok(passed)

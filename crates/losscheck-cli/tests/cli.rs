@@ -478,6 +478,20 @@ fn show_elides_large_tensors() {
 }
 
 #[test]
+fn mutants_are_scored_by_every_check() {
+    let mutants = |more: &[&str]| losscheck(&[&["mutants", "--loss", "mse_loss", "--cases", "200"], more].concat());
+    mutants(&[]).gives(0, &["goldens", "oracle", "fuzz", "mse_loss", "100.0 %", "all caught"]);
+    mutants(&["--all"]).gives(0, &["Every mutant", "mse_loss: it is halved", "goldens: mse_loss/"]);
+
+    let json = mutants(&["--format", "json"]);
+    assert_eq!(mutants(&["--format", "json"]).stdout, json.stdout, "a seed is a run");
+    let document: serde_json::Value = serde_json::from_str(&json.stdout).expect("one document");
+    let entries = document["mutants"].as_array().expect("a list");
+    assert!(entries.len() >= 10, "{}", entries.len());
+    assert!(entries.iter().all(|entry| entry["loss"] == "mse_loss" && entry["caught"]["goldens"].is_string()));
+}
+
+#[test]
 fn fuzz_finds_shrinks_and_keeps() {
     let (folder, data) = Folder::reference_data();
     let fuzz = |more: &[&str]| {

@@ -107,7 +107,7 @@ pub fn fuzz(
     let verdicts: Vec<(Draw<'_>, Vec<Verdict>)> = (0..plan.cases)
         .into_par_iter()
         .map(|number| {
-            let draw = Draw { stream: &streams[number % streams.len()], number: number / streams.len() };
+            let draw = Draw::of(&streams, number);
             let case = draw.tree().current();
             let truth = oracle::truth(&case);
             let verdict = |subject: &Subject<'_>| judge(&case, &truth, &evaluate(subject.backend, &case));
@@ -132,6 +132,12 @@ pub fn fuzz(
     let witnesses: Vec<Witness> =
         found.into_par_iter().filter_map(|(subject, draw, kind)| subject.shrink(draw, kind)).collect();
     Ok(Report { columns, witnesses: distinct(witnesses) })
+}
+
+/// The cases that [`fuzz`] draws for a plan.
+pub fn cases(plan: &Plan) -> Vec<Case> {
+    let streams = Stream::all(plan);
+    (0..plan.cases).map(|number| Draw::of(&streams, number).tree().current()).collect()
 }
 
 /// Adds the witnesses to the regressions in `folder`, a file per loss, and gives the files.
@@ -186,7 +192,12 @@ struct Draw<'a> {
     number: usize,
 }
 
-impl Draw<'_> {
+impl<'a> Draw<'a> {
+    /// One of all draws: the streams take turns.
+    fn of(streams: &'a [Stream], number: usize) -> Self {
+        Self { stream: &streams[number % streams.len()], number: number / streams.len() }
+    }
+
     fn id(&self) -> String {
         let Stream { seed, loss, dtype } = self.stream;
         format!("{}/{}/fuzz-{seed}-{}", loss.name(), dtype.name(), self.number)

@@ -1,7 +1,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
-from ..case import FLOATS, REDUCTIONS, Case, Loss, Options, name, options_name
+from ..case import FLOATS, MANY, REDUCTIONS, Case, Loss, Options, name, options_name
 from ..draw import Draw
 from ..elements import Elements, signs, uniform
 from ..labels import matrix
@@ -56,7 +56,12 @@ def cases() -> Iterator[Case]:
             case_id = name(NAME, dtype, "large", reduction)
             draw = Draw(case_id)
             inputs = {key: draw.seeded(key, dtype, (500, 100), -2, 2) for key in ("input1", "input2")}
-            yield ELEMENTS.case(case_id, ["large"], {}, reduction, {**inputs, "target": draw.seeded("target", dtype, (500,), -1, 1)})
+            yield ELEMENTS.case(case_id, ["large"], {}, reduction, {**inputs, "target": draw.seeded("target", dtype, (500,), 1, 1)})
+        case_id = name(NAME, dtype, "many", "mean")
+        draw = Draw(case_id)
+        inputs = {key: draw.seeded(key, dtype, (MANY, 2), 0.3, 0.3) for key in ("input1", "input2")}
+        inputs["target"] = draw.seeded("target", dtype, (MANY,), -1, -1)
+        yield ELEMENTS.case(case_id, ["many_samples"], {"margin": 0.3}, "mean", inputs)
 
 
 def special(dtype: str) -> Iterator[Case]:

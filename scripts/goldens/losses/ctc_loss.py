@@ -2,7 +2,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
-from ..case import REDUCTIONS, SINGLE_AND_DOUBLE, Case, Loss, Options, given, label, name, options_name, shape_name
+from ..case import MANY, REDUCTIONS, SINGLE_AND_DOUBLE, Case, Loss, Options, given, label, name, options_name, shape_name
 from ..draw import Draw
 from ..special import edges
 from ..tensors import Shape, Stored, Tensor
@@ -279,6 +279,15 @@ def large(dtype: str) -> Iterator[Case]:
             "target_lengths": Stored("i64", (samples,), target_lengths),
         }
         yield case(case_id, ["large"], {}, reduction, inputs)
+    case_id = name(NAME, dtype, "many", "mean")
+    draw = Draw(case_id)
+    inputs = {
+        "log_probs": draw.seeded("log_probs", dtype, (2, MANY, 3), -1.0986, -1.0986),
+        "targets": draw.seeded("targets", "i64", (MANY, 1), 1, 3),
+        "input_lengths": draw.seeded("input_lengths", "i64", (MANY,), 2, 2),
+        "target_lengths": draw.seeded("target_lengths", "i64", (MANY,), 1, 1),
+    }
+    yield case(case_id, ["many_samples"], {}, "mean", inputs)
 
 
 def invalid(dtype: str) -> Iterator[Case]:

@@ -4,7 +4,7 @@ from itertools import product
 
 import torch
 
-from ..case import FLOATS, REDUCTIONS, Case, Loss, Options, given, label, name, options_name, shape_name
+from ..case import FLOATS, MANY, REDUCTIONS, Case, Loss, Options, given, label, name, options_name, shape_name
 from ..classes import DEFAULT_IGNORE, class_weights, indices
 from ..draw import Draw
 from ..special import edges
@@ -200,6 +200,14 @@ def large(dtype: str) -> Iterator[Case]:
         if biased:
             inputs["linear_bias"] = draw.seeded("linear_bias", dtype, (300,), -1, 1)
         yield case(case_id, ["large"], options, reduction, inputs)
+    case_id = name(NAME, dtype, "many", "mean")
+    draw = Draw(case_id)
+    inputs = {
+        "input": draw.seeded("input", dtype, (MANY, 2), 0.3, 0.3),
+        "linear_weight": draw.seeded("linear_weight", dtype, (3, 2), -1, 1),
+        "target": draw.seeded("target", "i64", (MANY,), 0, 3),
+    }
+    yield case(case_id, ["many_samples"], {}, "mean", inputs)
 
 
 def invalid(dtype: str) -> Iterator[Case]:

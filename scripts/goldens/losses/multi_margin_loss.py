@@ -1,7 +1,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
-from ..case import REDUCTIONS, SINGLE_AND_DOUBLE, Case, Loss, Options, label, name, options_name, shape_name
+from ..case import MANY, REDUCTIONS, SINGLE_AND_DOUBLE, Case, Loss, Options, label, name, options_name, shape_name
 from ..draw import Draw
 from ..labels import labels, matrix, scores
 from ..special import edges
@@ -86,6 +86,13 @@ def large(dtype: str) -> Iterator[Case]:
             "target": draw.seeded("target", "i64", (500,), 0, 100),
         }
         yield case(case_id, ["large"], settings, reduction, inputs)
+    case_id = name(NAME, dtype, "many", "mean")
+    draw = Draw(case_id)
+    inputs = {
+        "input": draw.seeded("input", dtype, (MANY, 3), 0.3, 0.3),
+        "target": draw.seeded("target", "i64", (MANY,), 0, 3),
+    }
+    yield case(case_id, ["many_samples"], {}, "mean", inputs)
 
 
 def degenerate(dtype: str) -> Iterator[Case]:

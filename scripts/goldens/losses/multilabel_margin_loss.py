@@ -1,7 +1,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from ..case import REDUCTIONS, SINGLE_AND_DOUBLE, Case, Loss, name, shape_name
+from ..case import MANY, REDUCTIONS, SINGLE_AND_DOUBLE, Case, Loss, name, shape_name
 from ..draw import Draw
 from ..labels import lists, matrix, scores
 from ..special import edges
@@ -59,6 +59,10 @@ def degenerate(dtype: str) -> Iterator[Case]:
         draw = Draw(case_id)
         input = draw.seeded("input", dtype, (100, 100), -3, 3)
         yield case(case_id, ["large"], reduction, input, draw.seeded("target", "i64", (100, 100), -1, 100))
+    case_id = name(NAME, dtype, "many", "mean")
+    draw = Draw(case_id)
+    input = draw.seeded("input", dtype, (MANY, 3), 0.3, 0.3)
+    yield case(case_id, ["many_samples"], "mean", input, draw.seeded("target", "i64", (MANY, 3), -1, 3))
 
 
 def invalid(dtype: str) -> Iterator[Case]:

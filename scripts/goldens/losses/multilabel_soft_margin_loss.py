@@ -2,7 +2,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 from ..bernoulli import targets, weights
-from ..case import FLOATS, REDUCTIONS, Case, Loss, label, name, shape_name
+from ..case import FLOATS, MANY, REDUCTIONS, Case, Loss, label, name, shape_name
 from ..draw import Draw
 from ..special import edges
 from ..tensors import Shape, Stored, Tensor
@@ -50,6 +50,10 @@ def cases() -> Iterator[Case]:
             draw = Draw(case_id)
             inputs = {key: draw.seeded(key, dtype, (500, 100), *to) for key, to in (("input", (-8, 8)), ("target", (0, 1)))}
             yield case(case_id, ["large"], reduction, inputs)
+        case_id = name(NAME, dtype, "many", "mean")
+        draw = Draw(case_id)
+        inputs = {key: draw.seeded(key, dtype, (MANY, 3), *to) for key, to in (("input", (0.3, 0.3)), ("target", (0.7, 0.7)))}
+        yield case(case_id, ["many_samples"], "mean", inputs)
 
 
 def special(dtype: str) -> Iterator[Case]:

@@ -36,7 +36,28 @@ def cases() -> Iterator[Case]:
             input = scores(Draw(case_id), dtype, (1, 3, 2, 2))
             target = Stored("i64", (1, 2, 2), [-100] * 4)
             yield case(case_id, ["all_ignored"], {}, reduction, {"input": input, "target": target})
+        for reduction in REDUCTIONS:
+            case_id = name(NAME, dtype, "weight_negative", reduction)
+            draw = Draw(case_id)
+            inputs = {"input": scores(draw, dtype, (2, 3, 2, 2)), "target": draw.integers("target", "i64", (2, 2, 2), 0, 3)}
+            inputs["weight"] = Stored(dtype, (3,), [0.5, -0.75, 2.0])
+            yield case(case_id, ["negative_weight"], {}, reduction, inputs)
+        case_id = name(NAME, dtype, "many", "mean")
+        draw = Draw(case_id)
+        inputs = {
+            "input": draw.seeded("input", dtype, (3, 3, 59, 113), -0.7, -0.7),
+            "target": draw.seeded("target", "i64", (3, 59, 113), 0, 3),
+        }
+        yield case(case_id, ["many_samples"], {}, "mean", inputs)
         for flag, text, value in edges(dtype):
+            for reduction in ("none", "mean"):
+                case_id = name(NAME, dtype, f"weight={text}", reduction)
+                inputs = {
+                    "input": scores(Draw(case_id), dtype, (1, 2, 2, 2)),
+                    "target": Stored("i64", (1, 2, 2), [0, 1, 1, 0]),
+                    "weight": Stored(dtype, (2,), [0.5, value]),
+                }
+                yield case(case_id, [flag], {}, reduction, inputs)
             for reduction in ("none", "mean"):
                 case_id = name(NAME, dtype, f"input={text}", reduction)
                 input = Stored(dtype, (1, 2, 2, 2), [-0.5, value, -1.5, -0.25, -0.75, -2.5, -0.125, value])

@@ -1,0 +1,186 @@
+//! What a mutant is, and what mutants are made of.
+
+use losscheck::backend::{Backend, Coverage, Outcome, Pass};
+use losscheck::backends::Reference;
+use losscheck::case::{Answer, Case};
+use losscheck::loss::{Loss, LossKind};
+use losscheck::tensor::{Data, Tensor};
+use serde_json::Value;
+
+/// Where a mistake comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// It is made of every loss that can have it.
+    Systematic,
+    /// A framework made it, as the page says.
+    Known(&'static str),
+}
+
+/// A loss with one mistake.
+pub struct Mutant {
+    /// The loss that is wrong; of others there is nothing.
+    pub loss: LossKind,
+    /// What is wrong.
+    pub mistake: String,
+    /// Where the mistake comes from.
+    pub source: Source,
+    evaluate: Box<dyn Fn(&Case) -> Outcome + Send + Sync>,
+}
+
+impl std::fmt::Debug for Mutant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.loss.name(), self.mistake)
+    }
+}
+
+impl Backend for Mutant {
+    fn name(&self) -> &'static str {
+        "mutant"
+    }
+
+    fn version(&self) -> String {
+        self.mistake.clone()
+    }
+
+    fn coverage(&self, loss: LossKind) -> Coverage {
+        if loss == self.loss { Coverage::Native } else { Coverage::Missing }
+    }
+
+    fn evaluate(&self, case: &Case) -> Outcome {
+        if case.loss.kind() == self.loss {
+            (self.evaluate)(case)
+        } else {
+            Outcome::NotProvided("this mutant is of another loss".to_owned())
+        }
+    }
+
+    fn workload<'a>(&'a self, _: &'a Case, _: Pass) -> Option<Box<dyn FnMut() + 'a>> {
+        None
+    }
+}
+
+/// Which part of an answer a mistake is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    All,
+    Value,
+    Gradients,
+}
+
+impl Part {
+    pub(crate) const EACH: [Self; 3] = [Self::All, Self::Value, Self::Gradients];
+
+    pub(crate) fn describe(self) -> &'static str {
+        match self {
+            Self::All => "",
+            Self::Value => " in the value",
+            Self::Gradients => " in the gradients",
+        }
+    }
+}
+
+impl Mutant {
+    fn new(
+        loss: LossKind,
+        mistake: impl Into<String>,
+        evaluate: impl Fn(&Case) -> Outcome + Send + Sync + 'static,
+    ) -> Self {
+        Self { loss, mistake: mistake.into(), source: Source::Systematic, evaluate: Box::new(evaluate) }
+    }
+
+    /// The same, made by a framework.
+    pub(crate) fn known(self, page: &'static str) -> Self {
+        Self { source: Source::Known(page), ..self }
+    }
+
+    /// Answers, in that part, as if the case were another; `None` leaves it as it is.
+    pub(crate) fn of_another_case(
+        loss: LossKind,
+        mistake: impl Into<String>,
+        part: Part,
+        rewrite: impl Fn(&Case) -> Option<Case> + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(loss, mistake.into() + part.describe(), move |case| {
+            let own = Reference.evaluate(case);
+            let Some(other) = rewrite(case) else { return own };
+            match (part, own, Reference.evaluate(&other)) {
+                (Part::All, Outcome::Answer(_), other) => other,
+                (Part::Value, Outcome::Answer(own), Outcome::Answer(other)) => {
+                    Outcome::Answer(Answer { value: other.value, ..own })
+                }
+                (Part::Gradients, Outcome::Answer(mut own), Outcome::Answer(other)) => {
+                    own.gradients.extend(other.gradients);
+                    Outcome::Answer(own)
+                }
+                (_, own, _) => own,
+            }
+        })
+    }
+
+    /// Answers as the reference, and then changes the answer.
+    pub(crate) fn of_answer(
+        loss: LossKind,
+        mistake: impl Into<String>,
+        change: impl Fn(&Case, &mut Answer) + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(loss, mistake, move |case| {
+            let mut outcome = Reference.evaluate(case);
+            if let Outcome::Answer(answer) = &mut outcome {
+                change(case, answer);
+            }
+            outcome
+        })
+    }
+
+    /// Answers as the reference; `decide` may give another outcome.
+    pub(crate) fn of_outcome(
+        loss: LossKind,
+        mistake: impl Into<String>,
+        decide: impl Fn(&Case, Outcome) -> Outcome + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(loss, mistake, move |case| decide(case, Reference.evaluate(case)))
+    }
+}
+
+/// The loss with another value of an option.
+pub(crate) fn with_option(loss: &Loss, name: &str, value: Value) -> Loss {
+    let mut options = loss.write_options();
+    options[name] = value;
+    loss.kind().read_options(options).expect("the value is of the option's type")
+}
+
+/// The loss's options with PyTorch's defaults.
+pub(crate) fn defaults(loss: LossKind) -> Value {
+    let empty = Value::Object(serde_json::Map::new());
+    loss.read_options(empty).expect("every option has a default").write_options()
+}
+
+/// The case with another value of an option; `None` where it has that value.
+pub(crate) fn with_other_option(case: &Case, name: &str, value: Value) -> Option<Case> {
+    let loss = with_option(&case.loss, name, value);
+    (loss != case.loss).then(|| Case { loss, ..case.clone() })
+}
+
+/// The case's reduction.
+pub(crate) fn reduction(case: &Case) -> Option<String> {
+    case.loss.write_options()["reduction"].as_str().map(str::to_owned)
+}
+
+/// The tensor with each number changed, rounded to its dtype.
+pub(crate) fn map(tensor: &Tensor, change: impl Fn(f64) -> f64) -> Tensor {
+    let numbers = tensor.to_f64().into_iter().map(change);
+    with_data(tensor, Data::rounded(tensor.dtype(), numbers))
+}
+
+/// The tensor with other elements, as many.
+pub(crate) fn with_data(tensor: &Tensor, data: Data) -> Tensor {
+    Tensor::new(tensor.shape().to_vec(), data).expect("as many elements as before")
+}
+
+/// The case with one of its tensors changed; `None` where it has no such.
+pub(crate) fn with_input(case: &Case, name: &str, change: impl Fn(&Tensor) -> Tensor) -> Option<Case> {
+    let mut case = case.clone();
+    let tensor = case.inputs.get_mut(name)?;
+    *tensor = change(tensor);
+    Some(case)
+}
