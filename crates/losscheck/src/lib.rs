@@ -16,6 +16,7 @@ pub mod generate;
 pub mod golden;
 pub mod loss;
 pub mod losses;
+pub mod metamorphic;
 pub mod oracle;
 pub mod runner;
 pub mod schema;
