@@ -2,6 +2,7 @@
 
 use crate::case::Case;
 use crate::loss::Loss;
+use crate::oracle::near_largest;
 use crate::tensor::{DType, Tensor};
 use crate::ulp::{largest, ulp};
 
@@ -103,6 +104,18 @@ pub const ALL: &[Condition] = &[
             matches!(&case.loss, Loss::PoissonNllLoss(options) if !options.log_input)
                 && case.dtype() == DType::F16
                 && case.input("input").is_some_and(|input| input.to_f64().iter().any(|x| x.abs() < 1e-4))
+        },
+    },
+    Condition {
+        name: "broadcast_rate_near_zero",
+        describes: "Poisson with `log_input` off and a rate, for several targets, that is 0 or so small that a quotient by it overflows",
+        holds: |case| {
+            let Loss::PoissonNllLoss(options) = &case.loss else { return false };
+            let (Some(input), Some(target)) = (case.input("input"), case.input("target")) else { return false };
+            let most = target.to_f64().into_iter().fold(1.0, |most: f64, t| most.max(t.abs()));
+            let end = near_largest(case.dtype());
+            let is_near_0 = |x: f64| most / (x + options.eps).abs() > end;
+            !options.log_input && input.shape() != target.shape() && input.to_f64().into_iter().any(is_near_0)
         },
     },
     Condition {

@@ -51,6 +51,9 @@ def cases() -> Iterator[Case]:
             inputs = {"input": Stored(dtype, (), [1000.0]), "target": Stored(dtype, (0,), [])}
             case_id = f"{NAME}/{dtype}/scalar+target=0/x=1000.0/{reduction}"
             yield LOG.case(case_id, ["empty_broadcast"], {}, reduction, inputs)
+            inputs = {"input": Stored(dtype, (), [0.0]), "target": Stored(dtype, (2,), [0.0, 1.0])}
+            case_id = f"{NAME}/{dtype}/scalar+target=2/x=0.0/{reduction}"
+            yield RATE.case(case_id, ["zero_rate"], {"log_input": False, "eps": 0.0}, reduction, inputs)
         for eps in ({}, {"eps": 0.0}, {"eps": 0.01}):
             settings = {"log_input": False, **eps}
             data = {"input": [0.0, 0.0, 1e-9, 1e-6], "target": [0.0, 1.0, 2.0, 0.5]}
