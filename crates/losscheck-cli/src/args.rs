@@ -23,7 +23,8 @@ pub(crate) struct Arguments {
 }
 
 const CODES: &str = "\
-Exit code: 0, all agree or are on record; 1, something differs or the record is stale; 2, bad usage or bad data.
+Exit code: 0, all agree or are on record; 1, something differs, the record is stale, or no check catches a mutant; 2, bad
+usage or bad data.
 
 Example: losscheck check --backend candle-nn --loss cross_entropy";
 

@@ -18,7 +18,7 @@ pub(crate) fn run(options: &Check, data: &DataFolder, out: &mut dyn Write) -> Re
     let goldens = goldens(options, data)?;
     let strict = options.data.is_empty();
     let backends = backends::select(&options.selection.backends);
-    let bar = progress::bar(goldens.cases.len());
+    let bar = progress::bar(goldens.cases.len(), "cases");
     let run = Run::new(goldens, strict, &backends::borrow(&backends), data, || bar.inc(1))?;
     bar.finish_and_clear();
 

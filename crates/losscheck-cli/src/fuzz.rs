@@ -24,7 +24,7 @@ pub(crate) fn run(options: &Fuzz, data: &DataFolder, out: &mut dyn Write) -> Res
     out.flush()?;
 
     let backends = backends::select(&options.selection.backends);
-    let bar = progress::bar(plan.cases);
+    let bar = progress::bar(plan.cases, "cases");
     let report = fuzz::fuzz(&plan, &backends::borrow(&backends), data, || bar.inc(1))?;
     bar.finish_and_clear();
 

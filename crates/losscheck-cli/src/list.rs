@@ -77,8 +77,7 @@ impl LossListing {
         };
         let optional = signature.optional.iter().map(input(false));
         let inputs = signature.required.iter().map(input(true)).chain(optional).collect();
-        let defaults = loss.read_options(Map::new().into()).expect("every option has a default");
-        let Value::Object(options) = defaults.write_options() else { unreachable!("options are an object") };
+        let Value::Object(options) = loss.defaults().write_options() else { unreachable!("options are an object") };
         Self { loss: loss.name(), class: loss.class(), inputs, options }
     }
 }

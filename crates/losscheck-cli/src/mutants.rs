@@ -54,7 +54,7 @@ impl Entry {
 /// Scores every mutant; fails where none of the checks catches one.
 pub(crate) fn run(options: &Mutants, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
     let losses = chosen(&options.losses);
-    let bar = progress::bar(losses.iter().map(|&loss| catalogue(loss).len()).sum());
+    let bar = progress::bar(losses.iter().map(|&loss| catalogue(loss).len()).sum(), "mutants");
     let suites = Suite::all(data, &losses, options.cases, options.seed)?;
     let scores: Vec<Score> = suites.iter().flat_map(|suite| score(suite, || bar.inc(1))).collect();
     bar.finish_and_clear();

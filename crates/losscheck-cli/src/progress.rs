@@ -2,8 +2,8 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar for that many cases.
-pub(crate) fn bar(cases: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} cases {eta} left").expect("the template is valid");
-    ProgressBar::new(cases as u64).with_style(style)
+/// A bar for that many things, which it names.
+pub(crate) fn bar(number: usize, things: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} {eta} left").expect("the template is valid");
+    ProgressBar::new(number as u64).with_style(style).with_message(things)
 }

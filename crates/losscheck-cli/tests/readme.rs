@@ -6,7 +6,6 @@ use std::path::Path;
 
 use losscheck::backend::Coverage;
 use losscheck::loss::LossKind;
-use serde_json::json;
 
 /// What the README has around the table.
 const START: &str = "## Losses\n\n";
@@ -18,7 +17,7 @@ fn table() -> String {
     let header: Vec<&str> = ["loss", "class in `torch.nn`", "options", "tensors"].into_iter().chain(names).collect();
     let rule = vec!["---"; header.len()];
     let rows = LossKind::ALL.iter().map(|&loss| {
-        let defaults = loss.read_options(json!({})).expect("every option has a default").write_options();
+        let defaults = loss.defaults().write_options();
         let options = defaults.as_object().expect("options by name").keys().map(|name| format!("`{name}`"));
         let signature = loss.signature();
         let required = signature.required.iter().map(|name| format!("`{name}`"));

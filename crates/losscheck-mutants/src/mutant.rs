@@ -3,8 +3,8 @@
 use losscheck::backend::{Backend, Coverage, Outcome, Pass};
 use losscheck::backends::Reference;
 use losscheck::case::{Answer, Case};
-use losscheck::loss::{Loss, LossKind};
-use losscheck::tensor::{Data, Tensor};
+use losscheck::loss::LossKind;
+use losscheck::tensor::Tensor;
 use serde_json::Value;
 
 /// Where a mistake comes from.
@@ -138,45 +138,18 @@ impl Mutant {
     }
 }
 
-/// The loss with another value of an option.
-pub(crate) fn with_option(loss: &Loss, name: &str, value: Value) -> Loss {
-    let mut options = loss.write_options();
-    options[name] = value;
-    loss.kind().read_options(options).expect("the value is of the option's type")
-}
-
-/// The loss's options with PyTorch's defaults.
-pub(crate) fn defaults(loss: LossKind) -> Value {
-    let empty = Value::Object(serde_json::Map::new());
-    loss.read_options(empty).expect("every option has a default").write_options()
-}
-
-/// The case with another value of an option; `None` where it has that value.
-pub(crate) fn with_other_option(case: &Case, name: &str, value: Value) -> Option<Case> {
-    let loss = with_option(&case.loss, name, value);
+/// The case with another value of an option; `None` where it has that value, or there is no such option.
+pub(crate) fn with_option(case: &Case, name: &str, value: Value) -> Option<Case> {
+    let loss = case.loss.with_option(name, value).ok()?;
     (loss != case.loss).then(|| Case { loss, ..case.clone() })
-}
-
-/// The case's reduction.
-pub(crate) fn reduction(case: &Case) -> Option<String> {
-    case.loss.write_options()["reduction"].as_str().map(str::to_owned)
-}
-
-/// The tensor with each number changed, rounded to its dtype.
-pub(crate) fn map(tensor: &Tensor, change: impl Fn(f64) -> f64) -> Tensor {
-    let numbers = tensor.to_f64().into_iter().map(change);
-    with_data(tensor, Data::rounded(tensor.dtype(), numbers))
-}
-
-/// The tensor with other elements, as many.
-pub(crate) fn with_data(tensor: &Tensor, data: Data) -> Tensor {
-    Tensor::new(tensor.shape().to_vec(), data).expect("as many elements as before")
 }
 
 /// The case with one of its tensors changed; `None` where it has no such.
 pub(crate) fn with_input(case: &Case, name: &str, change: impl Fn(&Tensor) -> Tensor) -> Option<Case> {
-    let mut case = case.clone();
-    let tensor = case.inputs.get_mut(name)?;
-    *tensor = change(tensor);
-    Some(case)
+    Some(case.with_input(name, change(case.input(name)?)))
+}
+
+/// Whether the case's reduction is that one.
+pub(crate) fn is_reduced_by(case: &Case, reduction: &str) -> bool {
+    case.loss.reduction().as_deref() == Some(reduction)
 }

@@ -62,6 +62,20 @@ impl Case {
         self.inputs.get(first).map_or(DType::F32, Tensor::dtype)
     }
 
+    /// The case with that tensor in place of the one of that name, or besides the others.
+    #[must_use]
+    pub fn with_input(&self, name: &str, tensor: Tensor) -> Self {
+        let mut case = self.clone();
+        case.inputs.insert(name.to_owned(), tensor);
+        case
+    }
+
+    /// The case with the losses of the elements or rows left as they are, each with the cotangent 1.
+    #[must_use]
+    pub fn unreduced(&self) -> Self {
+        Self { loss: self.loss.unreduced(), cotangent: None, ..self.clone() }
+    }
+
     /// The names of the inputs whose gradient the case asks for.
     pub fn differentiable(&self) -> impl Iterator<Item = &'static str> + '_ {
         let names = self.loss.kind().signature().differentiable;

@@ -174,6 +174,32 @@ losses! {
     TripletMarginWithDistanceLoss = triplet_margin_with_distance_loss, TripletMarginWithDistanceLoss;
 }
 
+impl LossKind {
+    /// The loss with PyTorch's defaults.
+    pub fn defaults(self) -> Loss {
+        let nothing = serde_json::Value::Object(serde_json::Map::new());
+        self.read_options(nothing).expect("every option has a default")
+    }
+}
+
+impl Loss {
+    /// The loss with another value of an option.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such option, or the value is of the wrong type.
+    pub fn with_option(&self, name: &str, value: serde_json::Value) -> Result<Self, serde_json::Error> {
+        let mut options = self.write_options();
+        options[name] = value;
+        self.kind().read_options(options)
+    }
+
+    /// The name of the reduction, where the loss has one.
+    pub fn reduction(&self) -> Option<String> {
+        self.write_options()["reduction"].as_str().map(str::to_owned)
+    }
+}
+
 impl std::str::FromStr for LossKind {
     type Err = String;
 

@@ -194,6 +194,17 @@ impl Tensor {
         Self { shape: array.shape().to_vec(), data: Data::I64(array.iter().copied().collect()) }
     }
 
+    /// A tensor of this shape and dtype with other elements, each rounded; `None` where they are not as many.
+    pub fn with_elements(&self, elements: impl Iterator<Item = f64>) -> Option<Self> {
+        Self::new(self.shape.clone(), Data::rounded(self.dtype(), elements))
+    }
+
+    /// The same with each element changed, and rounded to the dtype.
+    #[must_use]
+    pub fn map(&self, change: impl Fn(f64) -> f64) -> Self {
+        self.with_elements(self.to_f64().into_iter().map(change)).expect("as many elements as before")
+    }
+
     /// The extent of each dimension.
     pub fn shape(&self) -> &[usize] {
         &self.shape

@@ -156,7 +156,7 @@ fn every_option_changes_some_result() {
     for &kind in LossKind::ALL {
         let cases = goldens(kind).cases;
         let small: Vec<_> = cases.iter().filter(|case| is_small(case)).collect();
-        let defaults = kind.read_options(json!({})).expect("every option has a default").write_options();
+        let defaults = kind.defaults().write_options();
         for (option, default) in defaults.as_object().expect("options by name") {
             if option == "batch_chunk_size" {
                 // A matter of memory alone.

@@ -10,7 +10,6 @@ use losscheck_reference::{Backward, Error, Real, Reduction};
 use ndarray::{ArrayD, IxDyn};
 
 use crate::Mutant;
-use crate::mutant::reduction;
 
 const NAMES: [&str; 2] = ["input", "target"];
 
@@ -37,7 +36,7 @@ fn run<R: Real, F: Pointwise<2>>(case: &Case, formula: &F) -> Result<Answer, Err
     let elements = Elements {
         operands: [inputs.required(NAMES[0])?, inputs.required(NAMES[1])?],
         weight: inputs.float("weight"),
-        reduction: reduction(case).unwrap_or_default().parse().unwrap_or(Reduction::Mean),
+        reduction: case.loss.reduction().unwrap_or_default().parse().unwrap_or(Reduction::Mean),
         denominator: if case.loss.kind() == LossKind::L1Loss { Denominator::Weights } else { Denominator::Elements },
     };
     let shapes = elements.shapes::<2>(NAMES)?;

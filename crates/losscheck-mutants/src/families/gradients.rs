@@ -4,7 +4,7 @@ use losscheck::case::Case;
 use losscheck::loss::LossKind;
 
 use crate::Mutant;
-use crate::mutant::{Part, map};
+use crate::mutant::Part;
 
 pub(super) fn of(loss: LossKind) -> Vec<Mutant> {
     let mut mutants = Vec::new();
@@ -13,7 +13,7 @@ pub(super) fn of(loss: LossKind) -> Vec<Mutant> {
             let mistake = format!("the gradient of `{name}` {mistake}");
             mutants.push(Mutant::of_answer(loss, mistake, move |_, answer| {
                 if let Some(gradient) = answer.gradients.get_mut(name) {
-                    *gradient = map(gradient, change);
+                    *gradient = gradient.map(change);
                 }
             }));
         };
@@ -25,7 +25,7 @@ pub(super) fn of(loss: LossKind) -> Vec<Mutant> {
     let without_cotangent = |case: &Case| Some(Case { cotangent: None, ..case.clone() });
     mutants.push(Mutant::of_another_case(loss, "the cotangent is ignored", Part::Gradients, without_cotangent));
     let positive = |case: &Case| {
-        let cotangent = case.cotangent.as_ref().map(|cotangent| map(cotangent, f64::abs));
+        let cotangent = case.cotangent.as_ref().map(|cotangent| cotangent.map(f64::abs));
         Some(Case { cotangent, ..case.clone() })
     };
     mutants.push(Mutant::of_another_case(loss, "the cotangent's sign is ignored", Part::Gradients, positive));

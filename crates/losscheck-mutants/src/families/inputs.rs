@@ -5,7 +5,7 @@ use losscheck::loss::LossKind;
 use losscheck::tensor::Tensor;
 
 use crate::Mutant;
-use crate::mutant::{Part, map, with_input};
+use crate::mutant::{Part, with_input};
 
 pub(super) fn of(loss: LossKind) -> Vec<Mutant> {
     let signature = loss.signature();
@@ -18,7 +18,7 @@ pub(super) fn of(loss: LossKind) -> Vec<Mutant> {
             };
             mutants.push(Mutant::of_another_case(loss, format!("`{name}` is ignored"), part, rewrite));
         }
-        let absolute = move |case: &Case| with_input(case, name, |weight| map(weight, f64::abs));
+        let absolute = move |case: &Case| with_input(case, name, |weight| weight.map(f64::abs));
         let mistake = format!("the sign of `{name}` is ignored");
         mutants.push(Mutant::of_another_case(loss, mistake, Part::All, absolute));
     }
@@ -45,6 +45,5 @@ fn rotated(tensor: &Tensor, by: isize) -> Tensor {
     let numbers = tensor.to_f64();
     let length = numbers.len();
     let at = |i: usize| numbers[(i + length).wrapping_add_signed(by) % length];
-    let moved: Vec<f64> = (0..length).map(at).collect();
-    crate::mutant::with_data(tensor, losscheck::tensor::Data::rounded(tensor.dtype(), moved.into_iter()))
+    tensor.with_elements((0..length).map(at)).expect("as many elements as before")
 }

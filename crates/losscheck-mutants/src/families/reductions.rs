@@ -4,10 +4,11 @@ use losscheck::backend::{Backend, Outcome};
 use losscheck::backends::Reference;
 use losscheck::case::{Answer, Case};
 use losscheck::loss::LossKind;
+use losscheck::tensor::Tensor;
 use serde_json::json;
 
 use crate::Mutant;
-use crate::mutant::{Part, defaults, map, reduction, with_other_option};
+use crate::mutant::{Part, is_reduced_by, with_option};
 
 /// What a mean divides by.
 #[derive(Clone, Copy, Debug)]
@@ -33,20 +34,23 @@ impl Denominator {
     fn wrong(loss: LossKind) -> &'static [Self] {
         use LossKind as Kind;
         match loss {
-            // The weights of the rows that are not ignored.
-            Kind::CrossEntropy | Kind::LinearCrossEntropy | Kind::NllLoss | Kind::NllLoss2d => {
-                &[Self::Elements, Self::Batch, Self::Losses]
-            }
-            // The weights.
-            Kind::L1Loss | Kind::MseLoss | Kind::HuberLoss => &[Self::Elements, Self::Batch, Self::Losses],
-            // Each loss is divided by the length of its target.
-            Kind::CtcLoss => &[Self::Elements, Self::Batch, Self::Losses],
+            // Right are the weights of the rows that are not ignored, those of the elements, the lengths of the targets.
+            Kind::CrossEntropy
+            | Kind::LinearCrossEntropy
+            | Kind::NllLoss
+            | Kind::NllLoss2d
+            | Kind::L1Loss
+            | Kind::MseLoss
+            | Kind::HuberLoss
+            | Kind::CtcLoss => &[Self::Elements, Self::Batch, Self::Losses],
+            // The rows.
             Kind::CosineEmbeddingLoss
             | Kind::MultiMarginLoss
             | Kind::MultilabelMarginLoss
             | Kind::MultilabelSoftMarginLoss
             | Kind::TripletMarginLoss
             | Kind::TripletMarginWithDistanceLoss => &[Self::Elements],
+            // The elements.
             _ => &[Self::Batch],
         }
     }
@@ -57,19 +61,15 @@ impl Denominator {
             Self::Elements => first.len(),
             Self::Batch => first.shape().first().copied().unwrap_or(1),
             Self::Losses => {
-                let loss = case.loss.unreduced();
-                match Reference.evaluate(&Case { loss, cotangent: None, ..case.clone() }) {
-                    Outcome::Answer(answer) => answer.value.len(),
-                    _ => return None,
-                }
+                let Outcome::Answer(answer) = Reference.evaluate(&case.unreduced()) else { return None };
+                answer.value.len()
             }
         } as f64)
     }
 }
 
 pub(super) fn of(loss: LossKind) -> Vec<Mutant> {
-    let options = defaults(loss);
-    if options["reduction"].is_null() {
+    if loss.defaults().reduction().is_none() {
         return Vec::new();
     }
     let mut mutants = Vec::new();
@@ -80,8 +80,8 @@ pub(super) fn of(loss: LossKind) -> Vec<Mutant> {
                 continue;
             }
             let rewrite = move |case: &Case| {
-                let is_given = reduction(case).as_deref() == Some(given);
-                let other = is_given.then(|| with_other_option(case, "reduction", json!(taken)))??;
+                let is_given = is_reduced_by(case, given);
+                let other = is_given.then(|| with_option(case, "reduction", json!(taken)))??;
                 Some(if given == "none" { Case { cotangent: None, ..other } } else { other })
             };
             let mistake = format!("the reduction `{given}` is taken for `{taken}`");
@@ -91,13 +91,13 @@ pub(super) fn of(loss: LossKind) -> Vec<Mutant> {
     for &denominator in Denominator::wrong(loss) {
         let mistake = format!("the mean divides by {}", denominator.describe());
         mutants.push(Mutant::of_outcome(loss, mistake, move |case, own| {
-            if reduction(case).as_deref() != Some("mean") || !matches!(own, Outcome::Answer(_)) {
+            if !is_reduced_by(case, "mean") || !matches!(own, Outcome::Answer(_)) {
                 return own;
             }
-            let sum = with_other_option(case, "reduction", json!("sum")).map(|case| Reference.evaluate(&case));
+            let sum = with_option(case, "reduction", json!("sum")).map(|case| Reference.evaluate(&case));
             match (denominator.of(case), sum) {
                 (Some(denominator), Some(Outcome::Answer(sum))) => {
-                    let divided = |tensor| map(tensor, |x| x / denominator);
+                    let divided = |tensor: &Tensor| tensor.map(|x| x / denominator);
                     let gradients = sum.gradients.iter().map(|(name, gradient)| (name.clone(), divided(gradient)));
                     Outcome::Answer(Answer { value: divided(&sum.value), gradients: gradients.collect() })
                 }
@@ -110,8 +110,8 @@ pub(super) fn of(loss: LossKind) -> Vec<Mutant> {
         return mutants;
     }
     mutants.push(Mutant::of_answer(loss, "the mean of nothing is 0", |case, answer| {
-        if reduction(case).as_deref() == Some("mean") && case.inputs.values().any(|tensor| tensor.is_empty()) {
-            answer.value = map(&answer.value, |x| if x.is_nan() { 0.0 } else { x });
+        if is_reduced_by(case, "mean") && case.inputs.values().any(|tensor| tensor.is_empty()) {
+            answer.value = answer.value.map(|x| if x.is_nan() { 0.0 } else { x });
         }
     }));
     mutants

@@ -7,7 +7,6 @@ use losscheck::loss::LossKind;
 use losscheck_reference::Error;
 
 use crate::Mutant;
-use crate::mutant::map;
 
 /// What a loss checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +85,7 @@ pub(super) fn of(loss: LossKind) -> Vec<Mutant> {
 
 /// An answer of zeros.
 fn zeros(case: &Case) -> Answer {
-    let zeros = |name: &str| map(&case.inputs[name], |_| 0.0);
+    let zeros = |name: &str| case.inputs[name].map(|_| 0.0);
     let gradients: Tensors = case.differentiable().map(|name| (name.to_owned(), zeros(name))).collect();
     Answer { value: zeros(case.loss.kind().signature().first()), gradients }
 }

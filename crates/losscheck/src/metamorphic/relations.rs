@@ -32,24 +32,16 @@ fn option(case: &Case, name: &str) -> serde_json::Value {
 }
 
 fn with_option(case: &Case, name: &str, value: serde_json::Value) -> Option<Case> {
-    let mut options = case.loss.write_options();
-    options[name] = value;
-    Some(Case { loss: case.loss.kind().read_options(options).ok()?, ..case.clone() })
+    Some(Case { loss: case.loss.with_option(name, value).ok()?, ..case.clone() })
 }
 
 fn with_tensor(case: &Case, name: &str, array: &ArrayD<f64>) -> Case {
-    let mut case = case.clone();
-    let dtype = case.inputs.get(name).map_or(case.dtype(), Tensor::dtype);
-    case.inputs.insert(name.to_owned(), Tensor::from_array(dtype, array));
-    case
+    let dtype = case.input(name).map_or(case.dtype(), Tensor::dtype);
+    case.with_input(name, Tensor::from_array(dtype, array))
 }
 
 fn float(case: &Case, name: &str) -> Option<ArrayD<f64>> {
     case.input(name).map(Tensor::to_array)
-}
-
-fn reduction(case: &Case) -> Option<String> {
-    option(case, "reduction").as_str().map(str::to_owned)
 }
 
 fn reversed(array: &ArrayD<f64>, axis: usize) -> ArrayD<f64> {
@@ -177,7 +169,7 @@ fn number(case: &Case) -> Option<f64> {
     if counts_rows || has_mean_of_weights {
         return None;
     }
-    let each = Case { loss: case.loss.unreduced(), cotangent: None, ..case.clone() };
+    let each = case.unreduced();
     let losses = each.loss.evaluate::<f64>(&Arrays::new(&each), Wanted::Value).ok()?.value;
     Some(losses.len() as f64).filter(|&number| number > 0.0)
 }
@@ -185,17 +177,17 @@ fn number(case: &Case) -> Option<f64> {
 fn mean_of_sum(case: &Case) -> Option<Pair> {
     // The sum may leave the range of 16 bits, and a share of it be subnormal.
     let is_wide = matches!(case.dtype(), DType::F32 | DType::F64);
-    let number = if is_wide && reduction(case)? == "mean" { number(case)? } else { return None };
+    let number = if is_wide && case.loss.reduction()? == "mean" { number(case)? } else { return None };
     let other = with_option(case, "reduction", json!("sum"))?;
     let carry = move |answer: &Answer| Numbers::of(answer).map(|x| x / number);
     Some(Pair { case: case.clone(), other, carry: Box::new(carry) })
 }
 
 fn sum_of_each(case: &Case) -> Option<Pair> {
-    if reduction(case)? != "sum" {
+    if case.loss.reduction()? != "sum" {
         return None;
     }
-    let each = Case { loss: case.loss.unreduced(), cotangent: None, ..case.clone() };
+    let each = case.unreduced();
     let shape = each.loss.evaluate::<f64>(&Arrays::new(&each), Wanted::Value).ok()?.value.raw_dim();
     let start = case.cotangent.as_ref().map(|cotangent| {
         let of_all = cotangent.to_f64().first().copied().unwrap_or(1.0);
@@ -217,7 +209,7 @@ fn without_ignored(case: &Case) -> Option<Pair> {
     }
     let mut other = with_tensor(case, "input", &selected(&input, &kept));
     other = with_tensor(&other, "target", &selected(&float(case, "target")?, &kept));
-    let is_reduced = reduction(case)? != "none";
+    let is_reduced = case.loss.reduction()? != "none";
     if let Some(cotangent) = case.cotangent.as_ref().filter(|_| !is_reduced) {
         other.cotangent = Some(Tensor::from_array(cotangent.dtype(), &selected(&cotangent.to_array(), &kept)));
     }
@@ -244,7 +236,7 @@ fn without_ignored(case: &Case) -> Option<Pair> {
 fn copies(case: &Case) -> Option<Pair> {
     let is_weighted = matches!(case.loss.kind(), LossKind::CrossEntropy | LossKind::NllLoss);
     let is_smoothed = option(case, "label_smoothing").as_f64().is_some_and(|smoothing| smoothing != 0.0);
-    if !is_weighted || is_smoothed || reduction(case)? == "none" {
+    if !is_weighted || is_smoothed || case.loss.reduction()? == "none" {
         return None;
     }
     let (of_row, input) = (classes(case)?, float(case, "input")?);
@@ -256,7 +248,7 @@ fn copies(case: &Case) -> Option<Pair> {
     let rows: Vec<usize> = (0..of_row.len()).flat_map(|row| vec![row; 1 + usize::from(twice(of_row[row]))]).collect();
     let mut other = with_tensor(&weighted, "input", &selected(&input, &rows));
     other = with_tensor(&other, "target", &selected(&float(case, "target")?, &rows));
-    weighted.inputs.insert("weight".to_owned(), Tensor::from_array(case.dtype(), &weight));
+    weighted = weighted.with_input("weight", Tensor::from_array(case.dtype(), &weight));
     let shape = input.raw_dim();
     let carry = move |answer: &Answer| {
         let Numbers { value, mut gradients } = Numbers::of(answer);
@@ -283,7 +275,8 @@ fn shifted(case: &Case) -> Option<Pair> {
 }
 
 fn one_hot(case: &Case) -> Option<Pair> {
-    if case.loss.kind() != LossKind::CrossEntropy || reduction(case)? == "mean" && case.input("weight").is_some() {
+    if case.loss.kind() != LossKind::CrossEntropy || case.loss.reduction()? == "mean" && case.input("weight").is_some()
+    {
         return None;
     }
     let (classes, input) = (classes(case)?, float(case, "input")?);
@@ -294,7 +287,7 @@ fn one_hot(case: &Case) -> Option<Pair> {
     }
     let hot = ArrayD::from_shape_fn(input.raw_dim(), |at| f64::from(u8::from(classes[at[0]] == at[1] as i64)));
     let mut other = with_option(case, "ignore_index", json!(-100))?;
-    other.inputs.insert("target".to_owned(), Tensor::from_array(case.dtype(), &hot));
+    other = other.with_input("target", Tensor::from_array(case.dtype(), &hot));
     // Of infinite scores 0 times the logarithm is NaN.
     let is_finite = input.iter().all(|x| x.is_finite());
     let carry = |answer: &Answer| {
@@ -314,7 +307,7 @@ fn after_log_softmax(case: &Case) -> Option<Pair> {
         let sum: f64 = row.iter().map(|x| (x - largest).exp()).sum();
         (row[at[1]] - largest) - sum.ln()
     });
-    let options = json!({ "ignore_index": options.ignore_index, "reduction": reduction(case)? });
+    let options = json!({ "ignore_index": options.ignore_index, "reduction": case.loss.reduction()? });
     let loss = LossKind::NllLoss.read_options(options).ok()?;
     let other = with_tensor(&Case { loss, ..case.clone() }, "input", &log_softmax);
     let is_finite = log_softmax.iter().all(|x| x.is_finite());
@@ -358,7 +351,7 @@ fn after_sigmoid(case: &Case) -> Option<Pair> {
     // Nearer to 1 the probability has lost the digits of 1 - p.
     let near = input.mapv(|x| if x.is_finite() { x.clamp(-1.0, 1.0) } else { x });
     let target = float(case, "target")?;
-    let loss = LossKind::BinaryCrossEntropy.read_options(json!({ "reduction": reduction(case)? })).ok()?;
+    let loss = LossKind::BinaryCrossEntropy.read_options(json!({ "reduction": case.loss.reduction()? })).ok()?;
     let other = with_tensor(&Case { loss, ..case.clone() }, "input", &near.mapv(|x| 1.0 / (1.0 + (-x).exp())));
     let carry = |answer: &Answer| Numbers::of(answer).without_gradients();
     let is_finite = near.iter().chain(&target).all(|x| x.is_finite());
@@ -370,7 +363,7 @@ fn huber_over_delta(case: &Case) -> Option<Pair> {
     let beta = options.beta;
     let delta = if case.dtype() == DType::F64 { beta } else { f64::from(beta as f32) };
     let is_wide = matches!(case.dtype(), DType::F32 | DType::F64);
-    let loss = LossKind::HuberLoss.read_options(json!({ "delta": beta, "reduction": reduction(case)? })).ok()?;
+    let loss = LossKind::HuberLoss.read_options(json!({ "delta": beta, "reduction": case.loss.reduction()? })).ok()?;
     let carry = move |answer: &Answer| Numbers::of(answer).map(|x| x / delta);
     // Where delta is tiny, its product with the cotangent is subnormal.
     (is_wide && beta > 1e-3).then(|| Pair {
