@@ -170,6 +170,11 @@ class Regression:
             for reduction in REDUCTIONS:
                 flags_of_case = ["element_weight", *flags]
                 yield self.with_weight(dtype, variant, flags_of_case, {}, reduction, ((3,), (3,)), (3,), data)
+        case_id = name(self.loss, dtype, "large", "weight", "mean")
+        draw = Draw(case_id)
+        bounds = {"input": (-3, 3), "target": (-3, 3), "weight": (0.25, 3)}
+        inputs = {key: draw.seeded(key, dtype, (50_001,), *to) for key, to in bounds.items()}
+        yield Case(case_id, ("element_weight", "large"), {"reduction": "mean"}, inputs)
         for shape in ((), (1,), (4,), (1, 3), (3, 1)):
             for reduction in ("none", "mean"):
                 flags = ["invalid", "weight_mismatch"]

@@ -172,6 +172,22 @@ pub const ALL: &[Condition] = &[
         holds: |case| case.inputs.values().any(Tensor::is_empty),
     },
     Condition {
+        name: "subnormal_share",
+        describes: "a mean in f16 in which the share of an element, its weight and the cotangent included, is subnormal",
+        holds: |case| {
+            let elements = case.inputs.values().map(Tensor::len).max().unwrap_or(0);
+            let weights = case.input("weight").map_or_else(|| vec![1.0; elements], Tensor::to_f64);
+            let start =
+                case.cotangent.as_ref().and_then(|cotangent| cotangent.to_f64().first().copied()).unwrap_or(1.0);
+            let total: f64 = weights.iter().map(|weight| weight.abs()).sum();
+            let least = weights.iter().map(|weight| weight.abs()).filter(|&weight| weight > 0.0).fold(1.0, f64::min);
+            let share = least * start.abs() / total;
+            case.dtype() == DType::F16
+                && case.loss.reduction().as_deref() == Some("mean")
+                && share < DType::F16.format().smallest_normal()
+        },
+    },
+    Condition {
         name: "sentinel_index",
         describes: "an index is the largest of its integer type",
         holds: |case| {
