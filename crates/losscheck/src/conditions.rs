@@ -1,6 +1,7 @@
 //! Properties of a case that deviations name, for cases that are not goldens and so have no flags.
 
 use crate::case::Case;
+use crate::definition::{Arrays, Wanted};
 use crate::loss::Loss;
 use crate::oracle::near_largest;
 use crate::tensor::{DType, Tensor};
@@ -173,18 +174,16 @@ pub const ALL: &[Condition] = &[
     },
     Condition {
         name: "subnormal_share",
-        describes: "a mean in f16 in which the share of an element, its weight and the cotangent included, is subnormal",
+        describes: "a mean in f16 in which the cotangent's share for an element, times its weight or target, is subnormal",
+        holds: |case| is_mean_in_f16(case) && smallest_share(case) < DType::F16.format().smallest_normal(),
+    },
+    Condition {
+        name: "sum_beyond_f16",
+        describes: "a mean in f16 of losses whose sum is out of range",
         holds: |case| {
-            let elements = case.inputs.values().map(Tensor::len).max().unwrap_or(0);
-            let weights = case.input("weight").map_or_else(|| vec![1.0; elements], Tensor::to_f64);
-            let start =
-                case.cotangent.as_ref().and_then(|cotangent| cotangent.to_f64().first().copied()).unwrap_or(1.0);
-            let total: f64 = weights.iter().map(|weight| weight.abs()).sum();
-            let least = weights.iter().map(|weight| weight.abs()).filter(|&weight| weight > 0.0).fold(1.0, f64::min);
-            let share = least * start.abs() / total;
-            case.dtype() == DType::F16
-                && case.loss.reduction().as_deref() == Some("mean")
-                && share < DType::F16.format().smallest_normal()
+            let summed = case.loss.with_option("reduction", "sum".into());
+            let sum = summed.ok().and_then(|loss| loss.evaluate::<f64>(&Arrays::new(case), Wanted::Value).ok());
+            is_mean_in_f16(case) && sum.is_some_and(|sum| sum.value.iter().any(|x| x.abs() > largest(DType::F16)))
         },
     },
     Condition {
@@ -261,6 +260,31 @@ fn ignore_index(loss: &Loss) -> Option<i64> {
         Loss::NllLoss2d(options) => Some(options.ignore_index),
         _ => None,
     }
+}
+
+fn is_mean_in_f16(case: &Case) -> bool {
+    case.dtype() == DType::F16 && case.loss.reduction().as_deref() == Some("mean")
+}
+
+/// The smallest part of a gradient that a mean shares out: the cotangent over the number of elements or the sum of their
+/// weights, times an element's weight, or times the probability that is the target of a divergence.
+fn smallest_share(case: &Case) -> f64 {
+    let elements = case.inputs.values().map(Tensor::len).max().unwrap_or(0);
+    let factors = match &case.loss {
+        Loss::KlDiv(options) => {
+            let target = case.input("target").map_or_else(Vec::new, Tensor::to_f64);
+            if options.log_target { target.into_iter().map(f64::exp).collect() } else { target }
+        }
+        _ => case.input("weight").map_or_else(Vec::new, Tensor::to_f64),
+    };
+    let total = match case.loss {
+        Loss::KlDiv(_) => elements as f64,
+        _ if factors.is_empty() => elements as f64,
+        _ => factors.iter().map(|factor| factor.abs()).sum(),
+    };
+    let sizes = factors.iter().map(|factor| factor.abs()).filter(|&size| size > 0.0);
+    let start = case.cotangent.as_ref().and_then(|cotangent| cotangent.to_f64().first().copied()).unwrap_or(1.0);
+    sizes.fold(1.0, f64::min) * start.abs() / total
 }
 
 /// Whether the tensors broadcast to more than 16 elements.

@@ -44,7 +44,7 @@ def cases() -> Iterator[Case]:
             yield case(case_id, ["negative_weight"], {}, reduction, inputs)
         case_id = name(NAME, dtype, "many", "mean")
         draw = Draw(case_id)
-        inputs = {
+        inputs = {  # 3 x 59 x 113 = MANY
             "input": draw.seeded("input", dtype, (3, 3, 59, 113), -0.7, -0.7),
             "target": draw.seeded("target", "i64", (3, 59, 113), 0, 3),
         }

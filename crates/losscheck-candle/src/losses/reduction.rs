@@ -43,7 +43,8 @@ const BLOCK: usize = 4;
 
 /// The sum of each row of a matrix, as a column.
 ///
-/// candle adds one element after the other, and the error of that grows with their number. Blocks of [`BLOCK`] elements keep it to a few ULPs.
+/// candle adds one element after the other, and the error of that grows with their number. Blocks of [`BLOCK`] elements
+/// keep it to a few ULPs.
 pub(super) fn sum_rows(matrix: &Tensor) -> Result<Tensor> {
     if matrix.elem_count() == 0 {
         // In candle the sum of a part of nothing panics.

@@ -51,9 +51,7 @@ impl PairwiseDistance {
     fn smallest<R: Real>(&self, a: &[R], b: &[R]) -> R {
         (0..a.len()).fold(R::from_f64(f64::INFINITY), |smallest, i| self.difference(a, b, i).abs().minimum(smallest))
     }
-}
 
-impl PairwiseDistance {
     /// The norm as a product of two: a scale, and what the norm is in its unit, which is in range.
     #[inline(always)]
     fn norm<R: Real>(&self, a: &[R], b: &[R]) -> (R, R) {

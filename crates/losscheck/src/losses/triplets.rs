@@ -64,6 +64,7 @@ impl<D: Distance, T: Terms> Triplets<'_, D, T> {
         is_beyond(a, p) && is_beyond(a, n) && (!swap || is_beyond(p, n)) && !are_infinite
     }
 
+    /// A triplet's hinge, and what it is made of.
     fn hinge(&self, [a, p, n]: [&[Wide]; 3]) -> Hinge {
         let (d, terms) = (&self.loss.distance_function, self.terms);
         let (mut nearest, mut choice, mut reached) = (d.distance(a, n), Side::Above, [true, false]);
@@ -81,9 +82,8 @@ impl<D: Distance, T: Terms> Triplets<'_, D, T> {
     }
 }
 
-/// A triplet's hinge.
 struct Hinge {
-    /// Where it stands.
+    /// Where it stands to 0.
     side: Side,
     /// How far the negative is beyond the swapped distance.
     choice: Side,
