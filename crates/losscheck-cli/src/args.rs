@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use losscheck::accuracy::{Effort, Shard};
 use losscheck::loss::LossKind;
+use losscheck::tensor::DType;
 
 use crate::backends;
 
@@ -45,6 +47,9 @@ pub(crate) enum Command {
     /// Judge the suite itself: which of its checks catches which wrong loss
     #[command(after_help = "Example: losscheck mutants --loss cross_entropy")]
     Mutants(Mutants),
+    /// Measure how exact each backend is: the worst error of each output, with its input
+    #[command(after_help = "Example: losscheck accuracy --loss huber_loss --dtype f32 --exhaustive --results found")]
+    Accuracy(Accuracy),
 }
 
 impl Default for Command {
@@ -132,6 +137,56 @@ pub(crate) struct Mutants {
     /// How to print the result
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Accuracy {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+
+    /// Only this dtype: f16, bf16, f32 or f64; repeatable
+    #[arg(long = "dtype", value_name = "NAME", value_parser = float())]
+    pub(crate) dtypes: Vec<DType>,
+
+    /// Go through all numbers of f32, too, where a loss is one of a single number (an hour)
+    #[arg(long)]
+    pub(crate) exhaustive: bool,
+
+    /// How many random cases to draw of each loss and dtype
+    #[arg(long, default_value_t = 2000, value_name = "N")]
+    draws: usize,
+
+    /// From how many of the worst of them, for each output, to search for worse ones
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    climbs: usize,
+
+    /// In how many steps each
+    #[arg(long, default_value_t = 150, value_name = "N")]
+    steps: usize,
+
+    /// Keep what is found in this folder, part by part, and take from it what has been found before
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) results: Option<PathBuf>,
+
+    /// Do only the i-th of n shares of the work, such as 2/4
+    #[arg(long, default_value = "1/1", value_name = "I/N")]
+    pub(crate) shard: Shard,
+
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+impl Accuracy {
+    pub(crate) fn effort(&self) -> Effort {
+        let &Self { draws, climbs, steps, .. } = self;
+        Effort { draws, climbs, steps }
+    }
+}
+
+/// A dtype of floating-point numbers.
+fn float() -> impl TypedValueParser<Value = DType> {
+    PossibleValuesParser::new(DType::FLOATS.map(DType::name)).map(|name| name.parse().expect("one of the possible values"))
 }
 
 #[derive(Debug, Default, Args)]

@@ -26,6 +26,11 @@ pub(crate) fn borrow(backends: &[Box<dyn Backend>]) -> Vec<&dyn Backend> {
     backends.iter().map(AsRef::as_ref).collect()
 }
 
+/// Their names.
+pub(crate) fn names(backends: &[Box<dyn Backend>]) -> Vec<&'static str> {
+    backends.iter().map(|backend| backend.name()).collect()
+}
+
 /// The name of a backend, for the command line.
 pub(crate) fn parse(name: &str) -> Result<&'static str, String> {
     let names: Vec<_> = backends().iter().map(|backend| backend.name()).collect();

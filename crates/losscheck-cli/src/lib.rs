@@ -1,5 +1,6 @@
 //! The program `losscheck`, as a library: what its binary, its tests and the benchmarks share.
 
+mod accuracy;
 mod args;
 mod backends;
 mod check;
@@ -37,6 +38,7 @@ pub fn run() -> ExitCode {
             Command::List(options) => list::run(&options, &mut out),
             Command::Show(options) => show::run(&options, &data, &mut out),
             Command::Fuzz(options) => fuzz::run(&options, &data, &mut out),
+            Command::Accuracy(options) => accuracy::run(&options, &mut out),
             Command::Mutants(options) => mutants::run(&options, &data, &mut out),
         }?;
         out.flush()?;

@@ -76,6 +76,14 @@ impl Case {
         Self { loss: self.loss.unreduced(), cotangent: None, ..self.clone() }
     }
 
+    /// The case with that reduction and the cotangent 1, where the loss has one.
+    #[must_use]
+    pub fn reduced(&self, reduction: &str) -> Option<Self> {
+        self.loss.reduction()?;
+        let loss = self.loss.with_option("reduction", reduction.into()).ok()?;
+        Some(Self { loss, cotangent: None, ..self.clone() })
+    }
+
     /// The names of the inputs whose gradient the case asks for.
     pub fn differentiable(&self) -> impl Iterator<Item = &'static str> + '_ {
         let names = self.loss.kind().signature().differentiable;

@@ -7,6 +7,7 @@ use ndarray::{ArrayD, ArrayViewD};
 use proptest::strategy::BoxedStrategy;
 
 use crate::case::Case;
+use crate::loss::LossKind;
 use crate::tensor::DType;
 use crate::ulp::{largest, ulp};
 
@@ -229,9 +230,11 @@ impl<R: Real> Evaluation<R> {
             }
         })
     }
+}
 
+impl<T> Evaluation<T> {
     /// Every output with its name, the value first.
-    pub fn outputs(&self) -> impl Iterator<Item = (Output, &ArrayD<R>)> {
+    pub fn outputs(&self) -> impl Iterator<Item = (Output, &ArrayD<T>)> {
         let gradients = self.gradients.iter().map(|(name, gradient)| (Output::Gradient(name), gradient));
         std::iter::once((Output::Value, &self.value)).chain(gradients)
     }
@@ -252,5 +255,18 @@ impl std::fmt::Display for Output {
             Self::Value => write!(f, "value"),
             Self::Gradient(name) => write!(f, "gradient of {name}"),
         }
+    }
+}
+
+impl std::str::FromStr for Output {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        if name == "value" {
+            return Ok(Self::Value);
+        }
+        let inputs = LossKind::ALL.iter().flat_map(|loss| loss.signature().differentiable);
+        let input = name.strip_prefix("gradient of ").and_then(|name| inputs.copied().find(|input| *input == name));
+        input.map(Self::Gradient).ok_or_else(|| format!("`{name}`, expected `value` or `gradient of` an input"))
     }
 }

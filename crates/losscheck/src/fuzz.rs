@@ -140,6 +140,11 @@ pub fn cases(plan: &Plan) -> Vec<Case> {
     (0..plan.cases).map(|number| Draw::of(&streams, number).tree().current()).collect()
 }
 
+/// The case of that number of a loss in a dtype.
+pub(crate) fn case(seed: u64, loss: LossKind, dtype: DType, number: usize) -> Case {
+    Draw { stream: &Stream { seed, loss, dtype }, number }.tree().current()
+}
+
 /// Adds the witnesses to the regressions in `folder`, a file per loss, and gives the files.
 ///
 /// # Errors
@@ -226,7 +231,7 @@ impl<'a> Draw<'a> {
 }
 
 /// The FNV-1a hash: the same in every build.
-fn fnv(text: &str) -> u64 {
+pub(crate) fn fnv(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 

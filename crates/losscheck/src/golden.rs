@@ -243,6 +243,17 @@ fn from_json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Problem> {
         })
 }
 
+/// Reads one case, as [`write_case`] writes it.
+///
+/// # Errors
+///
+/// Where it is not in the golden format, with the field.
+pub fn case_of(value: &Value) -> Result<Case, String> {
+    from_json::<RawCase>(&value.to_string()).and_then(read_case).map_err(|Problem { field, message }| {
+        if field.is_empty() { message } else { format!("`{field}`: {message}") }
+    })
+}
+
 fn read_case(raw: RawCase) -> Result<Case, Problem> {
     let kind: LossKind = raw.loss.parse().map_err(|message: String| Problem::new("loss", message))?;
     let loss = serde_path_to_error::deserialize::<_, Value>(Value::Object(raw.options))
@@ -339,10 +350,7 @@ fn tensors(raw: BTreeMap<String, RawTensor>, field: &str) -> Result<Tensors, Pro
 }
 
 fn tensor(raw: RawTensor, field: &str) -> Result<Tensor, Problem> {
-    let dtype = DType::ALL.into_iter().find(|dtype| dtype.name() == raw.dtype).ok_or_else(|| {
-        let names = DType::ALL.map(DType::name).join(", ");
-        Problem::new(format!("{field}.dtype"), format!("`{}`, expected one of {names}", raw.dtype))
-    })?;
+    let dtype: DType = raw.dtype.parse().map_err(|message: String| Problem::new(format!("{field}.dtype"), message))?;
     let count = raw.shape.iter().try_fold(1usize, |count, &dim| count.checked_mul(dim));
     let count = count.filter(|&count| count <= MOST_ELEMENTS).ok_or_else(|| {
         let message = format!("{:?}, expected at most {MOST_ELEMENTS} elements", raw.shape);

@@ -4,8 +4,10 @@
 //! [oracle] knows the exact answer; and [`judge`](verdict::judge) compares the three. [Deviations](deviations) are the
 //! differences on record.
 
+pub mod accuracy;
 pub mod backend;
 pub mod backends;
+mod batch;
 pub mod budget;
 pub mod case;
 pub mod conditions;

@@ -79,7 +79,8 @@ pub(crate) fn near_largest(dtype: DType) -> f64 {
     largest(dtype) * 2f64.powi(if dtype == DType::F16 { -4 } else { -24 })
 }
 
-fn overflows(case: &Case, inputs: &Arrays<Wide>) -> Result<bool, Error> {
+/// See [`Truth::overflows`].
+pub(crate) fn overflows(case: &Case, inputs: &Arrays<Wide>) -> Result<bool, Error> {
     let end = near_largest(case.dtype());
     let exceeds = |limit: f64| {
         let floats = case.inputs.values().chain(&case.cotangent).filter(|tensor| tensor.dtype().is_float());

@@ -1,6 +1,8 @@
 //! Runs backends over cases.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use crate::backend::{Backend, Outcome};
 use crate::case::Case;
@@ -23,17 +25,27 @@ pub fn run_case(case: &Case, backends: &[&dyn Backend]) -> Vec<Verdict> {
 ///
 /// Where the backend panics.
 pub fn evaluate(backend: &dyn Backend, case: &Case) -> Result<Outcome, String> {
-    catch_unwind(AssertUnwindSafe(|| backend.evaluate(case))).map_err(|payload| {
+    let was_evaluating = IS_EVALUATING.replace(true);
+    let outcome = catch_unwind(AssertUnwindSafe(|| backend.evaluate(case)));
+    IS_EVALUATING.set(was_evaluating);
+    outcome.map_err(|payload| {
         let text = payload.downcast_ref::<String>().map(String::as_str);
         text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message").to_owned()
     })
 }
 
+thread_local!(static IS_EVALUATING: Cell<bool> = const { Cell::new(false) });
+
 /// Keeps panics of backends from printing while `work` runs: they become verdicts.
 pub fn without_panic_messages<T>(work: impl FnOnce() -> T) -> T {
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
+    let hook = Arc::new(std::panic::take_hook());
+    let of_others = Arc::clone(&hook);
+    std::panic::set_hook(Box::new(move |panic| {
+        if !IS_EVALUATING.get() {
+            of_others(panic);
+        }
+    }));
     let result = catch_unwind(AssertUnwindSafe(work));
-    std::panic::set_hook(hook);
+    std::panic::set_hook(Box::new(move |panic| hook(panic)));
     result.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
 }

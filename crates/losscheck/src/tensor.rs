@@ -102,6 +102,22 @@ impl DType {
     }
 }
 
+impl std::fmt::Display for DType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for DType {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|dtype| dtype.name() == name).ok_or_else(|| {
+            format!("unknown dtype `{name}`, expected one of {}", Self::ALL.map(Self::name).join(", "))
+        })
+    }
+}
+
 /// The elements of a [`Tensor`], in row-major order.
 #[derive(Clone, Debug)]
 pub enum Data {

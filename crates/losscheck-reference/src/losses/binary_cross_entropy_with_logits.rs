@@ -1,7 +1,7 @@
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
 use crate::losses::InputAndTarget;
-use crate::losses::softplus::decay;
+use crate::losses::softplus::{decay, share};
 use crate::pointwise::{Denominator, Elements, Pointwise};
 use crate::{Backward, Error, Loss, Real, Reduction, Shapes};
 
@@ -14,7 +14,8 @@ use crate::{Backward, Error, Loss, Real, Reduction, Shapes};
 /// Input and target have the same shape, or it is an error; both are differentiable.
 ///
 /// With softplus(x) = ln(1 + e^x) the logarithms are -softplus(-x) and -softplus(x), and softplus(x) is
-/// max(x, 0) + ln_1p(e^-|x|): nothing cancels, however confident the prediction.
+/// max(x, 0) + ln_1p(e^-|x|): nothing cancels, however confident the prediction. Near x = 0 the gradient p - t is
+/// (p - 1/2) + (1/2 - t), so that a target of 1/2 leaves all digits, too.
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.BCEWithLogitsLoss.html>
 #[derive(Clone, Debug, Default)]
@@ -32,9 +33,18 @@ pub(super) struct Formula;
 /// 1 - sigmoid(|x|), which of p and 1 - p is the smaller.
 #[inline(always)]
 fn smaller<R: Real>(x: R) -> R {
-    let e = decay(x);
-    e / (R::ONE + e)
+    share(decay(x))
 }
+
+/// sigmoid(x) - 1/2, which keeps its digits near 0.
+#[inline(always)]
+fn excess<R: Real>(x: R) -> R {
+    let e = x.exp_m1();
+    R::from_f64(0.5) * e / (e + R::from_f64(2.0))
+}
+
+/// Below this |x| a gradient may be small because sigmoid(x) is about 1/2.
+const NEAR_0: f64 = 0.5;
 
 /// Logit, target.
 impl Pointwise<2> for Formula {
@@ -48,7 +58,9 @@ impl Pointwise<2> for Formula {
     #[inline(always)]
     fn pullback<R: Real>(&self, cotangent: R, [x, t]: [R; 2]) -> [R; 2] {
         // p - t
-        let by_input = if x > R::ZERO { (R::ONE - t) - smaller(x) } else { smaller(x) - t };
+        let away = if x > R::ZERO { (R::ONE - t) - smaller(x) } else { smaller(x) - t };
+        let near_0 = excess(x) + (R::from_f64(0.5) - t);
+        let by_input = if x.abs() < R::from_f64(NEAR_0) { near_0 } else { away };
         [cotangent * by_input, cotangent * -x]
     }
 }
@@ -67,8 +79,11 @@ impl Pointwise<3> for Formula {
         // (1 - t) p - pos_weight t (1 - p)
         let (positive, negative, small) = (pos_weight * t, R::ONE - t, smaller(x));
         let large = R::ONE - small;
-        let by_input =
-            if x > R::ZERO { negative * large - positive * small } else { negative * small - positive * large };
+        let away = if x > R::ZERO { negative * large - positive * small } else { negative * small - positive * large };
+        let near_0 = excess(x) * (negative + positive) + R::from_f64(0.5) * (negative - positive);
+        // The terms of an infinite weight cancel.
+        let is_near_0 = x.abs() < R::from_f64(NEAR_0) && !near_0.is_nan();
+        let by_input = if is_near_0 { near_0 } else { away };
         // pos_weight softplus(-x) - softplus(x), their common part taken once
         let common = decay(x).ln_1p();
         let by_target = (pos_weight - R::ONE) * common - if x > R::ZERO { x } else { pos_weight * x };

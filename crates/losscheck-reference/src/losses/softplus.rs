@@ -12,9 +12,19 @@ pub(super) fn softplus<R: Real>(z: R) -> R {
 /// 1 / (1 + e^-z), the derivative of [`softplus`].
 #[inline(always)]
 pub(super) fn sigmoid<R: Real>(z: R) -> R {
-    let decay = decay(z);
-    let numerator = if z > R::ZERO { R::ONE } else { decay };
-    numerator / (R::ONE + decay)
+    let smaller = share(decay(z));
+    if z > R::ZERO { R::ONE - smaller } else { smaller }
+}
+
+/// e / (1 + e), for e from 0 to 1: all that rounds is the result, for what sum and quotient lost is added to it.
+#[inline(always)]
+pub(super) fn share<R: Real>(e: R) -> R {
+    let sum = R::ONE + e;
+    let lost = e - (sum - R::ONE);
+    let quotient = e / sum;
+    let rest = (-quotient).mul_add(sum, e) - quotient * lost;
+    // 1 / (1 + e) is 1 - e / (1 + e).
+    rest.mul_add(R::ONE - quotient, quotient)
 }
 
 /// e^-|z|; written without |z|, whose kink at 0 the derivative would show.

@@ -47,7 +47,12 @@ impl Real for f32 {
 
     #[inline(always)]
     fn exp_m1(self) -> Self {
-        libm::expm1f(self)
+        exp_m1(self)
+    }
+
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        f32::mul_add(self, factor, term)
     }
 
     #[inline(always)]
@@ -74,17 +79,16 @@ const LN_2_TRAILING: f32 = 1.428_606_8e-6;
 
 /// Beyond these the result is 0 or infinite.
 const EXP_RANGE: (f32, f32) = (-104.0, 89.0);
+/// Beyond these it is -1 or infinite after the subtraction of 1.
+const EXP_M1_RANGE: (f32, f32) = (-20.0, 89.0);
 /// (e^r - 1 - r) / r^2 for |r| <= ln(2)/2, relative error of e^r below 2^-28 (Remez).
 const EXP: [f32; 5] = [0.499_999_94, 0.166_665_21, 0.041_668_378, 0.008_368_675, 0.001_381_491];
 /// Adding it rounds to an integer, which then stands in the low bits.
 const ROUND: f32 = 1.5 * (1u32 << SIGNIFICAND_BITS) as f32;
 
-/// e^x = 2^n e^r with n = round(x / ln 2).
+/// For e^x = 2^n (1 + leading + small), with n = round(x / ln 2), the three.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
-    // Comparisons written so that NaN passes through.
-    let x = if x < EXP_RANGE.0 { EXP_RANGE.0 } else { x };
-    let x = if x > EXP_RANGE.1 { EXP_RANGE.1 } else { x };
+fn reduced(x: f32) -> (f32, f32, i32) {
     let rounded = x.mul_add(std::f32::consts::LOG2_E, ROUND);
     let n = rounded - ROUND;
     // Exact; the rest of r goes among the small terms.
@@ -92,11 +96,38 @@ fn exp(x: f32) -> f32 {
     let trailing = -n * LN_2_TRAILING;
     let r = leading + trailing;
     let small = (r * r).mul_add(polynomial(EXP, r), trailing);
-    let e = (leading + small) + 1.0;
+    (leading, small, rounded.to_bits().wrapping_sub(ROUND.to_bits()) as i32)
+}
+
+/// `x` within that range; comparisons written so that NaN passes through.
+#[inline(always)]
+fn within(range: (f32, f32), x: f32) -> f32 {
+    let x = if x < range.0 { range.0 } else { x };
+    if x > range.1 { range.1 } else { x }
+}
+
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    let (leading, small, n) = reduced(within(EXP_RANGE, x));
     // Two factors, for 2^n alone may be out of range where e^x is not; only the last product rounds.
-    let n = rounded.to_bits().wrapping_sub(ROUND.to_bits()) as i32;
     let half = n >> 1;
-    e * power_of_two(half) * power_of_two(n.wrapping_sub(half))
+    ((leading + small) + 1.0) * power_of_two(half) * power_of_two(n.wrapping_sub(half))
+}
+
+/// e^x - 1 = 2^n (leading + small) + (2^n - 1).
+#[inline(always)]
+fn exp_m1(x: f32) -> f32 {
+    let (leading, small, n) = reduced(within(EXP_M1_RANGE, x));
+    // Half of 2^n, for 2^n may be out of range where e^x is not.
+    let half = power_of_two(n.wrapping_sub(1));
+    // Where n is 1 the result may be as small as what has been rounded, but here the first sum is exact.
+    let beside_half = (leading + 0.5) + small;
+    // Exact is half - 1/2 where half is no larger than the significand; beyond, 1/2 goes with what is smaller.
+    let moderate = half.mul_add(leading + small, half - 0.5);
+    let large = half + half.mul_add(leading + small, -0.5);
+    let other = if n < SIGNIFICAND_BITS as i32 { moderate } else { large };
+    let result = 2.0 * if n == 1 { beside_half } else { other };
+    if x.abs() < f32::EPSILON / 4.0 { x } else { result }
 }
 
 #[inline(always)]

@@ -46,7 +46,12 @@ impl Real for f64 {
 
     #[inline(always)]
     fn exp_m1(self) -> Self {
-        libm::expm1(self)
+        exp_m1(self)
+    }
+
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        f64::mul_add(self, factor, term)
     }
 
     #[inline(always)]
@@ -73,28 +78,28 @@ const LN_2_TRAILING: f64 = 2.823_529_056_303_157_7e-13;
 
 /// Beyond these the result is 0 or infinite.
 const EXP_RANGE: (f64, f64) = (-746.0, 710.0);
-/// (e^r - 1 - r) / r^2 for |r| <= ln(2)/2, relative error of e^r below 2^-56 (Remez).
-const EXP: [f64; 10] = [
-    0.500_000_000_000_001,
-    0.166_666_666_666_666_74,
-    0.041_666_666_666_521_82,
-    0.008_333_333_333_322_195,
-    0.001_388_888_894_787_190_3,
-    0.000_198_412_698_866_302_26,
-    0.000_024_801_487_268_315_7,
-    0.000_002_755_724_229_231_303,
-    2.763_267_750_402_956e-7,
-    2.511_006_661_696_896_8e-8,
+/// Beyond these it is -1 or infinite after the subtraction of 1.
+const EXP_M1_RANGE: (f64, f64) = (-40.0, 710.0);
+/// (e^r - 1 - r) / r^2 for |r| <= ln(2)/2, relative error of e^r below 2^-61 (at the nodes of Chebyshev).
+const EXP: [f64; 11] = [
+    0.5,
+    0.166_666_666_666_666_7,
+    0.041_666_666_666_666_67,
+    0.008_333_333_333_326_112,
+    0.001_388_888_888_888_373,
+    0.000_198_412_698_749_012_6,
+    0.000_024_801_587_325_605_324,
+    2.755_725_529_796_964_3e-6,
+    2.755_727_357_010_214e-7,
+    2.510_525_953_844_849_4e-8,
+    2.091_471_734_171_637_8e-9,
 ];
 /// Adding it rounds to an integer, which then stands in the low bits.
 const ROUND: f64 = 1.5 * (1u64 << SIGNIFICAND_BITS) as f64;
 
-/// e^x = 2^n e^r with n = round(x / ln 2).
+/// For e^x = 2^n (1 + leading + small), with n = round(x / ln 2), the three.
 #[inline(always)]
-fn exp(x: f64) -> f64 {
-    // Comparisons written so that NaN passes through.
-    let x = if x < EXP_RANGE.0 { EXP_RANGE.0 } else { x };
-    let x = if x > EXP_RANGE.1 { EXP_RANGE.1 } else { x };
+fn reduced(x: f64) -> (f64, f64, i64) {
     let rounded = x.mul_add(std::f64::consts::LOG2_E, ROUND);
     let n = rounded - ROUND;
     // Exact; the rest of r goes among the small terms.
@@ -102,12 +107,39 @@ fn exp(x: f64) -> f64 {
     let trailing = -n * LN_2_TRAILING;
     let r = leading + trailing;
     let small = (r * r).mul_add(polynomial(EXP, r), trailing);
-    let e = (leading + small) + 1.0;
+    (leading, small, rounded.to_bits().wrapping_sub(ROUND.to_bits()) as i64)
+}
+
+/// `x` within that range; comparisons written so that NaN passes through.
+#[inline(always)]
+fn within(range: (f64, f64), x: f64) -> f64 {
+    let x = if x < range.0 { range.0 } else { x };
+    if x > range.1 { range.1 } else { x }
+}
+
+#[inline(always)]
+fn exp(x: f64) -> f64 {
+    let (leading, small, n) = reduced(within(EXP_RANGE, x));
     // Two factors, for 2^n alone may be out of range where e^x is not; only the last product rounds.
-    let n = rounded.to_bits().wrapping_sub(ROUND.to_bits()) as i64;
     // (n + 2^12) / 2 - 2^11 is n >> 1 by a logical shift, for AVX2 has no other on 64 bits.
     let half = ((n.wrapping_add(1 << 12) as u64) >> 1).wrapping_sub(1 << 11) as i64;
-    e * power_of_two(half) * power_of_two(n.wrapping_sub(half))
+    ((leading + small) + 1.0) * power_of_two(half) * power_of_two(n.wrapping_sub(half))
+}
+
+/// e^x - 1 = 2^n (leading + small) + (2^n - 1).
+#[inline(always)]
+fn exp_m1(x: f64) -> f64 {
+    let (leading, small, n) = reduced(within(EXP_M1_RANGE, x));
+    // Half of 2^n, for 2^n may be out of range where e^x is not.
+    let half = power_of_two(n.wrapping_sub(1));
+    // Where n is 1 the result may be as small as what has been rounded, but here the first sum is exact.
+    let beside_half = (leading + 0.5) + small;
+    // Exact is half - 1/2 where half is no larger than the significand; beyond, 1/2 goes with what is smaller.
+    let moderate = half.mul_add(leading + small, half - 0.5);
+    let large = half + half.mul_add(leading + small, -0.5);
+    let other = if n < SIGNIFICAND_BITS as i64 { moderate } else { large };
+    let result = 2.0 * if n == 1 { beside_half } else { other };
+    if x.abs() < f64::EPSILON / 4.0 { x } else { result }
 }
 
 #[inline(always)]

@@ -55,7 +55,7 @@ pub trait Real:
     /// ln(1 + `self`), without the rounding of the sum; within 1 ULP for floats.
     fn ln_1p(self) -> Self;
 
-    /// e to the power of `self`, minus 1, without the rounding of the difference; within 1 ULP for floats.
+    /// e to the power of `self`, minus 1, without the rounding of the difference; within 1.1 ULPs for floats.
     fn exp_m1(self) -> Self;
 
     /// The square root, correctly rounded for floats; NaN below 0.
@@ -63,6 +63,12 @@ pub trait Real:
 
     /// `self` to the power of `exponent`, as IEEE 754's `pow`; within 1 ULP for floats.
     fn powf(self, exponent: Self) -> Self;
+
+    /// `self` times `factor` plus `term`; for floats rounded once.
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        self * factor + term
+    }
 
     /// The larger of the two; NaN if either is.
     #[inline(always)]

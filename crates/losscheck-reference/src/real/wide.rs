@@ -108,7 +108,7 @@ fn power_of_two(n: i32) -> f64 {
 
 /// Below this, ln(1 + z) is summed as a series in z / (2 + z).
 const SERIES: f64 = 1.0 / 16.0;
-/// Below this, ln(1 + z) is z.
+/// Below this, ln(1 + z) and e^z - 1 are z.
 const LINEAR: f64 = 1.0 / (1u128 << 110) as f64;
 /// How many terms of the exponential's series need all digits.
 const TERMS: usize = 5;
@@ -224,6 +224,9 @@ impl Real for Wide {
 
     #[inline(always)]
     fn exp_m1(self) -> Self {
+        if self.high.abs() < LINEAR {
+            return self;
+        }
         if self.high.abs() < 0.5 { self.exp_m1_near_0() } else { self.exp() - Self::ONE }
     }
 

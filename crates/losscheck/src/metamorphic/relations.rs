@@ -4,6 +4,7 @@ use ndarray::{ArrayD, Axis, Slice};
 use serde_json::json;
 
 use super::{Numbers, Pair, Relation};
+use crate::batch::batch_axes;
 use crate::case::{Answer, Case};
 use crate::definition::{Arrays, Wanted};
 use crate::loss::{Loss, LossKind};
@@ -57,47 +58,6 @@ fn classes(case: &Case) -> Option<Vec<i64>> {
     let rows = case.input("input")?;
     let target = case.input("target")?.to_indices()?;
     (rows.shape().len() == 2 && target.ndim() == 1).then(|| target.into_iter().collect())
-}
-
-/// The axis of the batch of every tensor that has one, where all of them do.
-fn batch_axes(case: &Case) -> Option<Vec<(&'static str, usize)>> {
-    use LossKind as Kind;
-    let shape = |name: &str| case.input(name).map(Tensor::shape);
-    let has_rank = |name: &str, rank: usize| shape(name).is_some_and(|shape| shape.len() >= rank);
-    match case.loss.kind() {
-        Kind::CrossEntropy
-        | Kind::NllLoss
-        | Kind::NllLoss2d
-        | Kind::MultiMarginLoss
-        | Kind::AdaptiveLogSoftmaxWithLoss => {
-            let is_batch = has_rank("input", 2);
-            let with_target = case.input("target").is_some();
-            is_batch.then(|| [("input", 0), ("target", 0)].into_iter().take(1 + usize::from(with_target)).collect())
-        }
-        Kind::LinearCrossEntropy => has_rank("input", 2).then(|| vec![("input", 0), ("target", 0)]),
-        Kind::CtcLoss => {
-            let is_batch = has_rank("log_probs", 3) && has_rank("targets", 2);
-            let axes = [("log_probs", 1), ("targets", 0), ("input_lengths", 0), ("target_lengths", 0)];
-            is_batch.then(|| axes.to_vec())
-        }
-        // The elements of one list of labels have an order.
-        Kind::MultilabelMarginLoss => has_rank("input", 2).then(|| vec![("input", 0), ("target", 0)]),
-        Kind::CosineEmbeddingLoss => {
-            let is_batch = has_rank("input1", 2) && has_rank("input2", 2) && has_rank("target", 1);
-            let all = [("input1", 0), ("input2", 0), ("target", 0)];
-            let batch = |name: &str| shape(name).and_then(|shape| shape.first());
-            let are_alike = all.iter().all(|(name, _)| batch(name) == batch("target"));
-            (is_batch && are_alike).then(|| all.to_vec())
-        }
-        _ => {
-            let signature = case.loss.kind().signature();
-            let names = signature.required.iter().chain(signature.optional).filter(|name| case.input(name).is_some());
-            let first = shape(signature.first())?;
-            let is_alike = |own: &[usize]| own.len() == first.len() && own.first() == first.first();
-            let are_alike = names.clone().all(|name| shape(name).is_some_and(is_alike));
-            (are_alike && !first.is_empty()).then(|| names.map(|name| (*name, 0)).collect())
-        }
-    }
 }
 
 fn reversed_batch(case: &Case) -> Option<Pair> {

@@ -1,0 +1,83 @@
+//! How exact a backend is: for each output of a loss the worst error, the input that shows it, and a histogram.
+//!
+//! Errors are in ULPs, and measured twice: plainly, at the exact result; and at the result's own [scale], which excuses
+//! what the condition of the problem costs any algorithm. The inputs are of three kinds ([`Inputs`]). Those that are
+//! [searched](search) give lower bounds on the worst error, those of a [slice](slices) that is gone through number by
+//! number the worst error itself.
+
+mod lengths;
+mod parts;
+mod rows;
+mod scale;
+mod search;
+mod slices;
+
+pub use parts::{Effort, Part, Plan, Results, Shard};
+pub use rows::{BOUNDS, Inputs, Key, Measure, Row, Rows, SCREEN, Witness};
+pub use slices::{SLICES, Slice};
+
+use losscheck_reference::{Real, Wide};
+
+use crate::backend::{Backend, Outcome};
+use crate::case::{Answer, Case};
+use crate::definition::{Evaluation, Output};
+use crate::runner::evaluate;
+use crate::tensor::Tensor;
+use crate::ulp::distance;
+
+/// The error of one number.
+#[derive(Clone, Copy, Debug)]
+struct Error {
+    output: Output,
+    at: usize,
+    exact: f64,
+    actual: f64,
+    /// In ULPs of the exact result; infinite where one of the two is no number, or out of range, and the other not.
+    plain: f64,
+    /// In ULPs at the scale of the result.
+    scaled: f64,
+}
+
+/// The exact results of a case, and their scales.
+struct Exact {
+    results: Evaluation<Wide>,
+    scales: Evaluation<Wide>,
+    /// Which of the results are not measured.
+    jumps: Evaluation<bool>,
+}
+
+impl Exact {
+    /// The error of every number of an answer whose shape is as it should be.
+    fn errors(&self, answer: &Answer) -> Vec<Error> {
+        let mut errors = Vec::new();
+        let results = self.results.outputs().zip(self.scales.outputs()).zip(self.jumps.outputs());
+        for (((output, exact), (_, scales)), (_, jumps)) in results {
+            let part = match output {
+                Output::Value => Some(&answer.value),
+                Output::Gradient(name) => answer.gradients.get(name),
+            };
+            let Some(part) = part.filter(|part| part.shape() == exact.shape()) else { continue };
+            let (dtype, actual) = (part.dtype(), part.to_f64());
+            let numbers = exact.iter().zip(scales).zip(jumps).zip(actual).enumerate();
+            for (at, (((&exact, &scale), _), actual)) in numbers.filter(|(_, ((_, jumps), _))| !**jumps) {
+                let error = |scale| distance(dtype, exact, scale, actual).unwrap_or(f64::INFINITY);
+                let (plain, scaled) = (error(exact), error(scale));
+                errors.push(Error { output, at, exact: exact.to_f64(), actual, plain, scaled });
+            }
+        }
+        errors
+    }
+}
+
+/// What a backend answers, if it does.
+fn answer(backend: &dyn Backend, case: &Case) -> Option<Answer> {
+    match evaluate(backend, case) {
+        Ok(Outcome::Answer(answer)) => Some(answer),
+        _ => None,
+    }
+}
+
+/// The differentiable inputs that a model predicts: all but the target, whose numbers count as exact.
+fn predictions(case: &Case) -> impl Iterator<Item = (&'static str, &Tensor)> {
+    case.differentiable().filter(|&name| name != "target").filter_map(|name| Some((name, case.input(name)?)))
+}

@@ -1,0 +1,241 @@
+//! The table: a row for each output of a loss, in one dtype, on one backend, over one set of inputs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde_json::Value;
+
+use super::{Error, SLICES};
+use crate::case::Case;
+use crate::definition::Output;
+use crate::golden::{case_of, write_case};
+use crate::loss::LossKind;
+use crate::tensor::DType;
+
+/// In place of a backend's name: the f64 kernels that screen the 2^32 numbers of an f32, judged by the oracle.
+pub const SCREEN: &str = "screen";
+
+/// The upper ends of the histogram's classes, in ULPs; the last class is of what has no number.
+pub const BOUNDS: [f64; 8] = [0.5, 1.0, 2.0, 4.0, 16.0, 256.0, 65536.0, f64::MAX];
+
+/// What a row is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Key {
+    /// The loss.
+    #[serde(with = "by_name")]
+    pub loss: LossKind,
+    /// The inputs.
+    #[serde(with = "by_name")]
+    pub inputs: Inputs,
+    /// The dtype.
+    #[serde(with = "by_name")]
+    pub dtype: DType,
+    /// The output.
+    #[serde(with = "by_name")]
+    pub output: Output,
+    /// The name of the backend.
+    pub backend: String,
+}
+
+/// Where the inputs of a row come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Inputs {
+    /// Random small cases without reduction, then steps from the worst of them towards worse ones.
+    Searched,
+    /// Random cases with about so many elements, reduced.
+    Elements(usize),
+    /// Every finite number of the dtype, put into the [slice](super::Slice) of that name.
+    Every(&'static str),
+}
+
+impl fmt::Display for Inputs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Searched => write!(f, "searched"),
+            Self::Elements(number) => write!(f, "{number} elements"),
+            Self::Every(slice) => write!(f, "every {slice}"),
+        }
+    }
+}
+
+impl FromStr for Inputs {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        if name == "searched" {
+            return Ok(Self::Searched);
+        }
+        if let Some(number) = name.strip_suffix(" elements").and_then(|number| number.parse().ok()) {
+            return Ok(Self::Elements(number));
+        }
+        let slice = name.strip_prefix("every ").and_then(|name| SLICES.iter().find(|slice| slice.name == name));
+        let slice = slice.ok_or_else(|| format!("`{name}`, expected `searched`, `N elements` or `every SLICE`"))?;
+        Ok(Self::Every(slice.name))
+    }
+}
+
+/// A row of the table.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Row {
+    /// The errors in ULPs of the exact result.
+    pub plain: Measure,
+    /// The errors in ULPs at the scale of the result, where they are measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaled: Option<Measure>,
+}
+
+/// Errors.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Measure {
+    /// The largest; infinite where one of exact and actual is no number, or out of range, and the other not.
+    #[serde(with = "crate::losses::number")]
+    pub worst: f64,
+    /// Where that is; none where every number is exact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<Witness>,
+    /// How many numbers are off by how much: see [`BOUNDS`]. Those that only steps towards worse ones led to are left out.
+    pub histogram: [u64; BOUNDS.len() + 1],
+}
+
+/// The number that is the most off.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Witness {
+    /// Where in the output it is.
+    pub at: usize,
+    /// What it should be.
+    #[serde(with = "crate::losses::number")]
+    pub exact: f64,
+    /// What it is; no number where that is none.
+    #[serde(serialize_with = "write_number", deserialize_with = "read_number")]
+    pub actual: f64,
+    /// The case, in the golden format, unless it is a large one.
+    #[serde(default, serialize_with = "write", deserialize_with = "read", skip_serializing_if = "Option::is_none")]
+    pub case: Option<Case>,
+}
+
+impl Measure {
+    /// Counts an error in the histogram.
+    pub(super) fn count(&mut self, ulps: f64) {
+        self.histogram[BOUNDS.iter().position(|&bound| ulps <= bound).unwrap_or(BOUNDS.len())] += 1;
+    }
+
+    /// Takes an error for the worst if it is.
+    pub(super) fn consider(&mut self, ulps: f64, error: &Error, case: Option<&Case>) {
+        if ulps > self.worst {
+            let &Error { at, exact, actual, .. } = error;
+            self.worst = ulps;
+            self.witness = Some(Witness { at, exact, actual, case: case.cloned() });
+        }
+    }
+
+    /// How many numbers were measured.
+    pub fn total(&self) -> u64 {
+        self.histogram.iter().sum()
+    }
+
+    fn merge(&mut self, other: Self) {
+        for (count, more) in self.histogram.iter_mut().zip(other.histogram) {
+            *count += more;
+        }
+        if other.worst > self.worst {
+            (self.worst, self.witness) = (other.worst, other.witness);
+        }
+    }
+}
+
+impl Row {
+    pub(super) fn merge(&mut self, other: Self) {
+        self.plain.merge(other.plain);
+        match (&mut self.scaled, other.scaled) {
+            (Some(scaled), Some(other)) => scaled.merge(other),
+            (scaled @ None, other) => *scaled = other,
+            (Some(_), None) => {}
+        }
+    }
+
+    /// Counts an error in the histograms.
+    pub(super) fn count(&mut self, error: &Error) {
+        self.plain.count(error.plain);
+        self.scaled.get_or_insert_default().count(error.scaled);
+    }
+
+    /// Takes an error for the worst if it is.
+    pub(super) fn consider(&mut self, error: &Error, case: Option<&Case>) {
+        self.plain.consider(error.plain, error, case);
+        self.scaled.get_or_insert_default().consider(error.scaled, error, case);
+    }
+
+    /// Whether an error is worse than any before.
+    pub(super) fn is_worst(&self, error: &Error) -> bool {
+        error.plain > self.plain.worst || error.scaled > self.scaled.as_ref().map_or(0.0, |scaled| scaled.worst)
+    }
+}
+
+/// Rows by what they are about.
+#[derive(Clone, Debug, Default)]
+pub struct Rows(pub BTreeMap<Key, Row>);
+
+impl Rows {
+    /// Puts rows about the same together.
+    pub fn merge(&mut self, other: Self) {
+        for (key, row) in other.0 {
+            self.0.entry(key).or_default().merge(row);
+        }
+    }
+}
+
+/// A row as results hold it.
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    #[serde(flatten)]
+    key: Key,
+    #[serde(flatten)]
+    row: Row,
+}
+
+impl Serialize for Rows {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|(key, row)| Entry { key: key.clone(), row: row.clone() }))
+    }
+}
+
+impl<'de> Deserialize<'de> for Rows {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let entries = Vec::<Entry>::deserialize(deserializer)?;
+        Ok(Self(entries.into_iter().map(|Entry { key, row }| (key, row)).collect()))
+    }
+}
+
+fn write<S: Serializer>(case: &Option<Case>, serializer: S) -> Result<S::Ok, S::Error> {
+    case.as_ref().map(write_case).serialize(serializer)
+}
+
+fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Case>, D::Error> {
+    case_of(&Value::deserialize(deserializer)?).map(Some).map_err(D::Error::custom)
+}
+
+fn write_number<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    if number.is_nan() { serializer.serialize_none() } else { crate::losses::number::serialize(number, serializer) }
+}
+
+fn read_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    #[derive(Deserialize)]
+    struct Number(#[serde(with = "crate::losses::number")] f64);
+    Ok(Option::<Number>::deserialize(deserializer)?.map_or(f64::NAN, |Number(number)| number))
+}
+
+mod by_name {
+    use super::*;
+
+    pub(super) fn serialize<T: fmt::Display, S: Serializer>(named: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(named)
+    }
+
+    pub(super) fn deserialize<'de, T: FromStr<Err: fmt::Display>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<T, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
