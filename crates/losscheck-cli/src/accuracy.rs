@@ -56,8 +56,14 @@ fn print(results: &Results, backends: &[&str], out: &mut dyn Write) -> io::Resul
         matrix.add_row(heads.into_iter().chain(backends.iter().map(|backend| of(backend).map_or_else(missing, cell))));
     }
     writeln!(out, "{}\n", matrix.trim_fmt())?;
-    writeln!(out, "{DIM}The worst error in ULPs of the exact result / in ULPs at its scale, |f| + sum |x df/dx| over the")?;
-    writeln!(out, "predictions. Over every number of a dtype it is the worst there is; otherwise the worst found.{DIM:#}")?;
+    writeln!(
+        out,
+        "{DIM}The worst error in ULPs of the exact result / in ULPs at its scale, |f| + sum |x df/dx| over the"
+    )?;
+    writeln!(
+        out,
+        "predictions. Over every number of a dtype it is the worst there is; otherwise the worst found.{DIM:#}"
+    )?;
     for backend in backends {
         worst(results, backend, out)?;
     }

@@ -50,6 +50,9 @@ pub(crate) enum Command {
     /// Measure how exact each backend is: the worst error of each output, with its input
     #[command(after_help = "Example: losscheck accuracy --loss huber_loss --dtype f32 --exhaustive --results found")]
     Accuracy(Accuracy),
+    /// Write the pages of `reports`: conformance, and accuracy from what `accuracy --results` kept
+    #[command(after_help = "Example: losscheck report --accuracy found")]
+    Report(Report),
 }
 
 impl Default for Command {
@@ -184,9 +187,21 @@ impl Accuracy {
     }
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// The folder of `accuracy --results`, instead of the `accuracy.json` that is there
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) accuracy: Option<PathBuf>,
+
+    /// Where to write, instead of the repository's `reports`
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+}
+
 /// A dtype of floating-point numbers.
 fn float() -> impl TypedValueParser<Value = DType> {
-    PossibleValuesParser::new(DType::FLOATS.map(DType::name)).map(|name| name.parse().expect("one of the possible values"))
+    PossibleValuesParser::new(DType::FLOATS.map(DType::name))
+        .map(|name| name.parse().expect("one of the possible values"))
 }
 
 #[derive(Debug, Default, Args)]

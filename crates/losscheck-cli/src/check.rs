@@ -1,7 +1,7 @@
 //! `losscheck check`: the matrix, then every difference.
 
 mod render;
-mod report;
+pub(crate) mod report;
 mod update;
 
 use std::io::Write;

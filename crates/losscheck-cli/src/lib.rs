@@ -7,8 +7,10 @@ mod check;
 mod failure;
 mod fuzz;
 mod list;
+mod markdown;
 mod mutants;
 mod progress;
+pub mod report;
 mod show;
 mod source;
 mod style;
@@ -39,6 +41,7 @@ pub fn run() -> ExitCode {
             Command::Show(options) => show::run(&options, &data, &mut out),
             Command::Fuzz(options) => fuzz::run(&options, &data, &mut out),
             Command::Accuracy(options) => accuracy::run(&options, &mut out),
+            Command::Report(options) => report::run(&options, &data, &mut out),
             Command::Mutants(options) => mutants::run(&options, &data, &mut out),
         }?;
         out.flush()?;

@@ -191,7 +191,16 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
 
 fn read_file(file: &Path) -> Result<(Vec<Case>, BTreeMap<String, Flag>), DataError> {
     let bytes = fs::read(file).map_err(|error| DataError::new(file, format!("cannot be read: {error}")))?;
-    let text = str::from_utf8(&bytes).map_err(|error| {
+    parse(file, &bytes)
+}
+
+/// The cases and flags of a file that holds these bytes.
+///
+/// # Errors
+///
+/// Where they are not in the golden format.
+pub fn parse(file: &Path, bytes: &[u8]) -> Result<(Vec<Case>, BTreeMap<String, Flag>), DataError> {
+    let text = str::from_utf8(bytes).map_err(|error| {
         DataError::new(file, format!("is not UTF-8 at byte {}, expected UTF-8 JSON", error.valid_up_to()))
     })?;
     let raw: RawFile<'_> = from_json(text).map_err(|Problem { field, message }| {
@@ -249,9 +258,9 @@ fn from_json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Problem> {
 ///
 /// Where it is not in the golden format, with the field.
 pub fn case_of(value: &Value) -> Result<Case, String> {
-    from_json::<RawCase>(&value.to_string()).and_then(read_case).map_err(|Problem { field, message }| {
-        if field.is_empty() { message } else { format!("`{field}`: {message}") }
-    })
+    from_json::<RawCase>(&value.to_string())
+        .and_then(read_case)
+        .map_err(|Problem { field, message }| if field.is_empty() { message } else { format!("`{field}`: {message}") })
 }
 
 fn read_case(raw: RawCase) -> Result<Case, Problem> {

@@ -112,9 +112,10 @@ impl std::str::FromStr for DType {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|dtype| dtype.name() == name).ok_or_else(|| {
-            format!("unknown dtype `{name}`, expected one of {}", Self::ALL.map(Self::name).join(", "))
-        })
+        Self::ALL
+            .into_iter()
+            .find(|dtype| dtype.name() == name)
+            .ok_or_else(|| format!("unknown dtype `{name}`, expected one of {}", Self::ALL.map(Self::name).join(", ")))
     }
 }
 

@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 
 use comfy_table::Cell;
-use losscheck::suite::Tally;
 use losscheck::verdict::count;
 
 use super::report::{CellReport, ColumnReport, Report};
@@ -29,7 +28,7 @@ fn matrix(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         let cells = report.columns.iter().map(|column| tally(column.losses[row].tally()));
         matrix.add_row([Cell::new(loss), Cell::new(cases)].into_iter().chain(cells));
     }
-    let totals = report.columns.iter().map(|column| tally(total(column)));
+    let totals = report.columns.iter().map(|column| tally(column.total()));
     matrix.add_row([Cell::new("all"), Cell::new(report.cases)].into_iter().chain(totals));
     writeln!(out, "{}\n", matrix.trim_fmt())?;
 
@@ -38,15 +37,6 @@ fn matrix(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{DIM}{backend}: {version}{against}{DIM:#}")?;
     }
     Ok(())
-}
-
-fn total(column: &ColumnReport) -> Tally {
-    column.losses.iter().fold(Tally::default(), |sum, cell| Tally {
-        agree: sum.agree + cell.agree,
-        on_record: sum.on_record + cell.on_record,
-        differ: sum.differ + cell.differ,
-        not_provided: sum.not_provided + cell.not_provided,
-    })
 }
 
 fn tutorial(report: &Report, out: &mut dyn Write) -> io::Result<()> {

@@ -96,6 +96,8 @@ pub(crate) struct DeviationReport {
     pub(crate) reason: String,
     /// Where it is reported upstream, `wontfix` where that has been refused, or `unreported`.
     pub(crate) upstream: String,
+    /// The worst error in ULPs at scale; null where there is no number for it.
+    pub(crate) worst_ulps: Option<f64>,
     /// A case that shows it.
     pub(crate) witness: String,
 }
@@ -152,6 +154,18 @@ impl Report {
             stale: run.columns.iter().flat_map(stale).collect(),
             tutorial: run.cases.iter().filter_map(TutorialReport::new).collect(),
         }
+    }
+}
+
+impl ColumnReport {
+    /// The counts over all losses.
+    pub(crate) fn total(&self) -> Tally {
+        self.losses.iter().fold(Tally::default(), |sum, cell| Tally {
+            agree: sum.agree + cell.agree,
+            on_record: sum.on_record + cell.on_record,
+            differ: sum.differ + cell.differ,
+            not_provided: sum.not_provided + cell.not_provided,
+        })
     }
 }
 
@@ -217,6 +231,8 @@ fn on_record(run: &Run, column: &Column) -> Vec<DeviationReport> {
             cases: count(excused.iter().copied()),
             reason: record.reason.clone(),
             upstream: record.upstream.clone(),
+            worst_ulps: Some(excused.iter().map(|finding| finding.difference.ulps).fold(0.0, f64::max))
+                .filter(|ulps| ulps.is_finite()),
             witness: record.witness.clone(),
         })
     };

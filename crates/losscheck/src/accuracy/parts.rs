@@ -8,7 +8,7 @@ use std::str::FromStr;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Rows, SLICES, lengths, search, slices};
+use super::{Inputs, Rows, SCREEN, SLICES, lengths, search, slices};
 use crate::backend::Backend;
 use crate::golden::{DataError, write_atomically};
 use crate::loss::LossKind;
@@ -87,7 +87,9 @@ impl fmt::Display for Part {
             Self::Search(loss, dtype) => write!(f, "search {loss} {dtype}"),
             Self::Lengths(loss, dtype) => write!(f, "reductions {loss} {dtype}"),
             Self::Slice(slice, dtype) => write!(f, "every {} {dtype}", SLICES[*slice].name),
-            Self::Piece(slice, piece) => write!(f, "every {} f32 {}/{}", SLICES[*slice].name, piece + 1, slices::PIECES),
+            Self::Piece(slice, piece) => {
+                write!(f, "every {} f32 {}/{}", SLICES[*slice].name, piece + 1, slices::PIECES)
+            }
         }
     }
 }
@@ -133,7 +135,9 @@ impl Plan {
             parts.extend(of_losses().map(|(slice, _)| Part::Slice(slice, dtype)));
         }
         if self.exhaustive && self.dtypes.contains(&DType::F32) {
-            parts.extend(of_losses().flat_map(|(slice, _)| (0..slices::PIECES).map(move |piece| Part::Piece(slice, piece))));
+            parts.extend(
+                of_losses().flat_map(|(slice, _)| (0..slices::PIECES).map(move |piece| Part::Piece(slice, piece))),
+            );
         }
         let Shard { number, of } = self.shard;
         parts.into_iter().skip(number - 1).step_by(of).collect()
@@ -161,7 +165,8 @@ impl Plan {
                     return Ok(results.of(backends));
                 }
             }
-            let results = Results { made: made.clone(), rows: part.run(backends, self.effort, &progress), ..Results::new() };
+            let results =
+                Results { made: made.clone(), rows: part.run(backends, self.effort, &progress), ..Results::new() };
             if let Some(file) = file {
                 results.write(&file)?;
             }
@@ -205,6 +210,12 @@ impl Made {
         Self { losscheck: env!("CARGO_PKG_VERSION").to_owned(), effort, backends }
     }
 
+    /// Whether results that this made go together with those that `other` made.
+    fn takes(&self, other: &Self) -> bool {
+        let agrees = |(name, version): (&String, &String)| self.backends.get(name).is_none_or(|own| own == version);
+        self.losscheck == other.losscheck && self.effort == other.effort && other.backends.iter().all(agrees)
+    }
+
     /// Whether what this made answers for `other`.
     fn covers(&self, other: &Self) -> bool {
         let has = |(name, version): (&String, &String)| self.backends.get(name) == Some(version);
@@ -220,7 +231,7 @@ impl Results {
 
     /// The rows of these backends alone, and of the screen.
     fn of(mut self, backends: &[&dyn Backend]) -> Self {
-        let is_named = |name: &str| name == super::SCREEN || backends.iter().any(|backend| backend.name() == name);
+        let is_named = |name: &str| name == SCREEN || backends.iter().any(|backend| backend.name() == name);
         self.rows.0.retain(|key, _| is_named(&key.backend));
         self
     }
@@ -246,7 +257,8 @@ impl Results {
     ///
     /// # Errors
     ///
-    /// Where a file cannot be read, holds something else, or was made with another effort or another version.
+    /// Where a file cannot be read, holds something else, or was made with another effort or another version, or where
+    /// pieces of a slice are missing.
     pub fn read_folder(folder: &Path) -> Result<Self, DataError> {
         let failed = |error: &dyn fmt::Display| DataError::new(folder, format!("cannot be read: {error}"));
         let mut files = Vec::new();
@@ -260,11 +272,22 @@ impl Results {
         let mut all = Self::read(&files.next().ok_or_else(none)?)?;
         for file in files {
             let Self { made, rows, .. } = Self::read(&file)?;
-            if !all.made.covers(&made) {
+            if !all.made.takes(&made) {
                 let message = format!("was made by {made:?}, expected {:?} as the others in the folder", all.made);
                 return Err(DataError::new(&file, message));
             }
+            all.made.backends.extend(made.backends);
             all.rows.merge(rows);
+        }
+        for (key, row) in &all.rows.0 {
+            if let (Inputs::Every(slice), DType::F32, false) = (key.inputs, key.dtype, key.backend == SCREEN)
+                && row.plain.total() % slices::FINITE_NUMBERS != 0
+            {
+                let (backend, output) = (&key.backend, key.output);
+                let message =
+                    format!("`{slice}`, {output}, on {backend}: pieces are missing, expected {}", slices::PIECES);
+                return Err(DataError::new(folder, message));
+            }
         }
         Ok(all)
     }

@@ -61,7 +61,7 @@ impl Exact {
             let prediction: ArrayD<Wide> = case.inputs[*name].to_array();
             prediction.iter().zip(gradient).map(|(&x, &slope)| x * slope).collect::<Vec<_>>()
         });
-        let terms = terms.fold(Wide::ZERO, |sum, term| add(sum, term));
+        let terms = terms.fold(Wide::ZERO, add);
         scale.mapv_inplace(|value| value + terms);
         let jumps = Evaluation { value: value.mapv(|_| false), gradients: Vec::new() };
         let [results, scales] = [value, scale].map(|value| Evaluation { value, gradients: Vec::new() });

@@ -149,7 +149,8 @@ impl<'a> Found<'a> {
     }
 
     fn climb_all(&mut self, steps: usize) {
-        let starts: Vec<_> = self.columns.iter_mut().map(|(&output, column)| (output, take(&mut column.starts))).collect();
+        let starts: Vec<_> =
+            self.columns.iter_mut().map(|(&output, column)| (output, take(&mut column.starts))).collect();
         for (output, starts) in starts {
             for (which, starts) in starts.into_iter().enumerate() {
                 for (number, (ulps, case)) in starts.into_iter().enumerate() {

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use super::rows::{BOUNDS, SCREEN};
-use super::{Exact, Inputs, Key, Measure, Row, Rows, answer};
+use super::{Error, Exact, Inputs, Key, Measure, Row, Rows, answer};
 use crate::backend::Backend;
 use crate::case::Case;
 use crate::definition::{Arrays, Evaluation, Output, Wanted};
@@ -58,6 +58,8 @@ const fn slice(name: &'static str, loss: LossKind, target: Target) -> Slice {
 
 /// Into how many pieces 2^32 numbers are divided: each is a few seconds to a minute of work.
 pub(super) const PIECES: u64 = 64;
+/// Of f32.
+pub(super) const FINITE_NUMBERS: u64 = (1 << 32) - (1 << 24);
 /// How many numbers a backend is given at a time: the tensors stay in the cache.
 const CHUNK: u64 = 1 << 15;
 /// Of so many numbers, the oracle looks at one whatever the screen says.
@@ -80,9 +82,8 @@ impl Slice {
     fn case(&self, dtype: DType, numbers: &[f64]) -> Case {
         let count = numbers.len();
         let tensor = |shape: &[usize], data| Tensor::new(shape.to_vec(), data).expect("as many as the shape asks for");
-        let floats = |shape: &[usize], numbers: &mut dyn Iterator<Item = f64>| {
-            tensor(shape, Data::rounded(dtype, numbers))
-        };
+        let floats =
+            |shape: &[usize], numbers: &mut dyn Iterator<Item = f64>| tensor(shape, Data::rounded(dtype, numbers));
         let (input, target) = match self.target {
             Target::Number(target) => (
                 floats(&[count], &mut numbers.iter().copied()),
@@ -128,7 +129,10 @@ impl Slice {
                 let errors = answer(*backend, &case).map_or_else(Vec::new, |answer| exact.errors(&answer));
                 for error in errors.iter().filter(|error| self.is_measured(error.output)) {
                     let row = rows.0.entry(self.key(dtype, error.output, backend.name())).or_default();
-                    let number = numbers[error.at / exact.per_number(error.output, numbers.len())];
+                    let per_number = exact.per_number(error.output, numbers.len());
+                    let number = numbers[error.at / per_number];
+                    // Of the witness the first copy.
+                    let error = &Error { at: error.at % per_number, ..*error };
                     if row.is_worst(error) {
                         row.consider(error, Some(&self.witness(dtype, number)));
                     }
@@ -268,7 +272,11 @@ impl Screened {
 
     #[inline(always)]
     fn add(&mut self, ulps: f64, number: f64) {
-        let class = BOUNDS.iter().map(|&bound| usize::from(!(ulps <= bound))).sum::<usize>();
+        if ulps <= BOUNDS[0] && ulps <= self.worst {
+            self.histogram[0] += 1;
+            return;
+        }
+        let class = BOUNDS.iter().position(|&bound| ulps <= bound).unwrap_or(BOUNDS.len());
         self.histogram[class] += 1;
         if ulps > self.worst {
             (self.worst, self.number) = (ulps, number);

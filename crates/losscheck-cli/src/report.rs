@@ -1,0 +1,66 @@
+//! `losscheck report`: the pages that a reader finds in `reports`.
+
+mod accuracy;
+mod conformance;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use losscheck::accuracy::Results;
+use losscheck::backend::Backend;
+use losscheck::golden;
+use losscheck::suite::{DataFolder, Run};
+
+use crate::args;
+use crate::backends::{self, backends};
+use crate::check::report::Report;
+use crate::failure::Failure;
+use crate::{Passed, progress};
+
+pub use accuracy::page as accuracy_page;
+pub use conformance::Page as ConformancePage;
+
+/// The results that the page of accuracy is written from.
+pub const ACCURACY: &str = "accuracy.json";
+/// The inputs on which each library is the most off, as a file of cases.
+pub const WITNESSES: &str = "witnesses.json";
+
+/// Writes the pages, whole or not at all.
+pub(crate) fn run(options: &args::Report, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
+    let folder = options.out.clone().unwrap_or_else(reports);
+    std::fs::create_dir_all(&folder)?;
+    let mut write = |name: &str, text: &str| -> Result<(), Failure> {
+        let file = folder.join(name);
+        golden::write_atomically(&file, text.as_bytes())?;
+        Ok(writeln!(out, "{}", file.display())?)
+    };
+    let results = match &options.accuracy {
+        Some(found) => Results::read_folder(found)?,
+        None => Results::read(&folder.join(ACCURACY))?,
+    };
+    let (page, witnesses) = accuracy_page(&results);
+    write(ACCURACY, &results.to_text())?;
+    write("accuracy.md", &page)?;
+    golden::write(&folder.join(WITNESSES), &witnesses)?;
+
+    write("conformance.md", &conformance(data, &backends())?.text())?;
+    Ok(Passed(true))
+}
+
+/// The page of conformance, from a run of these backends over all goldens.
+///
+/// # Errors
+///
+/// Where a file of the reference data cannot be read.
+pub fn conformance(data: &DataFolder, backends: &[Box<dyn Backend>]) -> Result<ConformancePage, golden::DataError> {
+    let goldens = data.goldens()?;
+    let bar = progress::bar(goldens.cases.len(), "cases");
+    let run = Run::new(goldens, true, &backends::borrow(backends), data, || bar.inc(1))?;
+    bar.finish_and_clear();
+    Ok(ConformancePage::new(&Report::new(&run, backends, &[], data)))
+}
+
+/// The folder of the repository.
+pub fn reports() -> PathBuf {
+    DataFolder::shipped().0.parent().unwrap_or(Path::new(".")).join("reports")
+}

@@ -1,0 +1,166 @@
+//! The page of accuracy.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use losscheck::accuracy::{BOUNDS, Inputs, Key, Measure, Results, Row, SCREEN, Witness};
+use losscheck::case::Case;
+use losscheck::definition::Output;
+use losscheck::loss::LossKind;
+use losscheck::tensor::DType;
+use losscheck::verdict::count;
+
+use crate::markdown::table;
+
+/// How many of the worst of each library to name.
+const NAMED: usize = 12;
+
+const HEAD: &str = "\
+# Accuracy
+
+The worst error of each output of each loss, in ULPs, a ULP being the distance of neighbouring numbers of the dtype. Written by
+`losscheck report`; nobody edits it. Every error is measured twice:
+
+- plainly, in ULPs of the exact result;
+- **at scale**, in ULPs of |f| + Σ |x ∂f/∂x| over the predictions x: what rounding the predictions alone could change the
+  result by. Targets and weights count as exact. An error at scale is the algorithm's own.
+
+A number that is infinite or NaN where the exact result is not, or the other way round, counts as infinitely far off. Results
+that jump within a rounding of their predictions, beside the kink of a hinge, are left out, for no algorithm can know the side.
+";
+
+/// The page, and the cases that it names.
+pub fn page(results: &Results) -> (String, Vec<Case>) {
+    let backends: Vec<&str> = results.made.backends.keys().map(String::as_str).collect();
+    let effort = results.made.effort;
+    let mut text = HEAD.to_owned();
+    let mut line = |written: &str| text.push_str(written);
+    line("\n");
+    for (backend, version) in &results.made.backends {
+        line(&format!("- `{backend}`: {version}\n"));
+    }
+    line("\n## Every number\n\n");
+    line(
+        "Losses of one number, all others fixed, over every finite number of the dtype: these are the worst errors that there\n\
+         are, in plain ULPs. In 16 bits the oracle judges each; of the 2^32 of f32 the f64 kernels of the same formulas judge,\n\
+         and the oracle the worst. `screen` is how far those kernels are from the oracle, in ULPs of f32.\n\n",
+    );
+    let with_screen: Vec<&str> = backends.iter().copied().chain([SCREEN]).collect();
+    line(&lines(results, &with_screen, |inputs| matches!(inputs, Inputs::Every(_)), |row| number(&row.plain)));
+    line("\n## Reductions\n\n");
+    line("Sums and means of about so many elements: plain / at scale. Lower bounds.\n\n");
+    line(&lines(results, &backends, |inputs| matches!(inputs, Inputs::Elements(_)), both));
+    line("\n## Searched\n\n");
+    line(&format!(
+        "The worst found among {} random cases of each loss and dtype without reduction (where a library has means alone,\n\
+         means), by {} steps towards worse ones from the {} worst of each output: plain / at scale. Lower bounds.\n\n",
+        effort.draws, effort.steps, effort.climbs
+    ));
+    line(&lines(results, &backends, |inputs| matches!(inputs, Inputs::Searched), both));
+    line("\n## How the errors are spread\n\n");
+    line("The share of all numbers measured, the searched ones before the search, in f32, by plain error in ULPs.\n\n");
+    line(&histograms(results, &backends));
+    let mut cases = Vec::new();
+    for backend in backends {
+        line(&worst(results, backend, &mut cases));
+    }
+    (text, cases)
+}
+
+fn number(measure: &Measure) -> String {
+    count(measure.worst)
+}
+
+fn both(row: &Row) -> String {
+    match &row.scaled {
+        Some(scaled) => format!("{} / {}", number(&row.plain), number(scaled)),
+        None => number(&row.plain),
+    }
+}
+
+/// A table with a line for each loss, inputs, output and dtype.
+fn lines(
+    results: &Results,
+    backends: &[&str],
+    is_wanted: impl Fn(Inputs) -> bool,
+    cell: impl Fn(&Row) -> String,
+) -> String {
+    let rows = &results.rows.0;
+    let keys: BTreeSet<(LossKind, Inputs, Output, DType)> = rows
+        .keys()
+        .filter(|key| is_wanted(key.inputs))
+        .map(|key| (key.loss, key.inputs, key.output, key.dtype))
+        .collect();
+    let header: Vec<&str> = ["loss", "inputs", "output", "dtype"].into_iter().chain(backends.iter().copied()).collect();
+    let line = |(loss, inputs, output, dtype): (LossKind, Inputs, Output, DType)| {
+        let of = |backend: &&str| rows.get(&Key { loss, inputs, dtype, output, backend: (*backend).to_owned() });
+        let cells = backends.iter().map(|backend| of(backend).map_or_else(|| "–".to_owned(), &cell));
+        let inputs = match inputs {
+            Inputs::Every(slice) => slice.to_owned(),
+            Inputs::Elements(_) | Inputs::Searched => inputs.to_string(),
+        };
+        [format!("`{loss}`"), inputs, output.to_string(), dtype.to_string()].into_iter().chain(cells).collect()
+    };
+    table(&header, 4, keys.into_iter().map(line))
+}
+
+fn histograms(results: &Results, backends: &[&str]) -> String {
+    let classes = BOUNDS.iter().map(|&bound| match bound {
+        f64::MAX => "more".to_owned(),
+        bound => format!("to {bound}"),
+    });
+    let classes: Vec<String> = classes.chain(["not finite".to_owned()]).collect();
+    let header: Vec<&str> = ["backend", "inputs"].into_iter().chain(classes.iter().map(String::as_str)).collect();
+    let mut sums: BTreeMap<(&str, &str), [u64; BOUNDS.len() + 1]> = BTreeMap::new();
+    for (key, row) in results.rows.0.iter().filter(|(key, _)| key.dtype == DType::F32) {
+        let inputs = match key.inputs {
+            Inputs::Every(_) => "every number",
+            Inputs::Elements(_) => "reductions",
+            Inputs::Searched => "searched",
+        };
+        if let Some(backend) = backends.iter().find(|backend| **backend == key.backend) {
+            let sum = sums.entry((backend, inputs)).or_default();
+            for (sum, count) in sum.iter_mut().zip(row.plain.histogram) {
+                *sum += count;
+            }
+        }
+    }
+    let line = |((backend, inputs), counts): ((&str, &str), [u64; BOUNDS.len() + 1])| {
+        let all: u64 = counts.iter().sum();
+        let share = |count: u64| match count {
+            0 => "–".to_owned(),
+            _ => format!("{:.4} %", 100.0 * count as f64 / all as f64),
+        };
+        [format!("`{backend}`"), inputs.to_owned()].into_iter().chain(counts.into_iter().map(share)).collect()
+    };
+    table(&header, 2, sums.into_iter().map(line))
+}
+
+/// The worst of a library: one for each loss, output and dtype.
+fn worst(results: &Results, backend: &str, cases: &mut Vec<Case>) -> String {
+    let mut found: BTreeMap<(LossKind, Output, DType), (&Key, &Measure)> = BTreeMap::new();
+    for (key, row) in results.rows.0.iter().filter(|(key, _)| key.backend == backend) {
+        let measure = row.scaled.as_ref().unwrap_or(&row.plain);
+        let known = found.entry((key.loss, key.output, key.dtype)).or_insert((key, measure));
+        if measure.worst > known.1.worst {
+            *known = (key, measure);
+        }
+    }
+    let mut found: Vec<_> = found.into_values().collect();
+    found.sort_by(|a, b| b.1.worst.total_cmp(&a.1.worst));
+    let mut text = format!("\n## Worst of {backend}\n\n");
+    for (key, measure) in found.into_iter().take(NAMED) {
+        let Key { loss, inputs, output, dtype, .. } = key;
+        write!(text, "- `{loss}`, {output}, {dtype}, {inputs}: {} ULPs", number(measure)).expect("a string takes all");
+        if let Some(Witness { at, exact, actual, case }) = &measure.witness {
+            write!(text, "; {actual:e} for {exact:e} at {at}").expect("a string takes all");
+            if let Some(case) = case {
+                let id = format!("{loss}/{dtype}/{backend}/{}", output.to_string().replace(' ', "-"));
+                write!(text, ". `losscheck show {id} --data reports/witnesses.json`").expect("a string takes all");
+                cases.push(Case { id, ..case.clone() });
+            }
+        }
+        text.push('\n');
+    }
+    text
+}

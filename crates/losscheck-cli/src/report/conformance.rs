@@ -1,0 +1,101 @@
+//! The page of conformance: the matrix, then what differs of each library.
+
+use std::cmp::Ordering;
+use std::fmt::Write;
+
+use losscheck::suite::Tally;
+use losscheck::verdict::count;
+
+use crate::check::report::{CellReport, ColumnReport, DeviationReport, Report};
+use crate::markdown::table;
+
+/// The page in parts, for not all of them are the same on every machine.
+#[derive(Debug)]
+pub struct Page {
+    head: String,
+    /// The matrix, in Markdown.
+    pub matrix: String,
+    /// For each column of the matrix its name and what differs.
+    pub sections: Vec<(String, String)>,
+}
+
+const HEAD: &str = "\
+# Conformance
+
+What each library answers to the goldens: the value and every gradient, compared with exact arithmetic and with PyTorch's
+stored answer. A case agrees if each number is within 8 ULPs, at the scale of the terms that the documented formula adds up,
+of one of the two. `pytorch` holds PyTorch's own answers against exact arithmetic. Written by `losscheck report`; nobody edits
+it. To see one case number by number: `losscheck show CASE`.
+
+A cell is the number of cases that agree of those that the library provides, then of those that differ, all of them on record
+below.
+";
+
+impl Page {
+    pub(crate) fn new(report: &Report) -> Self {
+        let names = report.columns.iter().map(|column| column.backend);
+        let header: Vec<&str> = ["loss", "cases"].into_iter().chain(names).collect();
+        let losses = report.columns.first().map_or(&[][..], |column| &column.losses);
+        let rows =
+            losses.iter().enumerate().map(|(row, CellReport { loss, agree, on_record, differ, not_provided })| {
+                let cases = agree + on_record + differ + not_provided;
+                let cells = report.columns.iter().map(|column| cell(column.losses[row].tally()));
+                [format!("`{loss}`"), cases.to_string()].into_iter().chain(cells).collect()
+            });
+        let all = [String::from("all"), report.cases.to_string()].into_iter();
+        let all = all.chain(report.columns.iter().map(|column| cell(column.total()))).collect();
+        let mut matrix = table(&header, 1, rows.chain([all]));
+        for ColumnReport { backend, version, .. } in &report.columns {
+            write!(matrix, "\n`{backend}`: {version}.").expect("a string takes all");
+        }
+        matrix.push('\n');
+        let sections = report.columns.iter().map(|column| (column.backend.to_owned(), section(report, column.backend)));
+        Self { head: HEAD.to_owned(), matrix, sections: sections.collect() }
+    }
+
+    /// The page.
+    pub fn text(&self) -> String {
+        let Self { head, matrix, sections } = self;
+        let sections: Vec<&str> = sections.iter().map(|(_, section)| section.as_str()).collect();
+        format!("{head}\n{matrix}\n{}", sections.join("\n"))
+    }
+}
+
+fn cell(tally: Tally) -> String {
+    let Tally { agree, on_record, differ, .. } = tally;
+    match (agree + on_record + differ, on_record + differ) {
+        (0, _) => "–".to_owned(),
+        (provided, 0) => format!("{agree}/{provided}"),
+        (provided, others) => format!("{agree}/{provided}, {others}"),
+    }
+}
+
+/// The gravest first: by kind, then those without a number, then by the size of the error.
+fn by_gravity(a: &DeviationReport, b: &DeviationReport) -> Ordering {
+    let error = |report: &DeviationReport| report.worst_ulps.unwrap_or(f64::INFINITY);
+    a.kind.cmp(&b.kind).then(error(b).total_cmp(&error(a))).then_with(|| a.witness.cmp(&b.witness))
+}
+
+fn section(report: &Report, backend: &str) -> String {
+    let mut text = match backend {
+        "pytorch" => "## Where PyTorch differs from exact arithmetic\n\n".to_owned(),
+        _ => format!("## Where {backend} differs from both\n\n"),
+    };
+    let mut deviations: Vec<_> = report.on_record.iter().filter(|report| report.backend == backend).collect();
+    deviations.sort_by(|a, b| by_gravity(a, b));
+    for DeviationReport { loss, kind, cases, reason, upstream, worst_ulps, witness, .. } in deviations {
+        let error = worst_ulps.map_or_else(String::new, |ulps| format!(", up to {} ULPs", count(ulps)));
+        let cases = crate::table::cases(*cases);
+        writeln!(text, "- **`{loss}`, {}**, {cases}{error}. {reason}", kind.describe()).expect("a string takes all");
+        writeln!(text, "  Upstream: {upstream}. `losscheck show {witness}`").expect("a string takes all");
+    }
+    let differences: Vec<_> = report.differences.iter().filter(|report| report.backend == backend).collect();
+    for difference in &differences {
+        let (loss, message, command) = (difference.loss, &difference.message, &difference.command);
+        writeln!(text, "- **`{loss}`, not on record**: {message}. `{command}`").expect("a string takes all");
+    }
+    if text.ends_with("\n\n") {
+        text.push_str("Nowhere.\n");
+    }
+    text
+}
