@@ -115,7 +115,7 @@ impl std::str::FromStr for DType {
         Self::ALL
             .into_iter()
             .find(|dtype| dtype.name() == name)
-            .ok_or_else(|| format!("unknown dtype `{name}`, expected one of {}", Self::ALL.map(Self::name).join(", ")))
+            .ok_or_else(|| format!("`{name}`, expected one of {}", Self::ALL.map(Self::name).join(", ")))
     }
 }
 
