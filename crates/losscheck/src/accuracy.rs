@@ -1,9 +1,9 @@
 //! How exact a backend is: for each output of a loss the worst error, the input that shows it, and a histogram.
 //!
-//! Errors are in ULPs, and measured twice: plainly, at the exact result; and at the result's own [scale], which excuses
-//! what the condition of the problem costs any algorithm. The inputs are of three kinds ([`Inputs`]). Those that are
-//! [searched](search) give lower bounds on the worst error, those of a [slice](slices) that is gone through number by
-//! number the worst error itself.
+//! Errors are in ULPs, and measured twice: plainly, at the exact result f; and at the result's own scale, |f| + sum
+//! |x df/dx| over the predictions x, which excuses what the condition of the problem costs any algorithm. The inputs are
+//! of three kinds ([`Inputs`]). Those that are searched give lower bounds on the worst error; those of a [`Slice`], which
+//! is gone through number by number, the worst error itself.
 
 mod lengths;
 mod parts;
