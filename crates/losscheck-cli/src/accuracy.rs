@@ -1,13 +1,10 @@
 //! `losscheck accuracy`: how exact each backend is.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use comfy_table::{Cell, Color};
-use losscheck::accuracy::{Inputs, Key, Measure, Plan, Results, Row};
-use losscheck::definition::Output;
+use losscheck::accuracy::{Key, Plan, Results, Row};
 use losscheck::golden::write_case;
-use losscheck::loss::LossKind;
 use losscheck::tensor::DType;
 use losscheck::verdict::count;
 
@@ -41,17 +38,12 @@ pub(crate) fn run(options: &Accuracy, out: &mut dyn Write) -> Result<Passed, Fai
     Ok(Passed(true))
 }
 
-/// What a line of the table is about: all of a key but the backend.
-type Line = (LossKind, Inputs, Output, DType);
-
 fn print(results: &Results, backends: &[&str], out: &mut dyn Write) -> io::Result<()> {
-    let rows = &results.rows.0;
-    let line = |key: &Key| (key.loss, key.inputs, key.output, key.dtype);
-    let lines: BTreeSet<Line> = rows.keys().map(line).collect();
     let header = ["loss", "inputs", "output", "dtype"].into_iter().chain(backends.iter().copied());
     let mut matrix = table(header, 4);
-    for (loss, inputs, output, dtype) in lines {
-        let of = |backend: &&str| rows.get(&Key { loss, inputs, dtype, output, backend: (*backend).to_owned() });
+    for line in results.rows.lines() {
+        let (loss, inputs, output, dtype) = line;
+        let of = |backend: &&str| results.rows.row(line, backend);
         let heads = [loss.to_string(), inputs.to_string(), output.to_string(), dtype.to_string()].map(Cell::new);
         matrix.add_row(heads.into_iter().chain(backends.iter().map(|backend| of(backend).map_or_else(missing, cell))));
     }
@@ -71,36 +63,25 @@ fn print(results: &Results, backends: &[&str], out: &mut dyn Write) -> io::Resul
 }
 
 fn cell(row: &Row) -> Cell {
-    let number = |measure: &Measure| count(measure.worst);
-    let judged = row.scaled.as_ref().unwrap_or(&row.plain).worst;
-    let color = match judged {
-        _ if judged <= 2.0 => Color::DarkGreen,
-        _ if judged <= 8.0 => Color::DarkYellow,
+    let color = match row.judged().worst {
+        ulps if ulps <= 2.0 => Color::DarkGreen,
+        ulps if ulps <= 8.0 => Color::DarkYellow,
         _ => Color::DarkRed,
     };
-    let text = match &row.scaled {
-        Some(scaled) => format!("{} / {}", number(&row.plain), number(scaled)),
-        None => number(&row.plain),
-    };
-    Cell::new(text).fg(color)
+    Cell::new(both(row)).fg(color)
 }
 
-/// The worst of a backend, one for each loss, output and dtype.
+/// The worst error, plain and at scale where that is measured.
+pub(crate) fn both(row: &Row) -> String {
+    let plain = count(row.plain.worst);
+    row.scaled.as_ref().map_or_else(|| plain.clone(), |scaled| format!("{plain} / {}", count(scaled.worst)))
+}
+
 fn worst(results: &Results, backend: &str, out: &mut dyn Write) -> io::Result<()> {
-    let mut found: BTreeMap<(LossKind, Output, DType), (f64, &Key, &Measure)> = BTreeMap::new();
-    for (key, row) in results.rows.0.iter().filter(|(key, _)| key.backend == backend) {
-        let measure = row.scaled.as_ref().unwrap_or(&row.plain);
-        let known = found.entry((key.loss, key.output, key.dtype)).or_insert((measure.worst, key, measure));
-        if measure.worst > known.0 {
-            *known = (measure.worst, key, measure);
-        }
-    }
-    let mut found: Vec<_> = found.into_values().collect();
-    found.sort_by(|a, b| b.0.total_cmp(&a.0));
     writeln!(out, "\n{HEADING}Worst of {backend}{HEADING:#}")?;
-    for (ulps, key, measure) in found.into_iter().take(NAMED) {
+    for (key, measure) in results.rows.worst(backend).into_iter().take(NAMED) {
         let Key { loss, inputs, output, dtype, .. } = key;
-        writeln!(out, "  {NOTE}{loss} {dtype}, {output}, {inputs}: {} ULPs{NOTE:#}", count(ulps))?;
+        writeln!(out, "  {NOTE}{loss} {dtype}, {output}, {inputs}: {} ULPs{NOTE:#}", count(measure.worst))?;
         if let Some(witness) = &measure.witness {
             writeln!(out, "    {:e}, exact {:e}, at {}", witness.actual, witness.exact, witness.at)?;
             if let Some(case) = &witness.case {

@@ -151,7 +151,7 @@ pub(crate) struct Accuracy {
     #[arg(long = "dtype", value_name = "NAME", value_parser = float())]
     pub(crate) dtypes: Vec<DType>,
 
-    /// Go through all numbers of f32, too, where a loss is one of a single number (an hour)
+    /// Go through all numbers of f32, too, where a loss is one of a single number (hours)
     #[arg(long)]
     pub(crate) exhaustive: bool,
 

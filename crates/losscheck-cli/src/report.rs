@@ -43,8 +43,9 @@ pub(crate) fn run(options: &args::Report, data: &DataFolder, out: &mut dyn Write
     write("accuracy.md", &page)?;
     golden::write(&folder.join(WITNESSES), &witnesses)?;
 
-    write("conformance.md", &conformance(data, &backends())?.text())?;
-    Ok(Passed(true))
+    let page = conformance(data, &backends())?;
+    write("conformance.md", &page.text())?;
+    Ok(Passed(page.passed))
 }
 
 /// The page of conformance, from a run of these backends over all goldens.

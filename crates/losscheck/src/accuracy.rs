@@ -13,7 +13,7 @@ mod search;
 mod slices;
 
 pub use parts::{Effort, Part, Plan, Results, Shard};
-pub use rows::{BOUNDS, Inputs, Key, Measure, Row, Rows, SCREEN, Witness};
+pub use rows::{BOUNDS, Histogram, Inputs, Key, Line, Measure, Row, Rows, SCREEN, Witness};
 pub use slices::{SLICES, Slice};
 
 use losscheck_reference::{Real, Wide};
@@ -52,11 +52,7 @@ impl Exact {
         let mut errors = Vec::new();
         let results = self.results.outputs().zip(self.scales.outputs()).zip(self.jumps.outputs());
         for (((output, exact), (_, scales)), (_, jumps)) in results {
-            let part = match output {
-                Output::Value => Some(&answer.value),
-                Output::Gradient(name) => answer.gradients.get(name),
-            };
-            let Some(part) = part.filter(|part| part.shape() == exact.shape()) else { continue };
+            let Some(part) = answer.output(output).filter(|part| part.shape() == exact.shape()) else { continue };
             let (dtype, actual) = (part.dtype(), part.to_f64());
             let numbers = exact.iter().zip(scales).zip(jumps).zip(actual).enumerate();
             for (at, (((&exact, &scale), _), actual)) in numbers.filter(|(_, ((_, jumps), _))| !**jumps) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::definition::Output;
 use crate::loss::Loss;
 use crate::tensor::{DType, Tensor};
 
@@ -48,6 +49,16 @@ pub struct Answer {
     pub value: Tensor,
     /// Gradients by the name of the input.
     pub gradients: Tensors,
+}
+
+impl Answer {
+    /// The tensor of that output.
+    pub fn output(&self, output: Output) -> Option<&Tensor> {
+        match output {
+            Output::Value => Some(&self.value),
+            Output::Gradient(name) => self.gradients.get(name),
+        }
+    }
 }
 
 impl Case {

@@ -53,10 +53,13 @@ impl Format {
     }
 }
 
-/// Two to a power down to that of the smallest f64.
+/// Two to a power that an f64 has, subnormal ones included.
+#[inline]
 pub fn power_of_two(exponent: i32) -> f64 {
-    // Two factors, for 2^-1074 is below what powi reaches by squaring 1/2.
-    2f64.powi(exponent / 2) * 2f64.powi(exponent - exponent / 2)
+    const SIGNIFICAND_BITS: i32 = f64::MANTISSA_DIGITS as i32 - 1;
+    let normal = exponent - (f64::MIN_EXP - 1);
+    let bits = if normal >= 0 { ((normal + 1) as u64) << SIGNIFICAND_BITS } else { 1 << (normal + SIGNIFICAND_BITS) };
+    f64::from_bits(bits)
 }
 
 impl DType {

@@ -5,6 +5,7 @@ use losscheck_reference::{Float, Real, Wide};
 use crate::tensor::{DType, power_of_two};
 
 /// The unit in the last place of a dtype at a magnitude: the distance of neighbouring numbers of that size.
+#[inline]
 pub fn ulp(dtype: DType, magnitude: f64) -> f64 {
     let format = dtype.format();
     power_of_two(exponent(magnitude).max(format.min_exponent) - (format.precision - 1))

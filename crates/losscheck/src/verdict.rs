@@ -142,11 +142,7 @@ fn compare(case: &Case, truth: &Truth, golden: Option<&Answer>, answer: &Answer)
     let mut worst = 0.0_f64;
     let mut differences = Vec::new();
     for ((output, exact), (_, magnitudes)) in truth.exact.outputs().zip(truth.magnitudes.outputs()) {
-        let part = |answer: &Answer| match output {
-            Output::Value => Some(answer.value.clone()),
-            Output::Gradient(name) => answer.gradients.get(name).cloned(),
-        };
-        let Some(actual) = part(answer) else {
+        let Some(actual) = answer.output(output) else {
             let message = format!("{output}: missing");
             differences.push(Difference { kind: Kind::Shape, output: Some(output), ulps: f64::INFINITY, message });
             continue;
@@ -157,13 +153,12 @@ fn compare(case: &Case, truth: &Truth, golden: Option<&Answer>, answer: &Answer)
             continue;
         }
         let allowed = budget(case.loss.kind(), output);
-        let golden = golden.and_then(part);
         let elements = Elements {
             output,
             exact,
             magnitudes,
-            golden: golden.as_ref(),
-            actual: &actual,
+            golden: golden.and_then(|golden| golden.output(output)),
+            actual,
             allowed,
             overflows: truth.overflows,
             contenders: truth.contenders.as_ref().filter(|_| output == Output::Value),

@@ -1,15 +1,14 @@
 //! The page of accuracy.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use losscheck::accuracy::{BOUNDS, Inputs, Key, Measure, Results, Row, SCREEN, Witness};
+use losscheck::accuracy::{BOUNDS, Histogram, Inputs, Key, Line, Results, Row, SCREEN, Witness};
 use losscheck::case::Case;
-use losscheck::definition::Output;
-use losscheck::loss::LossKind;
 use losscheck::tensor::DType;
 use losscheck::verdict::count;
 
+use crate::accuracy::both;
 use crate::markdown::table;
 
 /// How many of the worst of each library to name.
@@ -46,7 +45,7 @@ pub fn page(results: &Results) -> (String, Vec<Case>) {
          and the oracle the worst. `screen` is how far those kernels are from the oracle, in ULPs of f32.\n\n",
     );
     let with_screen: Vec<&str> = backends.iter().copied().chain([SCREEN]).collect();
-    line(&lines(results, &with_screen, |inputs| matches!(inputs, Inputs::Every(_)), |row| number(&row.plain)));
+    line(&lines(results, &with_screen, |inputs| matches!(inputs, Inputs::Every(_)), |row| count(row.plain.worst)));
     line("\n## Reductions\n\n");
     line("Sums and means of about so many elements: plain / at scale. Lower bounds.\n\n");
     line(&lines(results, &backends, |inputs| matches!(inputs, Inputs::Elements(_)), both));
@@ -67,17 +66,6 @@ pub fn page(results: &Results) -> (String, Vec<Case>) {
     (text, cases)
 }
 
-fn number(measure: &Measure) -> String {
-    count(measure.worst)
-}
-
-fn both(row: &Row) -> String {
-    match &row.scaled {
-        Some(scaled) => format!("{} / {}", number(&row.plain), number(scaled)),
-        None => number(&row.plain),
-    }
-}
-
 /// A table with a line for each loss, inputs, output and dtype.
 fn lines(
     results: &Results,
@@ -85,15 +73,10 @@ fn lines(
     is_wanted: impl Fn(Inputs) -> bool,
     cell: impl Fn(&Row) -> String,
 ) -> String {
-    let rows = &results.rows.0;
-    let keys: BTreeSet<(LossKind, Inputs, Output, DType)> = rows
-        .keys()
-        .filter(|key| is_wanted(key.inputs))
-        .map(|key| (key.loss, key.inputs, key.output, key.dtype))
-        .collect();
     let header: Vec<&str> = ["loss", "inputs", "output", "dtype"].into_iter().chain(backends.iter().copied()).collect();
-    let line = |(loss, inputs, output, dtype): (LossKind, Inputs, Output, DType)| {
-        let of = |backend: &&str| rows.get(&Key { loss, inputs, dtype, output, backend: (*backend).to_owned() });
+    let cells = |line: Line| {
+        let (loss, inputs, output, dtype) = line;
+        let of = |backend: &&str| results.rows.row(line, backend);
         let cells = backends.iter().map(|backend| of(backend).map_or_else(|| "–".to_owned(), &cell));
         let inputs = match inputs {
             Inputs::Every(slice) => slice.to_owned(),
@@ -101,7 +84,7 @@ fn lines(
         };
         [format!("`{loss}`"), inputs, output.to_string(), dtype.to_string()].into_iter().chain(cells).collect()
     };
-    table(&header, 4, keys.into_iter().map(line))
+    table(&header, 4, results.rows.lines().into_iter().filter(|(_, inputs, ..)| is_wanted(*inputs)).map(cells))
 }
 
 fn histograms(results: &Results, backends: &[&str]) -> String {
@@ -111,7 +94,7 @@ fn histograms(results: &Results, backends: &[&str]) -> String {
     });
     let classes: Vec<String> = classes.chain(["not finite".to_owned()]).collect();
     let header: Vec<&str> = ["backend", "inputs"].into_iter().chain(classes.iter().map(String::as_str)).collect();
-    let mut sums: BTreeMap<(&str, &str), [u64; BOUNDS.len() + 1]> = BTreeMap::new();
+    let mut sums: BTreeMap<(&str, &str), Histogram> = BTreeMap::new();
     for (key, row) in results.rows.0.iter().filter(|(key, _)| key.dtype == DType::F32) {
         let inputs = match key.inputs {
             Inputs::Every(_) => "every number",
@@ -119,39 +102,26 @@ fn histograms(results: &Results, backends: &[&str]) -> String {
             Inputs::Searched => "searched",
         };
         if let Some(backend) = backends.iter().find(|backend| **backend == key.backend) {
-            let sum = sums.entry((backend, inputs)).or_default();
-            for (sum, count) in sum.iter_mut().zip(row.plain.histogram) {
-                *sum += count;
-            }
+            sums.entry((backend, inputs)).or_default().merge(row.plain.histogram);
         }
     }
-    let line = |((backend, inputs), counts): ((&str, &str), [u64; BOUNDS.len() + 1])| {
-        let all: u64 = counts.iter().sum();
+    let line = |((backend, inputs), histogram): ((&str, &str), Histogram)| {
+        let all = histogram.total();
         let share = |count: u64| match count {
             0 => "–".to_owned(),
             _ => format!("{:.4} %", 100.0 * count as f64 / all as f64),
         };
-        [format!("`{backend}`"), inputs.to_owned()].into_iter().chain(counts.into_iter().map(share)).collect()
+        [format!("`{backend}`"), inputs.to_owned()].into_iter().chain(histogram.0.into_iter().map(share)).collect()
     };
     table(&header, 2, sums.into_iter().map(line))
 }
 
-/// The worst of a library: one for each loss, output and dtype.
 fn worst(results: &Results, backend: &str, cases: &mut Vec<Case>) -> String {
-    let mut found: BTreeMap<(LossKind, Output, DType), (&Key, &Measure)> = BTreeMap::new();
-    for (key, row) in results.rows.0.iter().filter(|(key, _)| key.backend == backend) {
-        let measure = row.scaled.as_ref().unwrap_or(&row.plain);
-        let known = found.entry((key.loss, key.output, key.dtype)).or_insert((key, measure));
-        if measure.worst > known.1.worst {
-            *known = (key, measure);
-        }
-    }
-    let mut found: Vec<_> = found.into_values().collect();
-    found.sort_by(|a, b| b.1.worst.total_cmp(&a.1.worst));
     let mut text = format!("\n## Worst of {backend}\n\n");
-    for (key, measure) in found.into_iter().take(NAMED) {
+    for (key, measure) in results.rows.worst(backend).into_iter().take(NAMED) {
         let Key { loss, inputs, output, dtype, .. } = key;
-        write!(text, "- `{loss}`, {output}, {dtype}, {inputs}: {} ULPs", number(measure)).expect("a string takes all");
+        write!(text, "- `{loss}`, {output}, {dtype}, {inputs}: {} ULPs", count(measure.worst))
+            .expect("a string takes all");
         if let Some(Witness { at, exact, actual, case }) = &measure.witness {
             write!(text, "; {actual:e} for {exact:e} at {at}").expect("a string takes all");
             if let Some(case) = case {

@@ -13,6 +13,8 @@ use crate::markdown::table;
 #[derive(Debug)]
 pub struct Page {
     head: String,
+    /// Whether all agree or are on record, and the record is true.
+    pub passed: bool,
     /// The matrix, in Markdown.
     pub matrix: String,
     /// For each column of the matrix its name and what differs.
@@ -50,12 +52,12 @@ impl Page {
         }
         matrix.push('\n');
         let sections = report.columns.iter().map(|column| (column.backend.to_owned(), section(report, column.backend)));
-        Self { head: HEAD.to_owned(), matrix, sections: sections.collect() }
+        Self { head: HEAD.to_owned(), passed: report.passed, matrix, sections: sections.collect() }
     }
 
     /// The page.
     pub fn text(&self) -> String {
-        let Self { head, matrix, sections } = self;
+        let Self { head, matrix, sections, .. } = self;
         let sections: Vec<&str> = sections.iter().map(|(_, section)| section.as_str()).collect();
         format!("{head}\n{matrix}\n{}", sections.join("\n"))
     }

@@ -1,6 +1,6 @@
 //! binary32. The functions are free of branches and tables, so that a loop over them vectorises.
 
-use super::{Float, Real};
+use super::{Float, Real, within};
 
 impl Float for f32 {
     const PRECISION: i32 = f32::MANTISSA_DIGITS as i32;
@@ -97,13 +97,6 @@ fn reduced(x: f32) -> (f32, f32, i32) {
     let r = leading + trailing;
     let small = (r * r).mul_add(polynomial(EXP, r), trailing);
     (leading, small, rounded.to_bits().wrapping_sub(ROUND.to_bits()) as i32)
-}
-
-/// `x` within that range; comparisons written so that NaN passes through.
-#[inline(always)]
-fn within(range: (f32, f32), x: f32) -> f32 {
-    let x = if x < range.0 { range.0 } else { x };
-    if x > range.1 { range.1 } else { x }
 }
 
 #[inline(always)]

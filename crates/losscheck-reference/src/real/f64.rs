@@ -1,6 +1,6 @@
 //! binary64. The functions are free of branches and tables, so that a loop over them vectorises.
 
-use super::{CompensatedSum, Float, Real};
+use super::{CompensatedSum, Float, Real, within};
 
 impl Float for f64 {
     const PRECISION: i32 = f64::MANTISSA_DIGITS as i32;
@@ -108,13 +108,6 @@ fn reduced(x: f64) -> (f64, f64, i64) {
     let r = leading + trailing;
     let small = (r * r).mul_add(polynomial(EXP, r), trailing);
     (leading, small, rounded.to_bits().wrapping_sub(ROUND.to_bits()) as i64)
-}
-
-/// `x` within that range; comparisons written so that NaN passes through.
-#[inline(always)]
-fn within(range: (f64, f64), x: f64) -> f64 {
-    let x = if x < range.0 { range.0 } else { x };
-    if x > range.1 { range.1 } else { x }
 }
 
 #[inline(always)]

@@ -115,6 +115,13 @@ pub trait Real:
     }
 }
 
+/// `x` within that range; comparisons written so that NaN passes through.
+#[inline(always)]
+fn within<R: Real>(range: (R, R), x: R) -> R {
+    let x = if x < range.0 { range.0 } else { x };
+    if x > range.1 { range.1 } else { x }
+}
+
 /// The floating-point formats that computations are done in.
 pub trait Float: Real {
     /// The number of bits of the significand, the implicit one included.

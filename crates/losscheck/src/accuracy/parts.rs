@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Inputs, Rows, SCREEN, SLICES, lengths, search, slices};
 use crate::backend::Backend;
+use crate::definition::Output;
 use crate::golden::{DataError, write_atomically};
 use crate::loss::LossKind;
 use crate::tensor::DType;
@@ -165,19 +166,18 @@ impl Plan {
                     return Ok(results.of(backends));
                 }
             }
-            let results =
-                Results { made: made.clone(), rows: part.run(backends, self.effort, &progress), ..Results::new() };
+            let results = Results::new(made.clone(), part.run(backends, self.effort, &progress));
             if let Some(file) = file {
                 results.write(&file)?;
             }
             Ok(results)
         };
         let parts: Vec<Results> = self.parts().into_par_iter().map(run).collect::<Result<_, _>>()?;
-        let mut all = Results { made, ..Results::new() };
+        let mut rows = Rows::default();
         for part in parts {
-            all.rows.merge(part.rows);
+            rows.merge(part.rows);
         }
-        Ok(all)
+        Ok(Results::new(made, rows))
     }
 }
 
@@ -224,9 +224,8 @@ impl Made {
 }
 
 impl Results {
-    fn new() -> Self {
-        let effort = Effort { draws: 0, climbs: 0, steps: 0 };
-        Self { format: FORMAT.to_owned(), made: Made::new(&[], effort), rows: Rows::default() }
+    fn new(made: Made, rows: Rows) -> Self {
+        Self { format: FORMAT.to_owned(), made, rows }
     }
 
     /// The rows of these backends alone, and of the screen.
@@ -280,12 +279,13 @@ impl Results {
             all.rows.merge(rows);
         }
         for (key, row) in &all.rows.0 {
-            if let (Inputs::Every(slice), DType::F32, false) = (key.inputs, key.dtype, key.backend == SCREEN)
-                && row.plain.total() % slices::FINITE_NUMBERS != 0
+            // A value for each number; the screen's are a sample.
+            if let (Inputs::Every(slice), DType::F32, Output::Value) = (key.inputs, key.dtype, key.output)
+                && key.backend != SCREEN
+                && row.plain.histogram.total() != slices::FINITE_NUMBERS
             {
-                let (backend, output) = (&key.backend, key.output);
-                let message =
-                    format!("`{slice}`, {output}, on {backend}: pieces are missing, expected {}", slices::PIECES);
+                let (backend, pieces) = (&key.backend, slices::PIECES);
+                let message = format!("`{slice}` on {backend}: pieces are missing, expected {pieces}");
                 return Err(DataError::new(folder, message));
             }
         }

@@ -1,6 +1,6 @@
 //! The table: a row for each output of a loss, in one dtype, on one backend, over one set of inputs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -95,8 +95,35 @@ pub struct Measure {
     /// Where that is; none where every number is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witness: Option<Witness>,
-    /// How many numbers are off by how much: see [`BOUNDS`]. Those that only steps towards worse ones led to are left out.
-    pub histogram: [u64; BOUNDS.len() + 1],
+    /// Of all numbers, but those that only steps towards worse ones led to.
+    pub histogram: Histogram,
+}
+
+/// How many numbers are off by how much: a count for each of [`BOUNDS`], and one of what has no number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Histogram(pub [u64; BOUNDS.len() + 1]);
+
+impl Histogram {
+    /// Counts an error.
+    #[inline(always)]
+    pub(super) fn count(&mut self, ulps: f64) {
+        // Most are in the first class.
+        let others = || BOUNDS.iter().position(|&bound| ulps <= bound).unwrap_or(BOUNDS.len());
+        self.0[if ulps <= BOUNDS[0] { 0 } else { others() }] += 1;
+    }
+
+    /// Adds the counts of another.
+    pub fn merge(&mut self, other: Self) {
+        for (count, more) in self.0.iter_mut().zip(other.0) {
+            *count += more;
+        }
+    }
+
+    /// How many numbers were counted.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
 }
 
 /// The number that is the most off.
@@ -105,9 +132,9 @@ pub struct Witness {
     /// Where in the output it is.
     pub at: usize,
     /// What it should be.
-    #[serde(with = "crate::losses::number")]
+    #[serde(serialize_with = "write_number", deserialize_with = "read_number")]
     pub exact: f64,
-    /// What it is; no number where that is none.
+    /// What it is.
     #[serde(serialize_with = "write_number", deserialize_with = "read_number")]
     pub actual: f64,
     /// The case, in the golden format, unless it is a large one.
@@ -116,11 +143,6 @@ pub struct Witness {
 }
 
 impl Measure {
-    /// Counts an error in the histogram.
-    pub(super) fn count(&mut self, ulps: f64) {
-        self.histogram[BOUNDS.iter().position(|&bound| ulps <= bound).unwrap_or(BOUNDS.len())] += 1;
-    }
-
     /// Takes an error for the worst if it is.
     pub(super) fn consider(&mut self, ulps: f64, error: &Error, case: Option<&Case>) {
         if ulps > self.worst {
@@ -130,15 +152,8 @@ impl Measure {
         }
     }
 
-    /// How many numbers were measured.
-    pub fn total(&self) -> u64 {
-        self.histogram.iter().sum()
-    }
-
     fn merge(&mut self, other: Self) {
-        for (count, more) in self.histogram.iter_mut().zip(other.histogram) {
-            *count += more;
-        }
+        self.histogram.merge(other.histogram);
         if other.worst > self.worst {
             (self.worst, self.witness) = (other.worst, other.witness);
         }
@@ -146,6 +161,11 @@ impl Measure {
 }
 
 impl Row {
+    /// The measure that judges the algorithm: the one at scale, where there is one.
+    pub fn judged(&self) -> &Measure {
+        self.scaled.as_ref().unwrap_or(&self.plain)
+    }
+
     pub(super) fn merge(&mut self, other: Self) {
         self.plain.merge(other.plain);
         match (&mut self.scaled, other.scaled) {
@@ -157,8 +177,8 @@ impl Row {
 
     /// Counts an error in the histograms.
     pub(super) fn count(&mut self, error: &Error) {
-        self.plain.count(error.plain);
-        self.scaled.get_or_insert_default().count(error.scaled);
+        self.plain.histogram.count(error.plain);
+        self.scaled.get_or_insert_default().histogram.count(error.scaled);
     }
 
     /// Takes an error for the worst if it is.
@@ -184,7 +204,34 @@ impl Rows {
             self.0.entry(key).or_default().merge(row);
         }
     }
+
+    /// What there are rows about, on whichever backend.
+    pub fn lines(&self) -> BTreeSet<Line> {
+        self.0.keys().map(|key| (key.loss, key.inputs, key.output, key.dtype)).collect()
+    }
+
+    /// The row of a line on one backend.
+    pub fn row(&self, (loss, inputs, output, dtype): Line, backend: &str) -> Option<&Row> {
+        self.0.get(&Key { loss, inputs, dtype, output, backend: backend.to_owned() })
+    }
+
+    /// The rows of a backend, one for each loss, output and dtype, the worst first.
+    pub fn worst(&self, backend: &str) -> Vec<(&Key, &Measure)> {
+        let mut found: BTreeMap<(LossKind, Output, DType), (&Key, &Measure)> = BTreeMap::new();
+        for (key, row) in self.0.iter().filter(|(key, _)| key.backend == backend) {
+            let known = found.entry((key.loss, key.output, key.dtype)).or_insert((key, row.judged()));
+            if row.judged().worst > known.1.worst {
+                *known = (key, row.judged());
+            }
+        }
+        let mut found: Vec<_> = found.into_values().collect();
+        found.sort_by(|a, b| b.1.worst.total_cmp(&a.1.worst));
+        found
+    }
 }
+
+/// What a line of a table is about: all of a key but the backend.
+pub type Line = (LossKind, Inputs, Output, DType);
 
 /// A row as results hold it.
 #[derive(Serialize, Deserialize)]
@@ -216,6 +263,7 @@ fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Case>, D::E
     case_of(&Value::deserialize(deserializer)?).map(Some).map_err(D::Error::custom)
 }
 
+/// NaN as null.
 fn write_number<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     if number.is_nan() { serializer.serialize_none() } else { crate::losses::number::serialize(number, serializer) }
 }

@@ -8,7 +8,7 @@ use fastrand::Rng;
 use super::{Effort, Error, Exact, Inputs, Key, Row, Rows, answer, predictions};
 use crate::backend::Backend;
 use crate::case::Case;
-use crate::definition::{Arrays, Output};
+use crate::definition::{Arrays, Output, Wanted};
 use crate::fuzz;
 use crate::loss::LossKind;
 use crate::oracle;
@@ -93,7 +93,7 @@ pub(super) fn drawn(loss: LossKind, dtype: DType, number: usize) -> Option<Case>
         let elements: Vec<f64> = prediction.to_f64().into_iter().map(draw).collect();
         spread = spread.with_input(name, prediction.with_elements(elements.into_iter()).expect("as many as before"));
     }
-    let is_accepted = spread.loss.evaluate::<f64>(&Arrays::new(&spread), crate::definition::Wanted::Value).is_ok();
+    let is_accepted = spread.loss.evaluate::<f64>(&Arrays::new(&spread), Wanted::Value).is_ok();
     Some(if is_accepted { spread } else { case })
 }
 

@@ -6,17 +6,17 @@
 use std::ops::Range;
 
 use half::{bf16, f16};
-use losscheck_reference::Real;
+use losscheck_reference::{Real, Wide};
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::rows::{BOUNDS, SCREEN};
-use super::{Error, Exact, Inputs, Key, Measure, Row, Rows, answer};
+use super::{Error, Exact, Histogram, Inputs, Key, Measure, Row, Rows, SCREEN, answer};
 use crate::backend::Backend;
 use crate::case::Case;
 use crate::definition::{Arrays, Evaluation, Output, Wanted};
 use crate::loss::LossKind;
 use crate::tensor::{DType, Data, Tensor};
+use crate::ulp::ulp;
 
 /// A loss of one number.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ const fn slice(name: &'static str, loss: LossKind, target: Target) -> Slice {
 
 /// Into how many pieces 2^32 numbers are divided: each is a few seconds to a minute of work.
 pub(super) const PIECES: u64 = 64;
-/// Of f32.
+/// How many finite numbers f32 has.
 pub(super) const FINITE_NUMBERS: u64 = (1 << 32) - (1 << 24);
 /// How many numbers a backend is given at a time: the tensors stay in the cache.
 const CHUNK: u64 = 1 << 15;
@@ -82,15 +82,13 @@ impl Slice {
     fn case(&self, dtype: DType, numbers: &[f64]) -> Case {
         let count = numbers.len();
         let tensor = |shape: &[usize], data| Tensor::new(shape.to_vec(), data).expect("as many as the shape asks for");
-        let floats =
-            |shape: &[usize], numbers: &mut dyn Iterator<Item = f64>| tensor(shape, Data::rounded(dtype, numbers));
         let (input, target) = match self.target {
             Target::Number(target) => (
-                floats(&[count], &mut numbers.iter().copied()),
-                floats(&[count], &mut std::iter::repeat_n(target, count)),
+                tensor(&[count], Data::rounded(dtype, numbers.iter().copied())),
+                tensor(&[count], Data::rounded(dtype, std::iter::repeat_n(target, count))),
             ),
             Target::FirstOfTwo => (
-                floats(&[count, 2], &mut numbers.iter().flat_map(|&x| [x, 0.0])),
+                tensor(&[count, 2], Data::rounded(dtype, numbers.iter().flat_map(|&x| [x, 0.0]))),
                 tensor(&[count], Data::I64(vec![0; count])),
             ),
         };
@@ -113,11 +111,6 @@ impl Slice {
         Key { loss: self.loss, inputs, dtype, output, backend: backend.to_owned() }
     }
 
-    /// Whether the errors of an output are of interest: those of the number alone.
-    fn is_measured(&self, output: Output) -> bool {
-        matches!(output, Output::Value | Output::Gradient("input"))
-    }
-
     /// The rows of all 2^16 numbers of a dtype, by the oracle.
     pub(super) fn of_16_bits(&self, dtype: DType, backends: &[&dyn Backend]) -> Rows {
         let numbers = numbers(dtype, 0..1 << 16);
@@ -127,7 +120,7 @@ impl Slice {
             let exact = Exact::of_elements(&case).expect("a slice is accepted");
             for backend in backends {
                 let errors = answer(*backend, &case).map_or_else(Vec::new, |answer| exact.errors(&answer));
-                for error in errors.iter().filter(|error| self.is_measured(error.output)) {
+                for error in errors.iter().filter(|error| is_measured(error.output)) {
                     let row = rows.0.entry(self.key(dtype, error.output, backend.name())).or_default();
                     let per_number = exact.per_number(error.output, numbers.len());
                     let number = numbers[error.at / per_number];
@@ -196,19 +189,15 @@ impl Slice {
         let case = self.case(DType::F32, numbers);
         let exact = case.loss.evaluate::<f64>(&Arrays::new(&case), Wanted::Gradients).expect("a slice is accepted");
         let mut screened = vec![];
-        for (output, exact) in exact.outputs().filter(|(output, _)| self.is_measured(*output)) {
+        for (output, exact) in exact.outputs().filter(|(output, _)| is_measured(*output)) {
             let exact = exact.as_slice().expect("a result of the reference is contiguous");
             let per_number = exact.len() / numbers.len();
             screened.push(self.sampled(numbers, output, exact, per_number));
         }
         for backend in backends {
             let Some(answer) = answer(*backend, &case) else { continue };
-            for (output, exact) in exact.outputs().filter(|(output, _)| self.is_measured(*output)) {
-                let actual = match output {
-                    Output::Value => Some(&answer.value),
-                    Output::Gradient(name) => answer.gradients.get(name),
-                };
-                if let Some(Data::F32(actual)) = actual.map(Tensor::data)
+            for (output, exact) in exact.outputs().filter(|(output, _)| is_measured(*output)) {
+                if let Some(Data::F32(actual)) = answer.output(output).map(Tensor::data)
                     && let Some(exact) = exact.as_slice()
                 {
                     screened.push(Screened::new(output, backend.name(), exact, actual, numbers));
@@ -222,14 +211,14 @@ impl Slice {
     fn sampled(&self, numbers: &[f64], output: Output, screen: &[f64], per_number: usize) -> Screened {
         let chosen: Vec<usize> = (0..numbers.len()).step_by(SAMPLE).collect();
         let case = self.case(DType::F32, &chosen.iter().map(|&at| numbers[at]).collect::<Vec<_>>());
-        let exact: Evaluation<losscheck_reference::Wide> =
+        let exact: Evaluation<Wide> =
             case.loss.evaluate(&Arrays::new(&case), Wanted::Gradients).expect("a slice is accepted");
-        let mut screened = Screened { output, backend: SCREEN, histogram: Default::default(), worst: 0.0, number: 0.0 };
+        let mut screened = Screened::nothing(output, SCREEN);
         let of_output = exact.outputs().find(|(known, _)| *known == output);
         for (at, &exact) in of_output.into_iter().flat_map(|(_, array)| array).enumerate() {
             let (number, part) = (chosen[at / per_number], at % per_number);
-            let error = (losscheck_reference::Wide::from_f64(screen[number * per_number + part]) - exact).abs();
-            screened.add(error.to_f64() / unit(exact.to_f64()), numbers[number]);
+            let error = (Wide::from_f64(screen[number * per_number + part]) - exact).abs();
+            screened.add(error.to_f64() / ulp(DType::F32, exact.abs().to_f64()), numbers[number]);
         }
         screened
     }
@@ -242,6 +231,11 @@ impl Exact {
     }
 }
 
+/// Whether the errors of an output are of interest: those of the number alone.
+fn is_measured(output: Output) -> bool {
+    matches!(output, Output::Value | Output::Gradient("input"))
+}
+
 /// How many chunks a piece has.
 pub(super) fn chunks() -> u64 {
     (1 << 32) / PIECES / CHUNK
@@ -251,19 +245,23 @@ pub(super) fn chunks() -> u64 {
 struct Screened {
     output: Output,
     backend: &'static str,
-    histogram: [u64; BOUNDS.len() + 1],
+    histogram: Histogram,
     worst: f64,
     /// The number with the worst error.
     number: f64,
 }
 
 impl Screened {
+    fn nothing(output: Output, backend: &'static str) -> Self {
+        Self { output, backend, histogram: Histogram::default(), worst: 0.0, number: 0.0 }
+    }
+
     fn new(output: Output, backend: &'static str, exact: &[f64], actual: &[f32], numbers: &[f64]) -> Self {
-        let mut screened = Self { output, backend, histogram: Default::default(), worst: 0.0, number: 0.0 };
+        let mut screened = Self::nothing(output, backend);
         let per_number = exact.len() / numbers.len();
         for (at, (&exact, &actual)) in exact.iter().zip(actual).enumerate() {
             let actual = f64::from(actual);
-            let ulps = (actual - exact).abs() / unit(exact);
+            let ulps = (actual - exact).abs() / ulp(DType::F32, exact.abs());
             let ulps = if ulps.is_finite() && actual.is_finite() { ulps } else { not_finite(exact, actual) };
             screened.add(ulps, numbers[at / per_number]);
         }
@@ -272,12 +270,7 @@ impl Screened {
 
     #[inline(always)]
     fn add(&mut self, ulps: f64, number: f64) {
-        if ulps <= BOUNDS[0] && ulps <= self.worst {
-            self.histogram[0] += 1;
-            return;
-        }
-        let class = BOUNDS.iter().position(|&bound| ulps <= bound).unwrap_or(BOUNDS.len());
-        self.histogram[class] += 1;
+        self.histogram.count(ulps);
         if ulps > self.worst {
             (self.worst, self.number) = (ulps, number);
         }
@@ -292,15 +285,6 @@ fn not_finite(exact: f64, actual: f64) -> f64 {
     if is_same { 0.0 } else { f64::INFINITY }
 }
 
-/// A ULP of f32 at a number.
-#[inline(always)]
-fn unit(exact: f64) -> f64 {
-    // The exponent alone, and no less than that of the smallest normal f32.
-    const SMALLEST: u64 = (1023 - 126) << 52;
-    let power = (exact.to_bits() & (0x7ff << 52)).max(SMALLEST);
-    f64::from_bits(power - (23 << 52))
-}
-
 /// What two stretches of numbers say together.
 fn merged(a: Vec<Screened>, b: Vec<Screened>) -> Vec<Screened> {
     let mut all = a;
@@ -308,9 +292,7 @@ fn merged(a: Vec<Screened>, b: Vec<Screened>) -> Vec<Screened> {
         match all.iter_mut().find(|known| (known.output, known.backend) == (other.output, other.backend)) {
             None => all.push(other),
             Some(known) => {
-                for (count, more) in known.histogram.iter_mut().zip(other.histogram) {
-                    *count += more;
-                }
+                known.histogram.merge(other.histogram);
                 if other.worst > known.worst {
                     (known.worst, known.number) = (other.worst, other.number);
                 }

@@ -108,16 +108,12 @@ impl Definition for Options {
                 losses.push(Wide::ZERO);
                 continue;
             }
-            let loss = likelihood.ln.abs() + likelihood.error;
-            losses.push(loss / divisor);
-            // Where the loss may round to infinity, its gradient may be taken for that of an impossible sample.
-            let is_beyond = self.zero_infinity && loss > Wide::from_f64(inputs.largest());
+            losses.push((likelihood.ln.abs() + likelihood.error) / divisor);
             let is_reduced = self.reduction != Reduction::None;
             let cotangent = *cotangents.get(if is_reduced { 0 } else { sample }).unwrap_or(&Wide::ONE) / divisor;
             for (step, row) in alignments.slopes(&sums, likelihood).into_iter().enumerate() {
                 for (class, slope) in row.into_iter().enumerate() {
-                    let unknown = Wide::from_f64(f64::INFINITY);
-                    slopes[place(step) + class] = if is_beyond { unknown } else { cotangent * slope };
+                    slopes[place(step) + class] = cotangent * slope;
                 }
             }
         }

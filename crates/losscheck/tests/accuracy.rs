@@ -1,0 +1,130 @@
+//! Measuring accuracy: what is wrong is found, and a run in parts is the run.
+
+use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use losscheck::accuracy::{Effort, Inputs, Plan, Results, Row, Shard};
+use losscheck::backend::{Backend, Coverage, Outcome, Pass};
+use losscheck::backends::Reference;
+use losscheck::case::Case;
+use losscheck::definition::Output;
+use losscheck::loss::LossKind;
+use losscheck::tensor::DType;
+
+/// The reference, whose gradients are off by 2^-10 where an input is above 100; it counts its evaluations.
+#[derive(Default)]
+struct Off(AtomicUsize);
+
+impl Backend for Off {
+    fn name(&self) -> &'static str {
+        "off"
+    }
+
+    fn version(&self) -> String {
+        "1".to_owned()
+    }
+
+    fn coverage(&self, _: LossKind) -> Coverage {
+        Coverage::Native
+    }
+
+    fn evaluate(&self, case: &Case) -> Outcome {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        let Outcome::Answer(mut answer) = Reference.evaluate(case) else { panic!("every case is accepted") };
+        if case.inputs["input"].to_f64().iter().any(|x| x.abs() > 100.0) {
+            for gradient in answer.gradients.values_mut() {
+                *gradient = gradient.map(|slope| slope * (1.0 + 1.0 / 1024.0));
+            }
+        }
+        Outcome::Answer(answer)
+    }
+
+    fn workload<'a>(&'a self, _: &'a Case, _: Pass) -> Option<Box<dyn FnMut() + 'a>> {
+        None
+    }
+}
+
+fn plan(dtype: DType) -> Plan {
+    Plan {
+        losses: vec![LossKind::MseLoss],
+        dtypes: vec![dtype],
+        effort: Effort { draws: 60, climbs: 2, steps: 20 },
+        exhaustive: false,
+        shard: Shard::ALL,
+    }
+}
+
+#[test]
+fn a_wrong_gradient_is_found_with_its_input() {
+    let backend = Off::default();
+    let results = plan(DType::F32).run(&[&backend, &Reference], None, |_| ()).expect("no file is touched");
+    let row = |output, backend| -> &Row {
+        let line = (LossKind::MseLoss, Inputs::Searched, output, DType::F32);
+        results.rows.row(line, backend).expect("a row")
+    };
+    let gradient = row(Output::Gradient("input"), "off").judged();
+    assert!(gradient.worst > 4000.0, "{}", gradient.worst);
+    let case = gradient.witness.as_ref().and_then(|witness| witness.case.as_ref()).expect("a witness");
+    assert!(case.inputs["input"].to_f64().iter().any(|x| x.abs() > 100.0));
+    assert!(row(Output::Value, "off").judged().worst < 4.0);
+    assert!(row(Output::Gradient("input"), "reference").judged().worst < 2.0);
+    assert!(gradient.histogram.total() >= 60);
+}
+
+#[test]
+fn a_run_in_parts_is_the_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let backend = Off::default();
+    let whole = plan(DType::F16).run(&[&backend], None, |_| ()).expect("no file is touched");
+    for number in 1..=2 {
+        let plan = Plan { shard: Shard { number, of: 2 }, ..plan(DType::F16) };
+        plan.run(&[&backend], Some(folder.path()), |_| ()).expect("a writable folder");
+    }
+    assert_eq!(Results::read_folder(folder.path()).expect("what was written").to_text(), whole.to_text());
+    let before = backend.0.load(Ordering::Relaxed);
+    let again = plan(DType::F16).run(&[&backend], Some(folder.path()), |_| ()).expect("a readable folder");
+    assert_eq!(again.to_text(), whole.to_text());
+    assert_eq!(backend.0.load(Ordering::Relaxed), before, "what is there has been measured again");
+
+    // Another effort is another measurement.
+    let more = Plan { effort: Effort { draws: 61, climbs: 2, steps: 20 }, ..plan(DType::F16) };
+    more.run(&[&backend], Some(folder.path()), |_| ()).expect("a writable folder");
+    assert!(backend.0.load(Ordering::Relaxed) > before);
+}
+
+#[test]
+fn results_that_cannot_be_used_are_errors_that_name_the_file() {
+    let refused = |text: &str| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("part.json");
+        fs::write(&file, text).expect("a writable folder");
+        let error = Results::read_folder(folder.path()).expect_err("refused").to_string();
+        assert!(error.contains(&*folder.path().to_string_lossy()), "{error}");
+        error
+    };
+    let good = plan(DType::F16).run(&[&Reference], None, |_| ()).expect("no file is touched").to_text();
+    assert!(refused("").contains("EOF"));
+    assert!(refused(&good.replace("accuracy/1", "accuracy/2")).contains("`format`"));
+    assert!(
+        refused(&good.replace("\"mse_loss\",\"inputs\"", "\"mes_loss\",\"inputs\""))
+            .contains("unknown loss `mes_loss`")
+    );
+    assert!(refused(&good.replace("\"output\":\"value\"", "\"output\":\"velue\"")).contains("`velue`"));
+    // Those of 16 bits are not all that f32 has.
+    let few = good.replace("\"dtype\":\"f16\",\"output\"", "\"dtype\":\"f32\",\"output\"");
+    assert!(refused(&few).contains("pieces are missing"));
+    let empty = tempfile::tempdir().expect("a folder");
+    assert!(Results::read_folder(empty.path()).is_err());
+}
+
+#[test]
+fn shards() {
+    assert_eq!("2/4".parse(), Ok(Shard { number: 2, of: 4 }));
+    for wrong in ["", "1", "0/4", "5/4", "1/0", "a/b", "-1/2"] {
+        assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
+    }
+    let of = |number| Plan { shard: Shard { number, of: 3 }, exhaustive: true, ..plan(DType::F32) }.parts().len();
+    let all = Plan { exhaustive: true, ..plan(DType::F32) }.parts().len();
+    assert_eq!(of(1) + of(2) + of(3), all);
+    assert!(all > 64);
+}
