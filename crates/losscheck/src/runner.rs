@@ -2,7 +2,8 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::backend::{Backend, Outcome};
 use crate::case::Case;
@@ -35,17 +36,42 @@ pub fn evaluate(backend: &dyn Backend, case: &Case) -> Result<Outcome, String> {
 }
 
 thread_local!(static IS_EVALUATING: Cell<bool> = const { Cell::new(false) });
+/// How many calls of [`without_panic_messages`] are under way.
+static QUIET: AtomicUsize = AtomicUsize::new(0);
+/// Installs the hook: once, for hooks that wrap one another would pile up.
+static HOOK: Once = Once::new();
 
 /// Keeps panics of backends from printing while `work` runs: they become verdicts.
 pub fn without_panic_messages<T>(work: impl FnOnce() -> T) -> T {
-    let hook = Arc::new(std::panic::take_hook());
-    let of_others = Arc::clone(&hook);
-    std::panic::set_hook(Box::new(move |panic| {
-        if !IS_EVALUATING.get() {
-            of_others(panic);
+    struct Loud;
+    impl Drop for Loud {
+        fn drop(&mut self) {
+            QUIET.fetch_sub(1, Ordering::Relaxed);
         }
-    }));
-    let result = catch_unwind(AssertUnwindSafe(work));
-    std::panic::set_hook(Box::new(move |panic| hook(panic)));
-    result.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+    }
+    HOOK.call_once(|| {
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if QUIET.load(Ordering::Relaxed) == 0 || !IS_EVALUATING.get() {
+                hook(panic);
+            }
+        }));
+    });
+    QUIET.fetch_add(1, Ordering::Relaxed);
+    let _at_the_end = Loud;
+    work()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hooks_do_not_pile_up() {
+        // Hooks that wrapped one another overflowed the stack when the last was dropped.
+        for _ in 0..1_000_000 {
+            without_panic_messages(|| ());
+        }
+        drop(std::panic::take_hook());
+    }
 }
