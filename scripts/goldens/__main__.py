@@ -54,6 +54,7 @@ def generate(folder: Path) -> int:
 
     from .case import Rejection, evaluate
     from .losses import LOSSES
+    from .square_root import defined_square_roots
     from .tutorial import examples
     from .write import write
 
@@ -66,7 +67,10 @@ def generate(folder: Path) -> int:
     if twice := [case_id for case_id, count in ids.items() if count > 1]:
         raise AssertionError(f"more than one case is called {', '.join(twice)}")
     # Everything is answered before anything is written, so that a failure leaves no mixture of old and new.
-    answers = {path: [(case, evaluate(by_name[case.loss], case)) for case in cases] for path, cases in files.items()}
+    with defined_square_roots():
+        answers = {
+            path: [(case, evaluate(by_name[case.loss], case)) for case in cases] for path, cases in files.items()
+        }
     for path, answered in answers.items():
         write(folder / path, pytorch, answered)
         rejected = sum(isinstance(answer, Rejection) for _, answer in answered)
