@@ -7,15 +7,29 @@ const LANES: usize = 32;
 /// The sum of `term(i)` for i from 0 to `n`.
 #[inline(always)]
 pub(crate) fn sum<R: Real>(n: usize, mut term: impl FnMut(usize) -> R) -> R::Sum {
+    add_up::<R>(n, |sum, i| sum.plus(term(i)))
+}
+
+/// The sum of the products of both `factors(i)` for i from 0 to `n`, none of which is rounded.
+#[inline(always)]
+pub(crate) fn dot<R: Real>(n: usize, mut factors: impl FnMut(usize) -> (R, R)) -> R::Sum {
+    add_up::<R>(n, |sum, i| {
+        let (a, b) = factors(i);
+        sum.plus_product(a, b)
+    })
+}
+
+#[inline(always)]
+fn add_up<R: Real>(n: usize, mut add: impl FnMut(R::Sum, usize) -> R::Sum) -> R::Sum {
     let mut sums = [R::Sum::ZERO; LANES];
     let whole = n - n % LANES;
     for at in (0..whole).step_by(LANES) {
         for (lane, sum) in sums.iter_mut().enumerate() {
-            *sum = sum.plus(term(at + lane));
+            *sum = add(*sum, at + lane);
         }
     }
     for (at, sum) in (whole..n).zip(&mut sums) {
-        *sum = sum.plus(term(at));
+        *sum = add(*sum, at);
     }
     sums.into_iter().reduce(Sum::merge).unwrap_or(R::Sum::ZERO)
 }

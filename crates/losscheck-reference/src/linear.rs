@@ -51,7 +51,7 @@ impl<'a, R: Real> Layer<'a, R> {
             let weight = self.weight(output);
             for (at, sample) in samples.clone().enumerate() {
                 let input = self.input(sample);
-                let product = fold::sum(weight.len(), |k| weight[k] * input[k]);
+                let product = fold::dot(weight.len(), |k| (weight[k], input[k]));
                 let sum = bias.map_or(product, |bias| product.plus(bias[output]));
                 scores[at * self.outputs + output] = sum.total();
             }
@@ -123,7 +123,7 @@ fn add_combination<'a, R: Real>(terms: impl Iterator<Item = (R, &'a [R])> + Clon
         let mut sums = [R::Sum::ZERO; LANES];
         for (coefficient, row) in terms.clone() {
             for (sum, &x) in sums.iter_mut().zip(&row[start..end]) {
-                *sum = sum.plus(coefficient * x);
+                *sum = sum.plus_product(coefficient, x);
             }
         }
         for (to, sum) in to.iter_mut().skip(start).zip(&sums) {

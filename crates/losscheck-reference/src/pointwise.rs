@@ -13,6 +13,11 @@ pub trait Pointwise<const N: usize> {
 
     /// The cotangent times the derivative by each operand; anything for operands that are not differentiable.
     fn pullback<R: Real>(&self, cotangent: R, operands: [R; N]) -> [R; N];
+
+    /// Whether the terms of the formula may cancel, so that it is worked out in [`Real::Guarded`].
+    fn cancels(&self) -> bool {
+        false
+    }
 }
 
 /// A formula with its operands, ready to run.
@@ -113,7 +118,13 @@ impl<R: Real, const N: usize> Elements<'_, R, N> {
         let shape = self.broadcast(names)?;
         R::vectorize(
             #[inline(always)]
-            || run(formula, self, &shape, value, backward),
+            || {
+                if formula.cancels() {
+                    run(formula, Arithmetic { enter: R::guarded, leave: R::rounded }, self, &shape, value, backward);
+                } else {
+                    run(formula, Arithmetic { enter: |x| x, leave: |x| x }, self, &shape, value, backward);
+                }
+            },
         );
         Ok(())
     }
@@ -134,9 +145,17 @@ pub(crate) fn broadcast_shapes(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
 /// Elements that are in flight at once: independent sums, for the processor to interleave and vectorise.
 const LANES: usize = 32;
 
+/// The ways into and out of the arithmetic that a formula is worked out in.
+#[derive(Clone, Copy)]
+struct Arithmetic<I, O> {
+    enter: I,
+    leave: O,
+}
+
 #[inline(always)]
-fn run<F: Pointwise<N>, R: Real, const N: usize, const K: usize>(
+fn run<F: Pointwise<N>, R: Real, W: Real, const N: usize, const K: usize>(
     formula: &F,
+    arithmetic: Arithmetic<impl Fn(R) -> W + Copy, impl Fn(W) -> R + Copy>,
     elements: &Elements<'_, R, N>,
     shape: &[usize],
     mut value: ArrayViewMutD<'_, R>,
@@ -155,7 +174,8 @@ fn run<F: Pointwise<N>, R: Real, const N: usize, const K: usize>(
     let common_cotangent = match &cotangent {
         Some(cotangent) if reduced => cotangent.first().copied().unwrap_or(R::ONE),
         _ => R::ONE,
-    } / divisor.total();
+    };
+    let common_cotangent = (arithmetic.enter)(common_cotangent) / (arithmetic.enter)(divisor.total());
     let mut cotangents = cotangent.as_ref().filter(|_| !reduced).map(|cotangent| Source::new(cotangent, shape));
     let mut gradients = gradients.each_mut().map(|gradient| gradient.as_mut().map(|view| Sink::new(view, shape)));
 
@@ -175,10 +195,10 @@ fn run<F: Pointwise<N>, R: Real, const N: usize, const K: usize>(
             };
             let whole = n - n % LANES;
             for at in (0..whole).step_by(LANES) {
-                block.run(formula, at, &mut sums);
+                block.run(formula, arithmetic, at, &mut sums);
             }
             for (at, sum) in (whole..n).zip(&mut sums) {
-                block.run(formula, at, std::array::from_mut(sum));
+                block.run(formula, arithmetic, at, std::array::from_mut(sum));
             }
             for sink in gradients.iter_mut().flatten().chain(losses.as_mut()) {
                 sink.flush();
@@ -195,39 +215,45 @@ fn run<F: Pointwise<N>, R: Real, const N: usize, const K: usize>(
     }
 }
 
-/// What one stretch of elements reads and writes.
-struct Block<'a, R, const N: usize, const K: usize> {
+/// What one stretch of elements reads and writes; the formula is worked out in `W`.
+struct Block<'a, R, W, const N: usize, const K: usize> {
     operands: [&'a [R]; N],
     weight: Option<&'a [R]>,
     /// One for each element, or else `common_cotangent` for all.
     cotangents: Option<&'a [R]>,
-    common_cotangent: R,
+    common_cotangent: W,
     losses: Option<&'a mut [R]>,
     gradients: [Option<&'a mut [R]>; K],
 }
 
-impl<R: Real, const N: usize, const K: usize> Block<'_, R, N, K> {
+impl<R: Real, W: Real, const N: usize, const K: usize> Block<'_, R, W, N, K> {
     /// Runs the formula over `L` elements from `at`, with no branch inside the loops over them.
     #[inline(always)]
-    fn run<F: Pointwise<N>, const L: usize>(&mut self, formula: &F, at: usize, sums: &mut [R::Sum; L]) {
+    fn run<F: Pointwise<N>, const L: usize>(
+        &mut self,
+        formula: &F,
+        Arithmetic { enter, leave }: Arithmetic<impl Fn(R) -> W + Copy, impl Fn(W) -> R + Copy>,
+        at: usize,
+        sums: &mut [R::Sum; L],
+    ) {
         let operands = self.operands.map(|operand| lanes::<R, L>(operand, at));
-        let operands_of = |lane: usize| -> [R; N] { std::array::from_fn(|n| operands[n][lane]) };
-        let weight = self.weight.map(|weight| lanes::<R, L>(weight, at));
+        let operands_of = |lane: usize| -> [W; N] { std::array::from_fn(|n| enter(operands[n][lane])) };
+        let weight = self.weight.map(|weight| lanes::<R, L>(weight, at).map(enter));
 
-        let mut losses = [R::ZERO; L];
+        let mut losses = [W::ZERO; L];
         for (lane, loss) in losses.iter_mut().enumerate() {
             *loss = formula.value(operands_of(lane));
         }
-        if let Some(weight) = weight {
+        if let Some(weight) = &weight {
             for (loss, &weight) in losses.iter_mut().zip(weight) {
                 *loss = *loss * weight;
             }
         }
         match &mut self.losses {
-            Some(out) => out[at..at + L].copy_from_slice(&losses),
+            Some(out) => out[at..at + L].copy_from_slice(&losses.map(leave)),
             None => {
                 for (sum, &loss) in sums.iter_mut().zip(&losses) {
-                    *sum = sum.plus(loss);
+                    *sum = sum.plus(leave(loss));
                 }
             }
         }
@@ -236,10 +262,10 @@ impl<R: Real, const N: usize, const K: usize> Block<'_, R, N, K> {
             return;
         }
         let mut cotangents = match self.cotangents {
-            Some(cotangents) => *lanes::<R, L>(cotangents, at),
+            Some(cotangents) => lanes::<R, L>(cotangents, at).map(enter),
             None => [self.common_cotangent; L],
         };
-        if let Some(weight) = weight {
+        if let Some(weight) = &weight {
             for (cotangent, &weight) in cotangents.iter_mut().zip(weight) {
                 *cotangent = *cotangent * weight;
             }
@@ -248,7 +274,7 @@ impl<R: Real, const N: usize, const K: usize> Block<'_, R, N, K> {
         for (lane, &cotangent) in cotangents.iter().enumerate() {
             let pulled = formula.pullback(cotangent, operands_of(lane));
             for (slopes, slope) in slopes.iter_mut().zip(pulled) {
-                slopes[lane] = slope;
+                slopes[lane] = leave(slope);
             }
         }
         for (gradient, slopes) in self.gradients.iter_mut().zip(&slopes) {

@@ -18,11 +18,13 @@ pub trait Rowwise<R: Real, T> {
 
 /// Where the gradients of one row go.
 #[derive(Debug)]
-pub struct RowGradients<'a, R> {
+pub struct RowGradients<'a, R: Real> {
     /// That of the scores.
     pub scores: &'a mut [R],
     /// That of the target, where it is asked for and the target is differentiable.
     pub target: Option<&'a mut [R]>,
+    /// Space to work in.
+    pub workspace: &'a mut Vec<R::Guarded>,
 }
 
 /// The targets of all rows.
@@ -334,7 +336,7 @@ impl<R: Real, T: Targets<R>> Rows<'_, R, T> {
         let mut target_gradients = GradientRows::new(&mut target_gradient, axis);
         let mut targets = self.targets.iter(axis);
         let mut losses = if reduced { None } else { Some(value.iter_mut()) };
-        let (mut score_buffer, mut target_buffer) = (Vec::new(), Vec::new());
+        let (mut score_buffer, mut target_buffer, mut workspace) = (Vec::new(), Vec::new(), Vec::new());
 
         let mut sum = R::Sum::ZERO;
         for scores in self.scores.lanes(Axis(axis)) {
@@ -345,6 +347,7 @@ impl<R: Real, T: Targets<R>> Rows<'_, R, T> {
                     let gradients = RowGradients {
                         scores: score_gradients.advance(scores.len()),
                         target: target_gradients.asked().then(|| target_gradients.advance(scores.len())),
+                        workspace: &mut workspace,
                     };
                     formula.value_and_pullback(cotangent, scores, target, gradients)
                 }

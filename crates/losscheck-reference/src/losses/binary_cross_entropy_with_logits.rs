@@ -89,6 +89,10 @@ impl Pointwise<3> for Formula {
         let by_target = (pos_weight - R::ONE) * common - if x > R::ZERO { x } else { pos_weight * x };
         [cotangent * by_input, cotangent * by_target, R::ZERO]
     }
+
+    fn cancels(&self) -> bool {
+        true
+    }
 }
 
 const NAMES: [&str; 3] = ["input", "target", "pos_weight"];

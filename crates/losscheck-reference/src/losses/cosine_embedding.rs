@@ -30,40 +30,86 @@ const NAMES: [&str; 2] = ["input1", "input2"];
 
 type Inputs<'a, R> = (ArrayViewD<'a, R>, ArrayViewD<'a, R>, ArrayViewD<'a, R>);
 
-/// The cosine of two vectors, and for each a scale and its length on that scale: the length itself may be out of range.
+/// The cosine of two vectors: `whole` + `rest`, of which the former is 1, 0 or -1.
+///
+/// Where the vectors point in nearly the same or the opposite direction, it is what the cosine lacks of 1 or -1 that matters,
+/// and the small part of each that is across the other. Both are differences of products of sums, which therefore have twice
+/// the digits: with N the product of the lengths, 1 - |c| is (N^2 - (x1 . x2)^2) / (N (N + |x1 . x2|)).
 struct Cosine<R> {
-    cosine: R,
-    scales: [R; 2],
-    lengths: [R; 2],
+    whole: R,
+    rest: R,
+    /// x1 . x2, on both scales.
+    product: [R; 2],
+    sides: [Side<R>; 2],
+}
+
+/// A vector's scale and, on that scale, the square of its length, eps, and the root of both: the length itself may be out
+/// of range.
+#[derive(Clone, Copy)]
+struct Side<R> {
+    scale: R,
+    square: [R; 2],
+    eps: R,
+    length: R,
+}
+
+impl<R: Real> Side<R> {
+    #[inline(always)]
+    fn of<S: Real<Guarded = R>>(x: &[S]) -> Self {
+        // Below 1e-6 it is eps that counts.
+        let scale = fold::scale(x.len(), |i| x[i]).guarded().maximum(R::from_f64(1e-6));
+        let eps = (R::from_f64(EPS) / scale) / scale;
+        let squares = fold::dot(x.len(), |i| {
+            let x = x[i].guarded() / scale;
+            (x, x)
+        });
+        Self { scale, square: squares.parts(), eps, length: squares.plus(eps).total().sqrt() }
+    }
 }
 
 impl<R: Real> Cosine<R> {
     #[inline(always)]
-    fn of([x1, x2]: [&[R]; 2]) -> Self {
-        // Below 1e-6 it is eps that counts.
-        let scale = |x: &[R]| fold::scale(x.len(), |i| x[i]).maximum(R::from_f64(1e-6));
-        let (s1, s2) = (scale(x1), scale(x2));
-        let length = |x: &[R], s: R| {
-            let squares = fold::sum(x.len(), |i| (x[i] / s) * (x[i] / s));
-            squares.plus((R::from_f64(EPS) / s) / s).total().sqrt()
-        };
-        let (n1, n2) = (length(x1, s1), length(x2, s2));
-        let product = fold::sum(x1.len(), |i| (x1[i] / s1) * (x2[i] / s2)).total();
-        Self { cosine: (product / n1) / n2, scales: [s1, s2], lengths: [n1, n2] }
+    fn of<S: Real<Guarded = R>>([x1, x2]: [&[S]; 2]) -> Self {
+        let sides @ [one, two] = [Side::of(x1), Side::of(x2)];
+        let products = fold::dot(x1.len(), |i| (x1[i].guarded() / one.scale, x2[i].guarded() / two.scale));
+        let product @ [high, low] = products.parts();
+        let cosine = (high / one.length) / two.length;
+        if !(cosine.abs() > R::from_f64(0.5)) {
+            return Self { whole: R::ZERO, rest: cosine, product, sides };
+        }
+        let whole = cosine.signum_or_zero();
+        let ([a, a_low], [b, b_low]) = (one.square, two.square);
+        let lacking = R::Sum::ZERO
+            .plus_product(a, b)
+            .plus_product(-high, high)
+            .plus_product(a, b_low)
+            .plus_product(a_low, b)
+            .plus_product(-high, low + low)
+            .plus_product(a, two.eps)
+            .plus_product(one.eps, b)
+            .plus_product(one.eps, two.eps);
+        let lengths = one.length * two.length;
+        let rest = -whole * (lacking.total() / lengths / (lengths + high.abs()));
+        Self { whole, rest, product, sides }
+    }
+
+    #[inline(always)]
+    fn cosine(&self) -> R {
+        self.whole + self.rest
     }
 }
 
 impl CosineEmbeddingLoss {
     #[inline(always)]
-    fn loss<R: Real>(&self, cosine: R, label: R) -> R {
-        let unlike = (cosine - R::from_f64(self.margin)).maximum(R::ZERO);
+    fn loss<R: Real>(&self, cosine: &Cosine<R>, label: R) -> R {
+        let unlike = (cosine.cosine() - R::from_f64(self.margin)).maximum(R::ZERO);
         let other = if label == -R::ONE { unlike } else { R::ZERO };
-        if label == R::ONE { R::ONE - cosine } else { other }
+        if label == R::ONE { (R::ONE - cosine.whole) - cosine.rest } else { other }
     }
 
     #[inline(always)]
-    fn slope<R: Real>(&self, cosine: R, label: R) -> R {
-        let unlike = if cosine - R::from_f64(self.margin) >= R::ZERO { R::ONE } else { R::ZERO };
+    fn slope<R: Real>(&self, cosine: &Cosine<R>, label: R) -> R {
+        let unlike = if cosine.cosine() - R::from_f64(self.margin) >= R::ZERO { R::ONE } else { R::ZERO };
         let other = if label == -R::ONE { unlike } else { R::ZERO };
         if label == R::ONE { -R::ONE } else { other }
     }
@@ -88,20 +134,33 @@ impl CosineEmbeddingLoss {
 impl<R: Real> Vectorwise<R, 2> for CosineEmbeddingLoss {
     #[inline(always)]
     fn value(&self, vectors: [&[R]; 2], label: R) -> R {
-        self.loss(Cosine::of(vectors).cosine, label)
+        R::rounded(self.loss(&Cosine::of(vectors), label.guarded()))
     }
 
     #[inline(always)]
     fn value_and_pullback(&self, cotangent: R, [x1, x2]: [&[R]; 2], label: R, [g1, g2]: [&mut [R]; 2]) -> R {
-        let Cosine { cosine, scales: [s1, s2], lengths: [n1, n2] } = Cosine::of([x1, x2]);
-        let slope = cotangent * self.slope(cosine, label);
-        // The part of each unit vector that is across the other.
+        let (cosine, label) = (Cosine::of([x1, x2]), label.guarded());
+        let Cosine { product: [product, low], sides: [one, two], .. } = cosine;
+        let slope = cotangent.guarded() * self.slope(&cosine, label);
+        // The part of a vector that is across the other: x2 |x1|^2 - x1 (x1 . x2) for the gradient of x1.
+        let across = |own: R::Guarded, side: &Side<R::Guarded>, other: R::Guarded| {
+            let [square, square_low] = side.square;
+            <R::Guarded as Real>::Sum::ZERO
+                .plus_product(other, square)
+                .plus_product(-own, product)
+                .plus_product(other, square_low)
+                .plus_product(-own, low)
+                .plus_product(other, side.eps)
+                .total()
+        };
+        let cubes = [one, two].map(|side| side.length * side.length * side.length);
+        let (by_1, by_2) = (cubes[0] * two.length, cubes[1] * one.length);
         for i in 0..x1.len() {
-            let (u1, u2) = ((x1[i] / s1) / n1, (x2[i] / s2) / n2);
-            g1[i] = slope * (((u2 - cosine * u1) / n1) / s1);
-            g2[i] = slope * (((u1 - cosine * u2) / n2) / s2);
+            let (x1, x2) = (x1[i].guarded() / one.scale, x2[i].guarded() / two.scale);
+            g1[i] = R::rounded(slope * (across(x1, &one, x2) / by_1 / one.scale));
+            g2[i] = R::rounded(slope * (across(x2, &two, x1) / by_2 / two.scale));
         }
-        self.loss(cosine, label)
+        R::rounded(self.loss(&cosine, label))
     }
 }
 

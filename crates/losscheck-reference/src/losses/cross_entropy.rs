@@ -61,18 +61,19 @@ struct Surprise<R> {
 }
 
 impl<R: Real> Surprise<R> {
-    /// Leaves e^(x_c - max) in `exps`.
+    /// Leaves e^(x_c - max) in `exps`. `enter` takes the scores into this arithmetic.
     #[inline(always)]
-    fn with_exps(scores: &[R], exps: &mut [R]) -> Self {
+    fn with_exps<S: Real>(scores: &[S], enter: impl Fn(S) -> R, exps: &mut [R]) -> Self {
         let (max, argmax) = fold::max(scores);
+        let max = enter(max);
         let exps = &mut exps[..scores.len()];
         let before = fold::sum(argmax, |c| {
-            exps[c] = (scores[c] - max).exp();
+            exps[c] = (enter(scores[c]) - max).exp();
             exps[c]
         });
         let rest = &mut exps[argmax.min(scores.len())..];
         let after = fold::sum(rest.len().saturating_sub(1), |c| {
-            rest[c + 1] = (scores[argmax + c + 1] - max).exp();
+            rest[c + 1] = (enter(scores[argmax + c + 1]) - max).exp();
             rest[c + 1]
         });
         if let Some(exp) = rest.first_mut() {
@@ -82,11 +83,12 @@ impl<R: Real> Surprise<R> {
     }
 
     #[inline(always)]
-    fn new(scores: &[R]) -> Self {
+    fn new<S: Real>(scores: &[S], enter: impl Fn(S) -> R) -> Self {
         let (max, argmax) = fold::max(scores);
-        let before = fold::sum(argmax, |c| (scores[c] - max).exp());
+        let max = enter(max);
+        let before = fold::sum(argmax, |c| (enter(scores[c]) - max).exp());
         let rest = &scores[(argmax + 1).min(scores.len())..];
-        let after = fold::sum(rest.len(), |c| (rest[c] - max).exp());
+        let after = fold::sum(rest.len(), |c| (enter(rest[c]) - max).exp());
         Self::from_sum(before.merge(after), max, argmax)
     }
 
@@ -113,39 +115,48 @@ impl<R: Real> Surprise<R> {
 impl<R: Real> Formula<'_, R> {
     /// What the target puts on a class, given its probability before smoothing.
     #[inline(always)]
-    fn coefficient(&self, class: usize, probability: R, classes: usize) -> R {
+    fn coefficient(&self, class: usize, probability: R, classes: usize) -> R::Guarded {
+        let constant = R::Guarded::from_f64;
         let smoothed = if self.label_smoothing > 0.0 {
-            probability * R::from_f64(1.0 - self.label_smoothing) + R::from_f64(self.label_smoothing / classes as f64)
+            let share = constant(self.label_smoothing / classes as f64);
+            probability.guarded() * constant(1.0 - self.label_smoothing) + share
         } else {
-            probability
+            probability.guarded()
         };
-        smoothed * weight_of(&self.weight, class)
+        smoothed * weight_of(&self.weight, class).guarded()
     }
 
     #[inline(always)]
-    fn value_of_coefficients(scores: &[R], coefficient: impl Fn(usize) -> R) -> R {
-        let surprise = Surprise::new(scores);
-        fold::sum(scores.len(), |c| coefficient(c) * surprise.of(scores[c])).total()
+    fn value_of_coefficients(scores: &[R], coefficient: impl Fn(usize) -> R::Guarded) -> R {
+        Self::weighted(&Surprise::new(scores, R::guarded), scores, coefficient)
     }
 
+    #[inline(always)]
+    fn weighted(surprise: &Surprise<R::Guarded>, scores: &[R], coefficient: impl Fn(usize) -> R::Guarded) -> R {
+        let sum = fold::sum(scores.len(), |c| coefficient(c) * surprise.of(scores[c].guarded()));
+        R::rounded(sum.total())
+    }
+
+    /// Gradients that cancel where a class is as probable as it should be.
     #[inline(always)]
     fn pullback_of_coefficients(
         cotangent: R,
         scores: &[R],
-        coefficient: impl Fn(usize) -> R,
+        coefficient: impl Fn(usize) -> R::Guarded,
         gradient: &mut [R],
-    ) -> (R, Surprise<R>) {
-        let surprise = Surprise::with_exps(scores, gradient);
+        exps: &mut Vec<R::Guarded>,
+    ) -> (R, Surprise<R::Guarded>) {
+        exps.resize(scores.len(), R::Guarded::ZERO);
+        let surprise = Surprise::with_exps(scores, R::guarded, exps);
         let total = fold::sum(scores.len(), &coefficient);
-        let sum = R::ONE + surprise.others;
-        for (c, gradient) in gradient.iter_mut().enumerate() {
+        let sum = R::Guarded::ONE + surprise.others;
+        for (c, (gradient, &exp)) in gradient.iter_mut().zip(&*exps).enumerate() {
             let own = coefficient(c);
             let others = total.plus(-own).total();
-            let (p, rest) = (*gradient / sum, surprise.all_but(c, *gradient) / sum);
-            *gradient = cotangent * (p * others - rest * own);
+            let (p, rest) = (exp / sum, surprise.all_but(c, exp) / sum);
+            *gradient = R::rounded(cotangent.guarded() * (p * others - rest * own));
         }
-        let value = fold::sum(scores.len(), |c| coefficient(c) * surprise.of(scores[c])).total();
-        (value, surprise)
+        (Self::weighted(&surprise, scores, coefficient), surprise)
     }
 }
 
@@ -155,18 +166,18 @@ impl<R: Real> Rowwise<R, usize> for Formula<'_, R> {
         if self.label_smoothing > 0.0 {
             return Self::value_of_coefficients(scores, |c| self.coefficient(c, one_hot(c, class), scores.len()));
         }
-        weight_of(&self.weight, class) * Surprise::new(scores).of(scores[class])
+        weight_of(&self.weight, class) * Surprise::new(scores, |score| score).of(scores[class])
     }
 
     #[inline(always)]
     fn value_and_pullback(&self, cotangent: R, scores: &[R], class: usize, gradients: RowGradients<'_, R>) -> R {
-        let gradient = gradients.scores;
+        let RowGradients { scores: gradient, workspace, .. } = gradients;
         if self.label_smoothing > 0.0 {
             let coefficient = |c| self.coefficient(c, one_hot(c, class), scores.len());
-            return Self::pullback_of_coefficients(cotangent, scores, coefficient, gradient).0;
+            return Self::pullback_of_coefficients(cotangent, scores, coefficient, gradient, workspace).0;
         }
         let weight = weight_of(&self.weight, class);
-        let surprise = Surprise::with_exps(scores, gradient);
+        let surprise = Surprise::with_exps(scores, |score| score, gradient);
         let factor = cotangent * weight / (R::ONE + surprise.others);
         let own = -(factor * surprise.all_but(class, gradient[class]));
         for gradient in gradient.iter_mut() {
@@ -191,12 +202,14 @@ impl<R: Real> Rowwise<R, &[R]> for Formula<'_, R> {
     #[inline(always)]
     fn value_and_pullback(&self, cotangent: R, scores: &[R], target: &[R], gradients: RowGradients<'_, R>) -> R {
         let coefficient = |c| self.coefficient(c, target[c], scores.len());
-        let (value, surprise) = Self::pullback_of_coefficients(cotangent, scores, coefficient, gradients.scores);
-        if let Some(target_gradient) = gradients.target {
+        let RowGradients { scores: gradient, target: target_gradient, workspace } = gradients;
+        let (value, surprise) = Self::pullback_of_coefficients(cotangent, scores, coefficient, gradient, workspace);
+        if let Some(target_gradient) = target_gradient {
             let share = if self.label_smoothing > 0.0 { 1.0 - self.label_smoothing } else { 1.0 };
-            let factor = cotangent * R::from_f64(share);
+            let factor = cotangent.guarded() * R::Guarded::from_f64(share);
             for (c, gradient) in target_gradient.iter_mut().enumerate() {
-                *gradient = factor * weight_of(&self.weight, c) * surprise.of(scores[c]);
+                let factor = factor * weight_of(&self.weight, c).guarded();
+                *gradient = R::rounded(factor * surprise.of(scores[c].guarded()));
             }
         }
         value
@@ -206,7 +219,7 @@ impl<R: Real> Rowwise<R, &[R]> for Formula<'_, R> {
 /// Writes the logarithms of a row's softmax.
 #[inline(always)]
 pub(super) fn log_softmax<R: Real>(scores: &[R], logarithms: &mut [R]) {
-    let surprise = Surprise::new(scores);
+    let surprise = Surprise::new(scores, |score| score);
     for (logarithm, &score) in logarithms.iter_mut().zip(scores) {
         *logarithm = -surprise.of(score);
     }
@@ -214,8 +227,13 @@ pub(super) fn log_softmax<R: Real>(scores: &[R], logarithms: &mut [R]) {
 
 /// Writes the gradient of the scores, given that of the logarithms of their softmax.
 #[inline(always)]
-pub(super) fn log_softmax_pullback<R: Real>(cotangent: &[R], scores: &[R], gradient: &mut [R]) {
-    Formula::pullback_of_coefficients(-R::ONE, scores, |c| cotangent[c], gradient);
+pub(super) fn log_softmax_pullback<R: Real>(
+    cotangent: &[R],
+    scores: &[R],
+    gradient: &mut [R],
+    workspace: &mut Vec<R::Guarded>,
+) {
+    Formula::pullback_of_coefficients(-R::ONE, scores, |c| cotangent[c].guarded(), gradient, workspace);
 }
 
 impl<R: Real> CrossEntropyLoss<'_, R> {

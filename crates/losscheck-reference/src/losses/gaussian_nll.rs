@@ -79,6 +79,10 @@ impl Pointwise<3> for GaussianNLLLoss {
         let by_var = R::from_f64(0.5) * ((R::ONE - d * slope) / v);
         [cotangent * slope, -(cotangent * slope), cotangent * by_var]
     }
+
+    fn cancels(&self) -> bool {
+        true
+    }
 }
 
 impl<'a, R: Real> Loss<R, Inputs<'a, R>, 3> for GaussianNLLLoss {

@@ -11,7 +11,7 @@ use crate::{Error, Real, Reduction};
 /// max(0, margin - x)  if t = -1
 /// ```
 ///
-/// As in PyTorch any other label adds up both. Input and target broadcast; the input is differentiable, with slope -1 where
+/// As in PyTorch any other label adds up both, which is max(margin, x). Input and target broadcast; the input is differentiable, with slope -1 where
 /// x is the margin.
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.HingeEmbeddingLoss.html>
@@ -38,10 +38,11 @@ impl HingeEmbeddingLoss {
 impl Pointwise<2> for HingeEmbeddingLoss {
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
-        let hinge = (R::from_f64(self.margin) - x).maximum(R::ZERO);
-        let unlike = if t == R::ONE { R::ZERO } else { hinge };
-        let alike = if t == -R::ONE { R::ZERO } else { x };
-        unlike + alike
+        let margin = R::from_f64(self.margin);
+        let hinge = (margin - x).maximum(R::ZERO);
+        let both = if x == R::from_f64(f64::NEG_INFINITY) { x + hinge } else { margin.maximum(x) };
+        let other = if t == -R::ONE { hinge } else { both };
+        if t == R::ONE { x } else { other }
     }
 
     #[inline(always)]
@@ -50,6 +51,10 @@ impl Pointwise<2> for HingeEmbeddingLoss {
         let unlike = if t == R::ONE { R::ZERO } else { hinge };
         let alike = if t == -R::ONE { R::ZERO } else { cotangent };
         [unlike + alike, R::ZERO]
+    }
+
+    fn cancels(&self) -> bool {
+        true
     }
 }
 

@@ -56,6 +56,10 @@ impl<T> Pointwise<2> for HuberLoss<'_, T> {
         let slope = cotangent * d.minimum(delta).maximum(-delta);
         [slope, -slope]
     }
+
+    fn cancels(&self) -> bool {
+        true
+    }
 }
 
 pointwise_loss!(HuberLoss<'_, R>, [input, target], 2);

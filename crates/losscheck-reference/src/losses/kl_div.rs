@@ -4,7 +4,7 @@ use ndarray::ArrayViewD;
 
 use crate::losses::pointwise_loss;
 use crate::pointwise::{Denominator, Elements, Pointwise};
-use crate::{Error, Real, Reduction};
+use crate::{Error, Real, Reduction, Sum};
 
 /// Kullback-Leibler divergence, pointwise, of log-probabilities x from probabilities t:
 ///
@@ -91,11 +91,16 @@ impl Pointwise<2> for KLDivLoss {
     fn pullback<R: Real>(&self, cotangent: R, [x, t]: [R; 2]) -> [R; 2] {
         let (probability, by_target) = if self.log_target {
             let probability = t.exp();
-            (probability, probability * ((t - x) + R::ONE))
+            let sum = R::Sum::ZERO.plus(t).plus(-x).plus(R::ONE);
+            (probability, probability * sum.total())
         } else {
             (t, (t.ln() - x) + R::ONE)
         };
         [-(cotangent * probability), cotangent * by_target]
+    }
+
+    fn cancels(&self) -> bool {
+        true
     }
 }
 

@@ -42,6 +42,10 @@ impl<T> Pointwise<2> for L1Loss<'_, T> {
         let slope = cotangent * (x - t).signum_or_zero();
         [slope, -slope]
     }
+
+    fn cancels(&self) -> bool {
+        true
+    }
 }
 
 pointwise_loss!(L1Loss<'_, R>, [input, target], 2);

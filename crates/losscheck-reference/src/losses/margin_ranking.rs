@@ -51,6 +51,10 @@ impl Pointwise<3> for MarginRankingLoss {
         let slope = if self.shortfall([x1, x2, t]) >= R::ZERO { cotangent } else { R::ZERO };
         [-(slope * t), slope * t, -(slope * (x1 - x2))]
     }
+
+    fn cancels(&self) -> bool {
+        true
+    }
 }
 
 pointwise_loss!(MarginRankingLoss, [input1, input2, target], 3);

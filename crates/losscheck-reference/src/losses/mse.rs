@@ -43,6 +43,10 @@ impl<T> Pointwise<2> for MSELoss<'_, T> {
         let slope = (cotangent + cotangent) * (x - t);
         [slope, -slope]
     }
+
+    fn cancels(&self) -> bool {
+        true
+    }
 }
 
 pointwise_loss!(MSELoss<'_, R>, [input, target], 2);

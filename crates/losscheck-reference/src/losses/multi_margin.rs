@@ -37,22 +37,22 @@ impl<R> Default for MultiMarginLoss<'_, R> {
 
 struct Formula<'a, R> {
     is_squared: bool,
-    margin: R,
+    margin: f64,
     weight: Option<ArrayViewD<'a, R>>,
 }
 
 impl<R: Real> Formula<'_, R> {
     /// margin - x_y + x_i, whose other terms are 0 at y.
     #[inline(always)]
-    fn hinge(&self, scores: &[R], class: usize, i: usize) -> R {
-        let z = (self.margin - scores[class]) + scores[i];
-        if i == class { R::ZERO } else { z.maximum(R::ZERO) }
+    fn hinge(&self, scores: &[R], class: usize, i: usize) -> R::Guarded {
+        let z = (R::Guarded::from_f64(self.margin) - scores[class].guarded()) + scores[i].guarded();
+        if i == class { R::Guarded::ZERO } else { z.maximum(R::Guarded::ZERO) }
     }
 
     /// w_y / C.
     #[inline(always)]
-    fn share(&self, scores: &[R], class: usize) -> R {
-        weight_of(&self.weight, class) / R::from_f64(scores.len() as f64)
+    fn share(&self, scores: &[R], class: usize) -> R::Guarded {
+        weight_of(&self.weight, class).guarded() / R::Guarded::from_f64(scores.len() as f64)
     }
 }
 
@@ -63,21 +63,21 @@ impl<R: Real> Rowwise<R, usize> for Formula<'_, R> {
             let z = self.hinge(scores, class, i);
             if self.is_squared { z * z } else { z }
         };
-        fold::sum(scores.len(), term).total() * self.share(scores, class)
+        R::rounded(fold::sum(scores.len(), term).total() * self.share(scores, class))
     }
 
     #[inline(always)]
     fn value_and_pullback(&self, cotangent: R, scores: &[R], class: usize, gradients: RowGradients<'_, R>) -> R {
-        let factor = cotangent * self.share(scores, class);
+        let factor = cotangent.guarded() * self.share(scores, class);
         let slope = |i| {
             let z = self.hinge(scores, class, i);
-            let slope = if self.is_squared { z + z } else { R::ONE };
-            if z > R::ZERO { slope } else { R::ZERO }
+            let slope = if self.is_squared { z + z } else { R::Guarded::ONE };
+            if z > R::Guarded::ZERO { slope } else { R::Guarded::ZERO }
         };
         for (i, gradient) in gradients.scores.iter_mut().enumerate() {
-            *gradient = factor * slope(i);
+            *gradient = R::rounded(factor * slope(i));
         }
-        gradients.scores[class] = -(factor * fold::sum(scores.len(), slope).total());
+        gradients.scores[class] = -R::rounded(factor * fold::sum(scores.len(), slope).total());
         self.value(scores, class)
     }
 }
@@ -118,7 +118,7 @@ impl<'a, R: Real> Loss<R, InputAndClasses<'a, R>, 1> for MultiMarginLoss<'_, R> 
         let shapes = self.shapes(&inputs)?;
         let formula = Formula {
             is_squared: self.p == 2,
-            margin: R::from_f64(self.margin),
+            margin: self.margin,
             weight: self.weight.as_ref().map(|weight| weight.view()),
         };
         evaluate_rows(&self.rows(&inputs)?, &formula, &shapes, value, backward)

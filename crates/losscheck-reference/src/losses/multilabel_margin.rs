@@ -27,9 +27,9 @@ struct Formula;
 impl Formula {
     /// max(0, 1 - x_j + x_i) for a class i that is not in the list.
     #[inline(always)]
-    fn hinge<R: Real>(scores: &[R], list: &[i64], j: i64, i: usize) -> R {
-        let z = (R::ONE - scores[j as usize]) + scores[i];
-        if list.contains(&(i as i64)) { R::ZERO } else { z.maximum(R::ZERO) }
+    fn hinge<R: Real>(scores: &[R], list: &[i64], j: i64, i: usize) -> R::Guarded {
+        let z = (R::Guarded::ONE - scores[j as usize].guarded()) + scores[i].guarded();
+        if list.contains(&(i as i64)) { R::Guarded::ZERO } else { z.maximum(R::Guarded::ZERO) }
     }
 }
 
@@ -37,22 +37,25 @@ impl<R: Real> Rowwise<R, &[i64]> for Formula {
     #[inline(always)]
     fn value(&self, scores: &[R], list: &[i64]) -> R {
         let of_class = |&j: &i64| fold::sum(scores.len(), |i| Self::hinge(scores, list, j, i));
-        let sum = list.iter().map(of_class).reduce(Sum::merge).unwrap_or(R::Sum::ZERO);
-        sum.total() / R::from_f64(scores.len() as f64)
+        let sum = list.iter().map(of_class).fold(<R::Guarded as Real>::Sum::ZERO, Sum::merge);
+        R::rounded(sum.total() / R::Guarded::from_f64(scores.len() as f64))
     }
 
     #[inline(always)]
     fn value_and_pullback(&self, cotangent: R, scores: &[R], list: &[i64], gradients: RowGradients<'_, R>) -> R {
-        let factor = cotangent / R::from_f64(scores.len() as f64);
-        let is_positive = |j, i| if Self::hinge(scores, list, j, i) > R::ZERO { R::ONE } else { R::ZERO };
+        let is_positive = |j, i| if Self::hinge(scores, list, j, i) > R::Guarded::ZERO { R::ONE } else { R::ZERO };
+        // First the hinges that are counted, then what they are worth.
         for (i, gradient) in gradients.scores.iter_mut().enumerate() {
-            let hinges = list.iter().fold(R::ZERO, |count, &j| count + is_positive(j, i));
-            *gradient = factor * hinges;
+            *gradient = list.iter().fold(R::ZERO, |count, &j| count + is_positive(j, i));
         }
         for &j in list {
             let hinges = fold::sum(scores.len(), |i| is_positive(j, i)).total();
             let gradient = &mut gradients.scores[j as usize];
-            *gradient = *gradient - factor * hinges;
+            *gradient = *gradient - hinges;
+        }
+        let factor = cotangent.guarded() / R::Guarded::from_f64(scores.len() as f64);
+        for gradient in gradients.scores.iter_mut() {
+            *gradient = R::rounded(factor * gradient.guarded());
         }
         self.value(scores, list)
     }

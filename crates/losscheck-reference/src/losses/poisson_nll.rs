@@ -71,6 +71,10 @@ impl Pointwise<2> for PoissonNLLLoss {
         let by_target = if self.full && (t > R::ONE || t.is_nan()) { by_target + of_stirling } else { by_target };
         [cotangent * by_input, cotangent * by_target]
     }
+
+    fn cancels(&self) -> bool {
+        self.full || !self.log_input
+    }
 }
 
 pointwise_loss!(PoissonNLLLoss, [input, target], 2);

@@ -52,6 +52,10 @@ impl Pointwise<2> for SmoothL1Loss {
         let slope = cotangent * if d.abs() < beta { d / beta } else { d.signum_or_zero() };
         [slope, -slope]
     }
+
+    fn cancels(&self) -> bool {
+        true
+    }
 }
 
 pointwise_loss!(SmoothL1Loss, [input, target], 2);

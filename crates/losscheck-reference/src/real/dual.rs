@@ -89,6 +89,7 @@ impl<R: Real> Neg for Dual<R> {
 
 impl<R: Real> Real for Dual<R> {
     type Sum = DualSum<R::Sum>;
+    type Guarded = Dual<R::Guarded>;
 
     const ZERO: Self = Self { value: R::ZERO, derivative: R::ZERO };
     const ONE: Self = Self { value: R::ONE, derivative: R::ZERO };
@@ -99,6 +100,16 @@ impl<R: Real> Real for Dual<R> {
 
     fn to_f64(self) -> f64 {
         self.value.to_f64()
+    }
+
+    #[inline(always)]
+    fn guarded(self) -> Self::Guarded {
+        Dual { value: self.value.guarded(), derivative: self.derivative.guarded() }
+    }
+
+    #[inline(always)]
+    fn rounded(guarded: Self::Guarded) -> Self {
+        Self { value: R::rounded(guarded.value), derivative: R::rounded(guarded.derivative) }
     }
 
     /// The derivative at 0 is 0, the convention for the losses.
@@ -147,6 +158,11 @@ impl<R: Real, S: Sum<R>> Sum<Dual<R>> for DualSum<S> {
 
     fn plus(self, term: Dual<R>) -> Self {
         Self { value: self.value.plus(term.value), derivative: self.derivative.plus(term.derivative) }
+    }
+
+    fn plus_product(self, a: Dual<R>, b: Dual<R>) -> Self {
+        let derivative = self.derivative.plus_product(a.derivative, b.value).plus_product(a.value, b.derivative);
+        Self { value: self.value.plus_product(a.value, b.value), derivative }
     }
 
     fn merge(self, other: Self) -> Self {

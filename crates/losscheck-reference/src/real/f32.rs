@@ -11,6 +11,7 @@ impl Float for f32 {
 impl Real for f32 {
     /// 29 bits to spare: a sum of fewer than 2^28 terms, rounded once, is within 1 ULP of the exact one at its scale.
     type Sum = f64;
+    type Guarded = f64;
 
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
@@ -23,6 +24,16 @@ impl Real for f32 {
     #[inline(always)]
     fn to_f64(self) -> f64 {
         f64::from(self)
+    }
+
+    #[inline(always)]
+    fn guarded(self) -> f64 {
+        f64::from(self)
+    }
+
+    #[inline(always)]
+    fn rounded(guarded: f64) -> Self {
+        guarded as f32
     }
 
     #[inline(always)]

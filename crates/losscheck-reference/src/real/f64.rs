@@ -10,6 +10,7 @@ impl Float for f64 {
 
 impl Real for f64 {
     type Sum = CompensatedSum<f64>;
+    type Guarded = Self;
 
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
@@ -22,6 +23,16 @@ impl Real for f64 {
     #[inline(always)]
     fn to_f64(self) -> f64 {
         self
+    }
+
+    #[inline(always)]
+    fn guarded(self) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    fn rounded(guarded: Self) -> Self {
+        guarded
     }
 
     #[inline(always)]

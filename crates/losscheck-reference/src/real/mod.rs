@@ -32,6 +32,10 @@ pub trait Real:
     /// What sums of many terms are kept in: wide enough that rounding the total once is all the error there is.
     type Sum: Sum<Self>;
 
+    /// What formulas whose terms may cancel are worked out in: a type with guard digits, where the processor has one that
+    /// is as quick; f64 for f32, any other type itself.
+    type Guarded: Real;
+
     /// 0.
     const ZERO: Self;
     /// 1.
@@ -42,6 +46,12 @@ pub trait Real:
 
     /// The nearest f64.
     fn to_f64(self) -> f64;
+
+    /// The same number, with guard digits.
+    fn guarded(self) -> Self::Guarded;
+
+    /// The nearest value to a number with guard digits.
+    fn rounded(guarded: Self::Guarded) -> Self;
 
     /// The absolute value.
     fn abs(self) -> Self;

@@ -10,11 +10,24 @@ pub trait Sum<R>: Copy + Send + Sync {
     /// The sum with one more term.
     fn plus(self, term: R) -> Self;
 
+    /// The sum with one more product, which is not rounded on the way.
+    fn plus_product(self, a: R, b: R) -> Self;
+
     /// The sum of both.
     fn merge(self, other: Self) -> Self;
 
     /// The total, rounded once.
     fn total(self) -> R;
+
+    /// The total, and what its rounding leaves.
+    #[inline(always)]
+    fn parts(self) -> [R; 2]
+    where
+        R: Real,
+    {
+        let high = self.total();
+        [high, self.plus(-high).total()]
+    }
 
     /// The quotient of two totals, without overflow on the way where the format allows.
     fn over(self, divisor: Self) -> R;
@@ -27,6 +40,11 @@ impl Sum<f32> for f64 {
     #[inline(always)]
     fn plus(self, term: f32) -> Self {
         self + f64::from(term)
+    }
+
+    #[inline(always)]
+    fn plus_product(self, a: f32, b: f32) -> Self {
+        f64::from(a).mul_add(f64::from(b), self)
     }
 
     #[inline(always)]
@@ -61,6 +79,13 @@ impl<R: Real> Sum<R> for CompensatedSum<R> {
         let back = sum - self.sum;
         let lost = (self.sum - (sum - back)) + (term - back);
         Self { sum, lost: self.lost + lost }
+    }
+
+    #[inline(always)]
+    fn plus_product(self, a: R, b: R) -> Self {
+        let product = a * b;
+        let with_product = self.plus(product);
+        Self { lost: with_product.lost + a.mul_add(b, -product), ..with_product }
     }
 
     #[inline(always)]

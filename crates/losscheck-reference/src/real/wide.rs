@@ -193,6 +193,7 @@ impl Neg for Wide {
 
 impl Real for Wide {
     type Sum = Wide;
+    type Guarded = Self;
 
     const ZERO: Self = Self { high: 0.0, low: 0.0 };
     const ONE: Self = Self { high: 1.0, low: 0.0 };
@@ -205,6 +206,16 @@ impl Real for Wide {
     #[inline(always)]
     fn to_f64(self) -> f64 {
         self.high
+    }
+
+    #[inline(always)]
+    fn guarded(self) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    fn rounded(guarded: Self) -> Self {
+        guarded
     }
 
     #[inline(always)]
@@ -300,6 +311,11 @@ impl Sum<Wide> for Wide {
     #[inline(always)]
     fn plus(self, term: Wide) -> Self {
         self + term
+    }
+
+    #[inline(always)]
+    fn plus_product(self, a: Wide, b: Wide) -> Self {
+        self + a * b
     }
 
     #[inline(always)]

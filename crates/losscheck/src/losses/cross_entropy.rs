@@ -85,7 +85,8 @@ impl Terms {
 
 impl Rowwise<Wide, usize> for Terms {
     fn value(&self, scores: &[Wide], class: usize) -> Wide {
-        let gradients = RowGradients { scores: &mut vec![Wide::ZERO; scores.len()], target: None };
+        let gradients =
+            RowGradients { scores: &mut vec![Wide::ZERO; scores.len()], target: None, workspace: &mut Vec::new() };
         self.value_and_pullback(Wide::ONE, scores, class, gradients)
     }
 
@@ -111,7 +112,8 @@ impl Rowwise<Wide, usize> for Terms {
 
 impl Rowwise<Wide, &[Wide]> for Terms {
     fn value(&self, scores: &[Wide], target: &[Wide]) -> Wide {
-        let gradients = RowGradients { scores: &mut vec![Wide::ZERO; scores.len()], target: None };
+        let gradients =
+            RowGradients { scores: &mut vec![Wide::ZERO; scores.len()], target: None, workspace: &mut Vec::new() };
         self.value_and_pullback(Wide::ONE, scores, target, gradients)
     }
 

@@ -177,9 +177,10 @@ impl<'a, R: Real> Clusters<'a, R> {
                 };
                 for (cluster, activations) in activations.iter().enumerate() {
                     let (cotangent, scores) = (self.of_cluster(cluster, &cotangent), &activations.scores);
+                    let mut workspace = Vec::new();
                     let by_scores =
                         by_rows([&cotangent, scores], scores.shape()[1], |[cotangent, scores], gradient| {
-                            log_softmax_pullback(cotangent, scores, gradient);
+                            log_softmax_pullback(cotangent, scores, gradient, &mut workspace);
                         });
                     gradients.add(self, cluster, part.clone(), activations, by_scores);
                 }
