@@ -32,6 +32,7 @@ def defined_square_roots() -> Iterator[None]:
         "sqrt_": lambda x: x.copy_(root(x)),
         "sqrt.out": lambda x, out: out.copy_(root(x)),
         "pow.Tensor_Scalar": power,
+        "pow_.Scalar": lambda x, exponent: x.copy_(power(x, exponent)),
     }.items():
         library.impl(operator, function, "CPU", allow_override=True)
     yield

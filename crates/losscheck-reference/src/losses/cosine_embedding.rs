@@ -74,7 +74,7 @@ impl<R: Real> Cosine<R> {
         let products = fold::dot(x1.len(), |i| (x1[i].guarded() / one.scale, x2[i].guarded() / two.scale));
         let product @ [high, low] = products.parts();
         let cosine = (high / one.length) / two.length;
-        if !(cosine.abs() > R::from_f64(0.5)) {
+        if cosine.is_nan() || cosine.abs() <= R::from_f64(0.5) {
             return Self { whole: R::ZERO, rest: cosine, product, sides };
         }
         let whole = cosine.signum_or_zero();
