@@ -25,8 +25,8 @@ pub(crate) struct Arguments {
 }
 
 const CODES: &str = "\
-Exit code: 0, all agree or are on record; 1, something differs, the record is stale, or no check catches a mutant; 2, bad
-usage or bad data.
+Exit code: 0, all agree or are on record; 1, something differs, a relation is broken, the record is stale, or no check
+catches a mutant; 2, bad usage or bad data.
 
 Example: losscheck check --backend candle-nn --loss cross_entropy";
 
@@ -43,7 +43,10 @@ pub(crate) enum Command {
     Show(Show),
     /// Compare the backends with exact arithmetic on random cases; shrink and keep what differs
     #[command(after_help = "Example: losscheck fuzz --cases 20000 --seed 7 --loss huber_loss")]
-    Fuzz(Fuzz),
+    Fuzz(Draws),
+    /// Hold the backends to relations between two answers: logits may be shifted, an ignored row is a row less
+    #[command(after_help = "Example: losscheck metamorphic --cases 20000 --seed 7 --loss cross_entropy")]
+    Metamorphic(Metamorphic),
     /// Judge the suite itself: which of its checks catches which wrong loss
     #[command(after_help = "Example: losscheck mutants --loss cross_entropy")]
     Mutants(Mutants),
@@ -101,8 +104,9 @@ pub(crate) struct Show {
     pub(crate) format: Format,
 }
 
+/// Random cases.
 #[derive(Debug, Args)]
-pub(crate) struct Fuzz {
+pub(crate) struct Draws {
     /// How many cases to draw, shared out evenly among the losses and dtypes
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     pub(crate) cases: usize,
@@ -117,6 +121,16 @@ pub(crate) struct Fuzz {
     /// Where to keep what differs, instead of the repository's `reference_data/regressions`
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Metamorphic {
+    #[command(flatten)]
+    pub(crate) draws: Draws,
+
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]

@@ -1,26 +1,23 @@
 //! `losscheck fuzz`: random cases against the oracle.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use comfy_table::Cell;
 use losscheck::fuzz::{self, Column, Plan, Report};
 use losscheck::suite::{DataFolder, Tally};
 
-use crate::args::Fuzz;
+use crate::args::Draws;
+use crate::draws::{listed, on_record};
 use crate::failure::Failure;
-use crate::source::{quoted, reference_data, show_command};
-use crate::style::{BAD, DIM, GOOD, HEADING, NOTE};
+use crate::style::{BAD, GOOD, HEADING};
 use crate::table::{cases, counted, table, tally};
 use crate::{Passed, backends, progress};
 
 /// Draws the cases, prints what came of them, and keeps what nobody has explained.
-pub(crate) fn run(options: &Fuzz, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
-    let seed = options.seed.unwrap_or_else(seed_from_clock);
-    let plan = Plan { seed, cases: options.cases, losses: options.selection.losses() };
-    writeln!(out, "seed {seed}; to repeat: {}\n", command(options, seed, data))?;
+pub(crate) fn run(options: &Draws, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
+    let plan = options.plan();
+    writeln!(out, "seed {}; to repeat: {}\n", plan.seed, options.command("fuzz", plan.seed, data))?;
     out.flush()?;
 
     let backends = backends::select(&options.selection.backends);
@@ -28,34 +25,11 @@ pub(crate) fn run(options: &Fuzz, data: &DataFolder, out: &mut dyn Write) -> Res
     let report = fuzz::fuzz(&plan, &backends::borrow(&backends), data, || bar.inc(1))?;
     bar.finish_and_clear();
 
-    let folder = options.out.clone().unwrap_or_else(|| data.0.join("regressions"));
-    let files = fuzz::save(&report.witnesses, &folder)?;
+    let files = fuzz::save(report.witnesses.iter().map(|witness| &witness.case), &options.folder(data))?;
     print(&plan, &report, out)?;
-    let paths: Vec<PathBuf> = options.out.iter().cloned().collect();
-    witnesses(&report, &files, |case| show_command(case, &paths, data), out)?;
+    witnesses(&report, &files, |case| options.show_command(case, data), out)?;
     summary(&plan, &report, out)?;
     Ok(Passed(report.passed()))
-}
-
-/// A seed that one can type.
-fn seed_from_clock() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::from(since.as_secs() as u32 ^ since.subsec_nanos())
-}
-
-/// The command that repeats the run.
-fn command(options: &Fuzz, seed: u64, data: &DataFolder) -> String {
-    let mut command = format!("losscheck fuzz --cases {} --seed {seed}", options.cases);
-    for backend in &options.selection.backends {
-        write!(command, " --backend {backend}").expect("a string takes all");
-    }
-    for loss in &options.selection.losses {
-        write!(command, " --loss {}", loss.name()).expect("a string takes all");
-    }
-    if let Some(folder) = &options.out {
-        write!(command, " --out {}", quoted(&folder.to_string_lossy())).expect("a string takes all");
-    }
-    command + &reference_data(data)
 }
 
 fn print(plan: &Plan, report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -71,19 +45,7 @@ fn print(plan: &Plan, report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "{}", matrix.trim_fmt())?;
 
-    if report.columns.iter().any(|column| !column.excuses.is_empty()) {
-        writeln!(out, "\n{HEADING}On record{HEADING:#}")?;
-    }
-    for column in &report.columns {
-        for fuzz::Excuse { on_record_of, record, cases: excused } in &column.excuses {
-            let (backend, kind, excused) = (column.name, record.kind.describe(), cases(*excused));
-            let of = if *on_record_of == backend { String::new() } else { format!(", as {on_record_of}") };
-            writeln!(out, "  {NOTE}{backend} {}, {kind}{of}: {excused}{NOTE:#}", record.loss)?;
-            writeln!(out, "    {}", record.reason)?;
-            writeln!(out, "    {DIM}{}; losscheck show {}{DIM:#}", record.upstream, quoted(&record.witness))?;
-        }
-    }
-    Ok(())
+    on_record(report.columns.iter().map(|column| (column.name, &*column.excuses)), "case", out)
 }
 
 fn witnesses(report: &Report, files: &[PathBuf], show: impl Fn(&str) -> String, out: &mut dyn Write) -> io::Result<()> {
@@ -103,9 +65,8 @@ fn witnesses(report: &Report, files: &[PathBuf], show: impl Fn(&str) -> String, 
             }
         }
     }
-    let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
     if !files.is_empty() {
-        writeln!(out, "  The smallest cases are kept in {}", files.join(", "))?;
+        writeln!(out, "  The smallest cases are kept in {}", listed(files))?;
     }
     Ok(())
 }

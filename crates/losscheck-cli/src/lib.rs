@@ -4,10 +4,12 @@ mod accuracy;
 mod args;
 mod backends;
 mod check;
+mod draws;
 mod failure;
 mod fuzz;
 mod list;
 mod markdown;
+mod metamorphic;
 mod mutants;
 mod progress;
 pub mod report;
@@ -40,6 +42,7 @@ pub fn run() -> ExitCode {
             Command::List(options) => list::run(&options, &mut out),
             Command::Show(options) => show::run(&options, &data, &mut out),
             Command::Fuzz(options) => fuzz::run(&options, &data, &mut out),
+            Command::Metamorphic(options) => metamorphic::run(&options, &data, &mut out),
             Command::Accuracy(options) => accuracy::run(&options, &mut out),
             Command::Report(options) => report::run(&options, &data, &mut out),
             Command::Mutants(options) => mutants::run(&options, &data, &mut out),

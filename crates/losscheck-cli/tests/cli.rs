@@ -277,6 +277,7 @@ fn bad_usage() {
         (&["check", "--loss", "mse"][..], &["'mse'", "--loss", "mse_loss", "smooth_l1_loss"][..]),
         (&["check", "--backend", "torch"], &["'torch'", "--backend", "expected one of reference, candle-nn, candle"]),
         (&["fuzz", "--backend", "torch"], &["expected one of reference"]),
+        (&["metamorphic", "--loss", "mse"], &["'mse'", "--loss", "mse_loss"]),
         (&["fuzz", "--cases", "many"], &["'many'", "--cases"]),
         (&["check", "--format", "yaml"], &["'yaml'", "table", "json"]),
         (&["check", "--update-deviations", "--data", "x"], &["cannot be used with"]),
@@ -534,10 +535,80 @@ fn fuzz_passes_what_is_on_record() {
     assert!(!folder.path("regressions").exists());
 }
 
+/// candle-nn's cross-entropy refuses an empty batch, of which its NLL makes NaN.
+#[test]
+fn a_broken_relation_is_reported_until_it_is_on_record() {
+    let (folder, data) = Folder::reference_data();
+    let metamorphic = |more: &[&str]| {
+        let arguments =
+            ["metamorphic", "--cases", "3000", "--seed", "1", "--loss", "cross_entropy", "--reference-data", &data];
+        losscheck(&[&arguments[..], more].concat())
+    };
+    let repeat = |backend| {
+        format!(
+            "seed 1; to repeat: losscheck metamorphic --cases 3000 --seed 1 --backend {backend} --loss cross_entropy"
+        )
+    };
+    metamorphic(&["--backend", "reference"]).gives(
+        0,
+        &[
+            &repeat("reference"),
+            "logits may be shifted",
+            "3000 cases on 1 backend: every relation holds or is on record",
+        ],
+    );
+    assert!(!folder.path("regressions").exists());
+
+    let once = metamorphic(&["--backend", "candle-nn"]);
+    let broken = "candle-nn cross_entropy, cross-entropy is NLL after log-softmax: rejected good input, ";
+    once.gives(
+        1,
+        &[&repeat("candle-nn"), "differ", "Broken", broken, "    rejected: ", "regressions", "1 relation broken"],
+    );
+    assert_eq!(metamorphic(&["--backend", "candle-nn"]).stdout, once.stdout, "a seed is a run");
+    let shown = once.stdout.lines().filter_map(|line| line.trim().strip_prefix("losscheck show "));
+    let ids: Vec<&str> = shown.filter_map(|command| command.split(' ').next()).collect();
+    assert!(
+        matches!(ids[..], [case, other] if case.starts_with("cross_") && other.starts_with("nll_loss/")),
+        "{ids:?}"
+    );
+    losscheck(&["show", ids[0], "--reference-data", &data]).gives(0, &["rejected", "differs"]);
+    losscheck(&["show", ids[1], "--reference-data", &data]).gives(0, &["NaN", "agrees"]);
+
+    let elsewhere = text(&folder.path("elsewhere"));
+    let ran = metamorphic(&["--format", "json", "--out", &elsewhere]);
+    ran.gives(1, &[]);
+    let document = ran.json();
+    assert_eq!(document["passed"], false);
+    assert_eq!(document["columns"][1]["backend"], "candle-nn");
+    let found = document["broken"].as_array().expect("a list").iter().find(|entry| entry["backend"] == "candle-nn");
+    let found = found.expect("an entry of candle-nn");
+    assert_eq!(found["kind"], "rejected");
+    assert_eq!(found["worst_ulps"], Value::Null);
+    let command = format!("losscheck show {} --data {elsewhere} --reference-data {data}", ids[0]);
+    assert_eq!(found["commands"][0], command);
+    assert!(folder.path("elsewhere/nll_loss.json").exists());
+
+    let refused = DEVIATION.replace("huber_loss", "cross_entropy").replace("\"nan\"", "\"rejected\"");
+    folder.write("deviations/candle-nn.toml", refused.replace("nonfinite", "empty"));
+    metamorphic(&["--backend", "candle-nn"]).gives(0, &["on record", "On record", "the masked branch is infinite"]);
+    let document = metamorphic(&["--backend", "candle-nn", "--format", "json"]).json();
+    assert_eq!(document["on_record"][0]["kind"], "rejected");
+
+    folder.write("deviations/candle-nn.toml", DEVIATION.replace("\"nan\"", "\"odd\""));
+    metamorphic(&[]).refuses(&["candle-nn.toml", "odd"]);
+}
+
 #[test]
 fn output_is_plain_where_it_is_no_terminal() {
     let (_folder, data) = Folder::reference_data();
-    for arguments in [&["check"][..], &["list"], &["show", "mse_loss/f32/by_hand"], &["fuzz", "--cases", "10"]] {
+    for arguments in [
+        &["check"][..],
+        &["list"],
+        &["show", "mse_loss/f32/by_hand"],
+        &["fuzz", "--cases", "10"],
+        &["metamorphic", "--cases", "10"],
+    ] {
         let ran = losscheck(&[arguments, &["--reference-data", &data]].concat());
         assert!(!ran.stdout.contains('\x1b'), "{}", ran.stdout);
         assert_eq!(ran.stderr, "", "no progress bar");
@@ -557,7 +628,7 @@ fn a_closed_pipe_is_no_error() {
 #[test]
 fn help_and_version() {
     losscheck(&["--version"]).gives(0, &[concat!("losscheck ", env!("CARGO_PKG_VERSION"))]);
-    for verb in ["check", "list", "show", "fuzz"] {
+    for verb in ["check", "list", "show", "fuzz", "metamorphic"] {
         losscheck(&[verb, "--help"]).gives(0, &["Usage: losscheck", "Example: losscheck"]);
     }
 }

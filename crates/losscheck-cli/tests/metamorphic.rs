@@ -1,14 +1,11 @@
 //! Metamorphic relations on every backend, from random cases.
 
-use std::collections::BTreeMap;
-
-use losscheck::case::Case;
+use losscheck::backend::Backend;
 use losscheck::fuzz::{Plan, cases};
 use losscheck::loss::LossKind;
-use losscheck::metamorphic::{Holds, RELATIONS};
+use losscheck::metamorphic::{Claim, Holds, RELATIONS, claims, run};
 use losscheck::runner::without_panic_messages;
 use losscheck::suite::DataFolder;
-use losscheck::verdict::Kind;
 use losscheck_mutants::{Mutant, catalogue};
 
 const SEED: u64 = 4_711;
@@ -21,55 +18,40 @@ const LEAST: usize = 20;
 fn relations_hold() {
     let streams: usize = LossKind::ALL.iter().map(|loss| loss.dtypes().len()).sum();
     let plan = Plan { seed: SEED, cases: CASES * streams, losses: LossKind::ALL.to_vec() };
-    let cases = cases(&plan);
-    let data = DataFolder::shipped();
-    let pytorch = data.deviations("pytorch").expect("the record can be read");
-    let mut broken = Vec::new();
-    for backend in losscheck_cli::backends() {
-        let own = data.deviations(backend.name()).expect("the record can be read");
-        // What a record excuses on either side may break the relation.
-        let is_excused = |pair: &[Case; 2]| {
-            pair.iter().any(|case| {
-                [Kind::Nan, Kind::Value, Kind::Gradient, Kind::Rejected, Kind::Accepted]
-                    .into_iter()
-                    .any(|kind| [&own, &pytorch].into_iter().any(|record| record.excuse_other(case, kind).is_some()))
-            })
-        };
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for (case, relation) in cases.iter().flat_map(|case| RELATIONS.iter().map(move |relation| (case, relation))) {
-            match without_panic_messages(|| relation.holds(backend.as_ref(), case)) {
-                Holds::Yes => *counts.entry(relation.name).or_default() += 1,
-                Holds::No(pair, why) if !is_excused(&pair) => {
-                    broken.push(format!("{}: {}, from {}: {why}", backend.name(), relation.name, case.id));
-                }
-                Holds::No(..) | Holds::Unknown => {}
-            }
-        }
-        eprintln!("{}: {counts:#?}", backend.name());
-        assert!(broken.is_empty(), "{} relations are broken:\n{}", broken.len(), broken.join("\n"));
-        let expects_all = backend.name() != "candle-nn";
-        for relation in RELATIONS.iter().filter(|_| expects_all) {
-            let count = counts.get(relation.name).copied().unwrap_or_default();
-            assert!(count >= LEAST, "{}: `{}` was tried {count} times", backend.name(), relation.name);
+    let backends = losscheck_cli::backends();
+    let backends: Vec<&dyn Backend> = backends.iter().map(AsRef::as_ref).collect();
+    let report = without_panic_messages(|| run(&plan, &backends, &DataFolder::shipped(), || {}));
+    let report = report.expect("the record can be read");
+    for column in &report.columns {
+        for ((relation, loss), broken) in &column.broken {
+            eprintln!("{}, {}: {relation}, {}", column.name, loss.name(), broken.worst.message);
         }
     }
+    assert!(report.passed(), "repeat with `losscheck metamorphic --cases {} --seed {SEED}`", plan.cases);
+    for column in report.columns.iter().filter(|column| column.name != "candle-nn") {
+        for relation in RELATIONS {
+            let held = column.tallies[relation.name].agree;
+            assert!(held >= LEAST, "{}: `{}` held {held} times", column.name, relation.name);
+        }
+    }
+    assert!(report.columns[0].excuses.is_empty(), "the reference needs no excuse: {:?}", report.columns[0].excuses);
 }
 
 /// A relation that no wrong loss breaks would say nothing.
 #[test]
 fn each_relation_is_broken_by_some_mutant() {
-    let suites: Vec<(Vec<Mutant>, Vec<Case>)> = LossKind::ALL
+    let suites: Vec<(Vec<Mutant>, Vec<Claim>)> = LossKind::ALL
         .iter()
         .map(|&loss| {
             let plan = Plan { seed: SEED, cases: 100 * loss.dtypes().len(), losses: vec![loss] };
-            (catalogue(loss), cases(&plan))
+            (catalogue(loss), cases(&plan).iter().flat_map(claims).collect())
         })
         .collect();
     without_panic_messages(|| {
         for relation in RELATIONS {
-            let is_broken = suites.iter().any(|(mutants, cases)| {
-                let breaks = |mutant| cases.iter().any(|case| matches!(relation.holds(mutant, case), Holds::No(..)));
-                mutants.iter().any(|mutant| breaks(mutant))
+            let is_broken = suites.iter().any(|(mutants, claims)| {
+                let mut of_relation = claims.iter().filter(|claim| claim.relation == relation.name);
+                of_relation.any(|claim| mutants.iter().any(|mutant| matches!(claim.holds(mutant), Holds::No(_))))
             });
             assert!(is_broken, "no mutant breaks `{}`", relation.name);
         }

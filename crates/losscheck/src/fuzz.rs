@@ -11,11 +11,11 @@ use rayon::prelude::*;
 
 use crate::backend::Backend;
 use crate::case::Case;
-use crate::deviations::{Deviations, Record};
+use crate::excuses::{Excuse, Subject};
 use crate::golden::{self, DataError};
 use crate::loss::LossKind;
 use crate::oracle;
-use crate::runner::{PYTORCH, evaluate};
+use crate::runner::evaluate;
 use crate::suite::{DataFolder, Tally};
 use crate::tensor::DType;
 use crate::verdict::{Difference, Kind, Verdict, judge};
@@ -57,17 +57,6 @@ pub struct Column {
     pub excuses: Vec<Excuse>,
     /// How many cases differ without an excuse, by loss and kind.
     pub unexplained: BTreeMap<(LossKind, Kind), usize>,
-}
-
-/// A deviation and how much it excused.
-#[derive(Debug)]
-pub struct Excuse {
-    /// Whose record it is on: the backend's or PyTorch's.
-    pub on_record_of: &'static str,
-    /// The deviation.
-    pub record: Record,
-    /// The number of cases.
-    pub cases: usize,
 }
 
 /// A case on which a backend differs, as small as it gets.
@@ -137,7 +126,7 @@ pub fn fuzz(
 /// The cases that [`fuzz`] draws for a plan.
 pub fn cases(plan: &Plan) -> Vec<Case> {
     let streams = Stream::all(plan);
-    (0..plan.cases).map(|number| Draw::of(&streams, number).tree().current()).collect()
+    (0..plan.cases).into_par_iter().map(|number| Draw::of(&streams, number).tree().current()).collect()
 }
 
 /// The case of that number of a loss in a dtype.
@@ -145,15 +134,15 @@ pub(crate) fn case(seed: u64, loss: LossKind, dtype: DType, number: usize) -> Ca
     Draw { stream: &Stream { seed, loss, dtype }, number }.tree().current()
 }
 
-/// Adds the witnesses to the regressions in `folder`, a file per loss, and gives the files.
+/// Adds cases to the regressions in `folder`, a file per loss, and gives the files.
 ///
 /// # Errors
 ///
 /// Where a file that is there already cannot be read or explains flags, which the regressions do not have; or where one
 /// cannot be written.
-pub fn save(witnesses: &[Witness], folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+pub fn save<'a>(cases: impl IntoIterator<Item = &'a Case>, folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let mut losses: BTreeMap<LossKind, Vec<&Case>> = BTreeMap::new();
-    for Witness { case, .. } in witnesses {
+    for case in cases {
         losses.entry(case.loss.kind()).or_default().push(case);
     }
     if !losses.is_empty() {
@@ -235,21 +224,7 @@ pub(crate) fn fnv(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// A backend with the records that may excuse it.
-struct Subject<'a> {
-    backend: &'a dyn Backend,
-    records: [(&'static str, Deviations); 2],
-}
-
-impl<'a> Subject<'a> {
-    fn all(backends: &[&'a dyn Backend], data: &DataFolder) -> Result<Vec<Self>, DataError> {
-        let subject = |&backend: &&'a dyn Backend| {
-            let record = |name| Ok((name, data.deviations(name)?));
-            Ok(Self { backend, records: [record(backend.name())?, record(PYTORCH)?] })
-        };
-        backends.iter().map(subject).collect()
-    }
-
+impl Subject<'_> {
     fn column(&self) -> Column {
         Column {
             name: self.backend.name(),
@@ -257,10 +232,6 @@ impl<'a> Subject<'a> {
             excuses: Vec::new(),
             unexplained: BTreeMap::new(),
         }
-    }
-
-    fn excuse(&self, case: &Case, kind: Kind) -> Option<(&'static str, &Record)> {
-        self.records.iter().find_map(|(name, record)| Some((*name, record.excuse_other(case, kind)?)))
     }
 
     /// Counts a verdict; gives the kinds of difference that nothing excuses.
@@ -285,14 +256,7 @@ impl<'a> Subject<'a> {
         kinds.retain(|&kind| match self.excuse(&case, kind) {
             None => true,
             Some((on_record_of, record)) => {
-                let known = column
-                    .excuses
-                    .iter_mut()
-                    .find(|excuse| excuse.on_record_of == on_record_of && excuse.record == *record);
-                match known {
-                    Some(excuse) => excuse.cases += 1,
-                    None => column.excuses.push(Excuse { on_record_of, record: record.clone(), cases: 1 }),
-                }
+                Excuse::count(&mut column.excuses, on_record_of, record);
                 false
             }
         });
@@ -436,9 +400,10 @@ mod tests {
     #[test]
     fn regressions_are_merged() {
         let (folder, report) = run(&Broken);
-        let files = save(&report.witnesses, folder.path()).unwrap();
+        let found = || report.witnesses.iter().map(|witness| &witness.case);
+        let files = save(found(), folder.path()).unwrap();
         let once = golden::read(folder.path()).unwrap().cases.len();
-        assert_eq!(save(&report.witnesses, folder.path()).unwrap(), files);
+        assert_eq!(save(found(), folder.path()).unwrap(), files);
         assert_eq!(golden::read(folder.path()).unwrap().cases.len(), once);
         assert!(once >= 2 && files.len() == 2);
     }

@@ -13,6 +13,7 @@ pub mod case;
 pub mod conditions;
 pub mod definition;
 pub mod deviations;
+pub mod excuses;
 pub mod fuzz;
 pub mod generate;
 pub mod golden;

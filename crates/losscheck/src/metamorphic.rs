@@ -1,6 +1,7 @@
 //! Metamorphic relations: what must hold between the answers to two cases, whatever the formula is.
 
 mod relations;
+mod run;
 
 use std::collections::BTreeMap;
 
@@ -8,13 +9,14 @@ use losscheck_reference::{Real, Wide};
 use ndarray::ArrayD;
 
 pub use relations::RELATIONS;
+pub use run::{Broken, Column, Report, run};
 
 use crate::backend::{Backend, Outcome};
 use crate::case::{Answer, Case};
 use crate::definition::Evaluation;
 use crate::oracle::{Truth, truth};
 use crate::runner::evaluate;
-use crate::verdict::{Verdict, judge};
+use crate::verdict::{Difference, Kind, Verdict, judge_by_expected};
 
 /// A relation between two cases.
 pub struct Relation {
@@ -28,7 +30,7 @@ pub struct Relation {
 struct Pair {
     case: Case,
     other: Case,
-    carry: Box<dyn Fn(&Answer) -> Numbers>,
+    carry: Box<dyn Fn(&Answer) -> Numbers + Send + Sync>,
 }
 
 /// The numbers of an answer; of the gradients those that the relation speaks of.
@@ -53,43 +55,84 @@ impl Numbers {
     }
 }
 
-/// What a backend makes of a relation.
+/// What a relation says of a case, for any backend.
+pub struct Claim {
+    /// The name of the relation.
+    pub relation: &'static str,
+    pair: Pair,
+    /// Of the first case: how large its terms are, which says how far the answers may be apart.
+    truth: Truth,
+}
+
+/// What a backend makes of a claim.
 #[derive(Clone, Debug)]
 pub enum Holds {
     /// The answers agree, within what two careful implementations may be apart.
     Yes,
-    /// They do not: both cases, and in words how.
-    No(Box<[Case; 2]>, String),
-    /// The relation says nothing about the case, or the backend has no answer.
+    /// They do not.
+    No(Box<Breach>),
+    /// The backend has no answer.
     Unknown,
 }
 
+/// Two answers that do not agree.
+#[derive(Clone, Debug)]
+pub struct Breach {
+    /// The cases.
+    pub pair: [Case; 2],
+    /// How the answer to the first differs from what follows from the other's; at least one.
+    pub differences: Vec<Difference>,
+}
+
+/// What the relations say of a case: nothing where it has no value, or where intermediate results may overflow.
+pub fn claims(case: &Case) -> impl Iterator<Item = Claim> {
+    let plain = Case { expected: None, ..case.clone() };
+    RELATIONS.iter().filter_map(move |relation| relation.claim(&plain))
+}
+
 impl Relation {
-    /// Whether it holds for a backend, from a case on.
-    pub fn holds(&self, backend: &dyn Backend, case: &Case) -> Holds {
-        let plain = Case { expected: None, ..case.clone() };
-        let Some(Pair { case, other, carry }) = (self.relate)(&plain) else { return Holds::Unknown };
-        let (Ok(own), Ok(of_other)) = (truth(&case), truth(&other)) else { return Holds::Unknown };
+    fn claim(&self, from: &Case) -> Option<Claim> {
+        let mut pair = (self.relate)(from)?;
+        let (own, of_other) = (truth(&pair.case).ok()?, truth(&pair.other).ok()?);
         if own.overflows || of_other.overflows {
-            return Holds::Unknown;
+            return None;
         }
-        let (outcome, other_outcome) = (evaluate(backend, &case), evaluate(backend, &other));
-        let Ok(Outcome::Answer(answer)) = &other_outcome else {
-            return match (&outcome, &other_outcome) {
-                (Ok(Outcome::Answer(_)), Ok(Outcome::Rejection(why))) => {
-                    Holds::No(Box::new([case, other]), format!("the other case is rejected: {why}"))
-                }
-                _ => Holds::Unknown,
-            };
+        (pair.case.id, pair.other.id) = self.ids(from, &pair.other);
+        Some(Claim { relation: self.name, pair, truth: own })
+    }
+
+    /// Ids for the two cases that it makes of one.
+    fn ids(&self, from: &Case, other: &Case) -> (String, String) {
+        let relation = self.name.replace(' ', "_");
+        let of_loss = from.id.split_once('/').map_or(from.id.as_str(), |(_, rest)| rest);
+        (format!("{}/{relation}", from.id), format!("{}/{of_loss}/{relation}/other", other.loss.kind().name()))
+    }
+}
+
+impl Claim {
+    /// The id of the first of its two cases, which names the relation, too.
+    pub fn id(&self) -> &str {
+        &self.pair.case.id
+    }
+
+    /// Whether it holds for a backend.
+    pub fn holds(&self, backend: &dyn Backend) -> Holds {
+        let Pair { case, other, carry } = &self.pair;
+        let breach = |differences| Holds::No(Box::new(Breach { pair: [case.clone(), other.clone()], differences }));
+        let outcome = evaluate(backend, case);
+        let answer = match (evaluate(backend, other), &outcome) {
+            (Ok(Outcome::Answer(answer)), _) => answer,
+            (Ok(Outcome::Rejection(why)), Ok(Outcome::Answer(_))) => {
+                let message = format!("the other case is rejected: {why}");
+                return breach(vec![Difference { kind: Kind::Rejected, output: None, ulps: f64::INFINITY, message }]);
+            }
+            _ => return Holds::Unknown,
         };
-        let expected = expected(&own, carry(answer));
-        match judge(&case, &Ok(expected), &outcome) {
+        let expected = expected(&self.truth, carry(&answer));
+        match judge_by_expected(case, ("from the other", expected), &outcome) {
             Verdict::Agrees(_) => Holds::Yes,
             Verdict::NotProvided(_) => Holds::Unknown,
-            Verdict::Differs(differences) => {
-                let message = differences.first().map_or_else(String::new, |difference| difference.message.clone());
-                Holds::No(Box::new([case, other]), message)
-            }
+            Verdict::Differs(differences) => breach(differences),
         }
     }
 }

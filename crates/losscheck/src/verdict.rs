@@ -80,7 +80,16 @@ pub struct Difference {
 ///
 /// An outcome that is an error is a panic with its message.
 pub fn judge(case: &Case, truth: &Result<Truth, Error>, outcome: &Result<Outcome, String>) -> Verdict {
-    judge_by(case, truth, case.expected.as_ref(), outcome)
+    judge_by(case, ("exact", truth), case.expected.as_ref(), outcome)
+}
+
+/// Compares an outcome with what is expected in place of the truth; messages call that so.
+pub(crate) fn judge_by_expected(
+    case: &Case,
+    (called, expected): (&'static str, Truth),
+    outcome: &Result<Outcome, String>,
+) -> Verdict {
+    judge_by(case, (called, &Ok(expected)), None, outcome)
 }
 
 /// Judges PyTorch's stored answer by the truth alone.
@@ -101,12 +110,12 @@ pub fn judge_golden(case: &Case, truth: &Result<Truth, Error>) -> Verdict {
             evaluation.gradients.retain(|(name, _)| stored.contains(name));
         }
     }
-    judge_by(case, &truth, None, &Ok(outcome))
+    judge_by(case, ("exact", &truth), None, &Ok(outcome))
 }
 
 fn judge_by(
     case: &Case,
-    truth: &Result<Truth, Error>,
+    (called, truth): (&'static str, &Result<Truth, Error>),
     golden: Option<&Expected>,
     outcome: &Result<Outcome, String>,
 ) -> Verdict {
@@ -122,10 +131,10 @@ fn judge_by(
                 Some(Expected::Answer(answer)) => Some(answer),
                 _ => None,
             };
-            compare(case, truth, golden, answer)
+            compare(case, (called, truth), golden, answer)
         }
         (Ok(Outcome::Answer(answer)), Err(_), Some(Expected::Answer(golden))) => {
-            compare(case, &truth_of(golden, case), Some(golden), answer)
+            compare(case, (called, &truth_of(golden, case)), Some(golden), answer)
         }
         (Ok(Outcome::Answer(_)), Err(reason), _) => whole(Kind::Accepted, format!("accepted, though {reason}")),
     }
@@ -138,7 +147,7 @@ fn truth_of(golden: &Answer, case: &Case) -> Truth {
     Truth { magnitudes: exact.clone(), exact, overflows: false, contenders: None }
 }
 
-fn compare(case: &Case, truth: &Truth, golden: Option<&Answer>, answer: &Answer) -> Verdict {
+fn compare(case: &Case, (called, truth): (&'static str, &Truth), golden: Option<&Answer>, answer: &Answer) -> Verdict {
     let mut worst = 0.0_f64;
     let mut differences = Vec::new();
     for ((output, exact), (_, magnitudes)) in truth.exact.outputs().zip(truth.magnitudes.outputs()) {
@@ -155,6 +164,7 @@ fn compare(case: &Case, truth: &Truth, golden: Option<&Answer>, answer: &Answer)
         let allowed = budget(case.loss.kind(), output);
         let elements = Elements {
             output,
+            called,
             exact,
             magnitudes,
             golden: golden.and_then(|golden| golden.output(output)),
@@ -170,6 +180,8 @@ fn compare(case: &Case, truth: &Truth, golden: Option<&Answer>, answer: &Answer)
 
 struct Elements<'a> {
     output: Output,
+    /// What messages call the exact numbers.
+    called: &'static str,
     exact: &'a ndarray::ArrayD<Wide>,
     magnitudes: &'a ndarray::ArrayD<Wide>,
     golden: Option<&'a Tensor>,
@@ -214,11 +226,11 @@ impl Elements<'_> {
                     (_, Output::Value) => Kind::Value,
                     (_, Output::Gradient(_)) => Kind::Gradient,
                 };
-                let output = self.output;
+                let &Self { output, called, .. } = self;
                 let pytorch =
                     golden.as_ref().map_or_else(String::new, |golden| format!(", PyTorch {:e}", golden[index]));
                 let size = if ulps.is_finite() { format!(" ({} ULPs)", count(ulps)) } else { String::new() };
-                let message = format!("{output}[{index}]: {actual:e}, exact {:e}{pytorch}{size}", exact.to_f64());
+                let message = format!("{output}[{index}]: {actual:e}, {called} {:e}{pytorch}{size}", exact.to_f64());
                 *slot = Some(Difference { kind, output: Some(output), ulps, message });
             }
         }

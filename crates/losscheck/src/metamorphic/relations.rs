@@ -53,6 +53,11 @@ fn selected(array: &ArrayD<f64>, rows: &[usize]) -> ArrayD<f64> {
     array.select(Axis(0), rows)
 }
 
+/// The finite numbers rounded to multiples of 1/4, and clamped.
+fn quarters(array: &ArrayD<f64>, most: f64) -> ArrayD<f64> {
+    array.mapv(|x| if x.is_finite() { ((x * 4.0).round() / 4.0).clamp(-most, most) } else { x })
+}
+
 /// The class of each row of a matrix of scores, where the target has those.
 fn classes(case: &Case) -> Option<Vec<i64>> {
     let rows = case.input("input")?;
@@ -228,8 +233,7 @@ fn copies(case: &Case) -> Option<Pair> {
 fn shifted(case: &Case) -> Option<Pair> {
     let input = float(case, "input").filter(|_| case.loss.kind() == LossKind::CrossEntropy)?;
     // Multiples of 1/4 up to 8 keep all their bits when 16 is added, in 16 bits too.
-    let round = |x: f64| if x.is_finite() { ((x * 4.0).round() / 4.0).clamp(-8.0, 8.0) } else { x };
-    let rounded = input.mapv(round);
+    let rounded = quarters(&input, 8.0);
     let other = with_tensor(case, "input", &rounded.mapv(|x| x + 16.0));
     Some(Pair { case: with_tensor(case, "input", &rounded), other, carry: Box::new(Numbers::of) })
 }
@@ -335,7 +339,8 @@ fn huber_over_delta(case: &Case) -> Option<Pair> {
 
 fn exp_of_log_target(case: &Case) -> Option<Pair> {
     let target = float(case, "target").filter(|_| case.loss.kind() == LossKind::KlDiv)?;
-    let near = target.mapv(|t| if t.is_finite() { t.clamp(-4.0, 4.0) } else { t });
+    // Where a logarithm is near 0 but not 0, the target is so near 1 that it has lost the digits of that.
+    let near = quarters(&target, 4.0);
     let of_logarithms = with_tensor(&with_option(case, "log_target", json!(true))?, "target", &near);
     let other = with_tensor(&with_option(case, "log_target", json!(false))?, "target", &near.mapv(f64::exp));
     let carry = |answer: &Answer| {

@@ -1,0 +1,81 @@
+//! What the verbs that draw random cases share: the plan, the command that repeats it, and where to keep what it finds.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use losscheck::excuses::Excuse;
+use losscheck::fuzz::Plan;
+use losscheck::suite::DataFolder;
+
+use crate::args::Draws;
+use crate::source::{quoted, reference_data, show_command};
+use crate::style::{DIM, HEADING, NOTE};
+use crate::table::counted;
+
+impl Draws {
+    /// What to draw.
+    pub(crate) fn plan(&self) -> Plan {
+        let seed = self.seed.unwrap_or_else(seed_from_clock);
+        Plan { seed, cases: self.cases, losses: self.selection.losses() }
+    }
+
+    /// The command by which a verb repeats a run with that seed.
+    pub(crate) fn command(&self, verb: &str, seed: u64, data: &DataFolder) -> String {
+        let mut command = format!("losscheck {verb} --cases {} --seed {seed}", self.cases);
+        for backend in &self.selection.backends {
+            write!(command, " --backend {backend}").expect("a string takes all");
+        }
+        for loss in &self.selection.losses {
+            write!(command, " --loss {}", loss.name()).expect("a string takes all");
+        }
+        if let Some(folder) = &self.out {
+            write!(command, " --out {}", quoted(&folder.to_string_lossy())).expect("a string takes all");
+        }
+        command + &reference_data(data)
+    }
+
+    /// Where to keep what is found.
+    pub(crate) fn folder(&self, data: &DataFolder) -> PathBuf {
+        self.out.clone().unwrap_or_else(|| data.regressions_folder())
+    }
+
+    /// The command that shows a case which is kept there.
+    pub(crate) fn show_command(&self, case: &str, data: &DataFolder) -> String {
+        let paths: Vec<PathBuf> = self.out.iter().cloned().collect();
+        show_command(case, &paths, data)
+    }
+}
+
+/// A seed that one can type.
+fn seed_from_clock() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::from(since.as_secs() as u32 ^ since.subsec_nanos())
+}
+
+/// The names of the files in which something is kept.
+pub(crate) fn listed(files: &[PathBuf]) -> String {
+    files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Lists what is on record, by backend, and how many of those things it excused.
+pub(crate) fn on_record<'a>(
+    columns: impl IntoIterator<Item = (&'a str, &'a [Excuse])>,
+    thing: &str,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let excuses =
+        columns.into_iter().flat_map(|(backend, excuses)| excuses.iter().map(move |excuse| (backend, excuse)));
+    for (position, (backend, Excuse { on_record_of, record, count })) in excuses.enumerate() {
+        if position == 0 {
+            writeln!(out, "\n{HEADING}On record{HEADING:#}")?;
+        }
+        let (kind, excused) = (record.kind.describe(), counted(*count, thing));
+        let of = if *on_record_of == backend { String::new() } else { format!(", as {on_record_of}") };
+        writeln!(out, "  {NOTE}{backend} {}, {kind}{of}: {excused}{NOTE:#}", record.loss)?;
+        writeln!(out, "    {}", record.reason)?;
+        writeln!(out, "    {DIM}{}; losscheck show {}{DIM:#}", record.upstream, quoted(&record.witness))?;
+    }
+    Ok(())
+}
