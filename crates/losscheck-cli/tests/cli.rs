@@ -481,8 +481,11 @@ fn show_elides_large_tensors() {
 #[test]
 fn mutants_are_scored_by_every_check() {
     let mutants = |more: &[&str]| losscheck(&[&["mutants", "--loss", "mse_loss", "--cases", "200"], more].concat());
-    mutants(&[]).gives(0, &["goldens", "oracle", "fuzz", "mse_loss", "100.0 %", "all caught"]);
-    mutants(&["--all"]).gives(0, &["Every mutant", "mse_loss: it is halved", "goldens: mse_loss/"]);
+    mutants(&[]).gives(0, &["goldens", "oracle", "fuzz", "metamorphic", "mse_loss", "100.0 %", "all caught"]);
+    mutants(&["--all"]).gives(
+        0,
+        &["Every mutant", "mse_loss: it is halved", "goldens: mse_loss/", "/the_mean_is_the_sum_over_the_number"],
+    );
 
     let json = mutants(&["--format", "json"]);
     assert_eq!(mutants(&["--format", "json"]).stdout, json.stdout, "a seed is a run");
@@ -490,6 +493,8 @@ fn mutants_are_scored_by_every_check() {
     let entries = document["mutants"].as_array().expect("a list");
     assert!(entries.len() >= 10, "{}", entries.len());
     assert!(entries.iter().all(|entry| entry["loss"] == "mse_loss" && entry["caught"]["goldens"].is_string()));
+    let by_relations = entries.iter().filter(|entry| entry["caught"]["metamorphic"].is_string()).count();
+    assert!(0 < by_relations && by_relations < entries.len(), "{by_relations} of {}", entries.len());
 }
 
 #[test]

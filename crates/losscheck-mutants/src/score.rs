@@ -6,6 +6,7 @@ use losscheck::case::Case;
 use losscheck::fuzz::{Plan, cases};
 use losscheck::golden::DataError;
 use losscheck::loss::LossKind;
+use losscheck::metamorphic::{Claim, Holds, claims};
 use losscheck::oracle::{Truth, truth};
 use losscheck::runner::evaluate;
 use losscheck::suite::DataFolder;
@@ -24,11 +25,13 @@ pub enum Check {
     Oracle,
     /// Random cases.
     Fuzz,
+    /// What the relations say of those, without the exact answer.
+    Metamorphic,
 }
 
 impl Check {
     /// Every check.
-    pub const ALL: [Self; 3] = [Self::Goldens, Self::Oracle, Self::Fuzz];
+    pub const ALL: [Self; 4] = [Self::Goldens, Self::Oracle, Self::Fuzz, Self::Metamorphic];
 
     /// The name in tables.
     pub fn name(self) -> &'static str {
@@ -36,6 +39,7 @@ impl Check {
             Self::Goldens => "goldens",
             Self::Oracle => "oracle",
             Self::Fuzz => "fuzz",
+            Self::Metamorphic => "metamorphic",
         }
     }
 }
@@ -62,14 +66,15 @@ impl Score {
 
 type Judged = (Case, Result<Truth, Error>);
 
-/// The cases of one loss for each check, with what is true of them.
+/// The cases of one loss for each check, with what is true of them. Where the reference does as PyTorch does and not as is
+/// exact, every mutant differs, so that only the goldens have such cases.
 pub struct Suite {
     loss: LossKind,
     goldens: Vec<Judged>,
-    /// Those without PyTorch's answer, and random ones; but where the reference does as PyTorch does and not as is exact,
-    /// every mutant differs.
+    /// Those without PyTorch's answer.
     inputs: Vec<Judged>,
     random: Vec<Judged>,
+    claims: Vec<Claim>,
 }
 
 impl Suite {
@@ -96,8 +101,10 @@ impl Suite {
             let unanswered = |(case, truth): &Judged| (Case { expected: None, ..case.clone() }, truth.clone());
             let is_exact = |(case, truth): &Judged| !is_caught(&Reference, case, truth);
             let inputs = goldens.par_iter().map(unanswered).filter(is_exact).collect();
-            let random = judged(cases(&plan)).into_iter().filter(is_exact).collect();
-            Self { loss, goldens, inputs, random }
+            let random: Vec<Judged> = judged(cases(&plan)).into_iter().filter(is_exact).collect();
+            let is_true = |claim: &Claim| !is_broken(&Reference, claim);
+            let claims = random.par_iter().flat_map_iter(|(case, _)| claims(case)).filter(is_true).collect();
+            Self { loss, goldens, inputs, random, claims }
         };
         Ok(losses.iter().map(suite).collect())
     }
@@ -106,14 +113,21 @@ impl Suite {
 /// What the checks say of every mutant of the suite's loss; `progress` hears of each that is done.
 pub fn score(suite: &Suite, progress: impl Fn() + Sync) -> Vec<Score> {
     let score = |mutant: Mutant| {
-        let of_check = |check| {
-            let judged = match check {
-                Check::Goldens => &suite.goldens,
-                Check::Oracle => &suite.inputs,
-                Check::Fuzz => &suite.random,
+        let first_of = |judged: &[Judged]| {
+            let caught = judged.iter().find(|(case, truth)| is_caught(&mutant, case, truth));
+            caught.map(|(case, _)| case.id.clone())
+        };
+        let of_check = |check| -> Option<(Check, String)> {
+            let case = match check {
+                Check::Goldens => first_of(&suite.goldens),
+                Check::Oracle => first_of(&suite.inputs),
+                Check::Fuzz => first_of(&suite.random),
+                Check::Metamorphic => {
+                    let broken = suite.claims.iter().find(|claim| is_broken(&mutant, claim));
+                    broken.map(|claim| claim.id().to_owned())
+                }
             };
-            let case = judged.iter().find(|(case, truth)| is_caught(&mutant, case, truth));
-            case.map(|(case, _)| (check, case.id.clone()))
+            Some((check, case?))
         };
         let caught = Check::ALL.into_iter().filter_map(of_check).collect();
         progress();
@@ -124,4 +138,8 @@ pub fn score(suite: &Suite, progress: impl Fn() + Sync) -> Vec<Score> {
 
 fn is_caught(backend: &dyn Backend, case: &Case, truth: &Result<Truth, Error>) -> bool {
     matches!(judge(case, truth, &evaluate(backend, case)), Verdict::Differs(_))
+}
+
+fn is_broken(backend: &dyn Backend, claim: &Claim) -> bool {
+    matches!(claim.holds(backend), Holds::No(_))
 }
