@@ -203,7 +203,7 @@ impl Accuracy {
 
 #[derive(Debug, Args)]
 pub(crate) struct Report {
-    /// The folder of `accuracy --results`, instead of the `accuracy.json` that is there
+    /// The folder of `accuracy --results`, whose rows take the place of those in the `accuracy.json` that is there
     #[arg(long, value_name = "FOLDER")]
     pub(crate) accuracy: Option<PathBuf>,
 

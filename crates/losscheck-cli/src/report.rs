@@ -35,7 +35,14 @@ pub(crate) fn run(options: &args::Report, data: &DataFolder, out: &mut dyn Write
         Ok(writeln!(out, "{}", file.display())?)
     };
     let results = match &options.accuracy {
-        Some(found) => Results::read_folder(found)?,
+        Some(found) => {
+            let mut results = Results::read_folder(found)?;
+            let before = folder.join(ACCURACY);
+            if before.exists() {
+                results.keep(Results::read(&before)?);
+            }
+            results
+        }
         None => Results::read(&folder.join(ACCURACY))?,
     };
     let (page, witnesses) = accuracy_page(&results);

@@ -292,6 +292,16 @@ impl Results {
         Ok(all)
     }
 
+    /// Adds the rows of earlier results that are not among these, where both were made with the same effort and versions.
+    pub fn keep(&mut self, earlier: Self) {
+        if self.made.takes(&earlier.made) {
+            self.made.backends.extend(earlier.made.backends);
+            for (key, row) in earlier.rows.0 {
+                self.rows.0.entry(key).or_insert(row);
+            }
+        }
+    }
+
     /// Writes the results, a row in each line, whole or not at all.
     ///
     /// # Errors
