@@ -122,6 +122,10 @@ FLAGS = {
     ),
     # Special values.
     "edge_nan": Flag("a NaN among ordinary values", "it must show, and only where it should"),
+    "nan_sample": Flag(
+        "a batch of which one sample holds a NaN",
+        "no other sample's gradient may show it; in 16 bits a product of matrices reads a number beyond each row",
+    ),
     "edge_infinite": Flag(
         "an infinity among ordinary values", "inf - inf and 0 * inf are NaN: where they arise is PyTorch's choice"
     ),
@@ -311,6 +315,10 @@ FLAGS = {
     "square_out_of_range": Flag(
         "differences whose square is out of range, but not its quotient by beta",
         "a square that is divided afterwards overflows on the way",
+    ),
+    "subnormal_product": Flag(
+        "differences that are subnormal once the cotangent multiplies them, but not their quotient by beta",
+        "a product that is divided afterwards has lost its digits",
     ),
     "weighted_mean": Flag(
         "weights that do not add up to their number, and a mean",

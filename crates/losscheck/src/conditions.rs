@@ -121,6 +121,37 @@ pub const ALL: &[Condition] = &[
         },
     },
     Condition {
+        name: "broadcast_exponential_overflow",
+        describes: "Poisson with `log_input` and an input, for several targets or none, whose exponential is out of range",
+        holds: |case| {
+            let (Some(input), Some(target)) = (case.input("input"), case.input("target")) else { return false };
+            let end = largest(case.dtype()).ln();
+            matches!(&case.loss, Loss::PoissonNllLoss(options) if options.log_input)
+                && input.shape() != target.shape()
+                && input.to_f64().into_iter().any(|x| x > end)
+        },
+    },
+    Condition {
+        name: "subnormal_product",
+        describes: "smooth L1 with a difference that is subnormal once the cotangent's share for an element multiplies it",
+        holds: |case| {
+            let elements = |name| case.input(name).map_or_else(Vec::new, Tensor::to_f64);
+            let targets = elements("target");
+            let differences = elements("input").into_iter().flat_map(|x| targets.iter().map(move |t| (x - t).abs()));
+            let least = differences.filter(|&d| d > 0.0).fold(f64::INFINITY, f64::min);
+            matches!(case.loss, Loss::SmoothL1Loss(_))
+                && least * smallest_share(case) < case.dtype().format().smallest_normal()
+        },
+    },
+    Condition {
+        name: "odd_scores_beside_nonfinite",
+        describes: "adaptive log-softmax in bf16 with an odd number of scores for the head, and NaN or an infinity",
+        holds: |case| {
+            let scores = case.input("head.weight").and_then(|weight| weight.shape().first().copied());
+            case.dtype() == DType::BF16 && scores.is_some_and(|scores| scores % 2 == 1) && any(case, |x| !x.is_finite())
+        },
+    },
+    Condition {
         name: "zero_target",
         describes: "a target of 0",
         holds: |case| case.input("target").is_some_and(|target| target.to_f64().contains(&0.0)),

@@ -189,6 +189,13 @@ def special(dtype: str) -> Iterator[Case]:
         "tail.1.0.weight": Stored(dtype, (2, 2), [math.nan, math.inf, -math.inf, 0.0]),
     }
     yield from explicit(dtype, "unused_tail=nan", ["unused_tail"], changed, OF_TARGETS)
+    # An odd number of scores, and as many samples and scores as make a product of matrices in blocks.
+    options = layout(7, [42], 44, div_value=2.0)
+    case_id = name(NAME, dtype, "nan_sample", "log_prob")
+    inputs = tensors(Draw(case_id), dtype, options, (20, 7))
+    samples = list(inputs["input"].data)
+    samples[17] = math.nan
+    yield case(case_id, ["nan_sample"], options, {**inputs, "input": Stored(dtype, (20, 7), samples)})
 
 
 def precision(dtype: str) -> Iterator[Case]:

@@ -22,6 +22,13 @@ def cases() -> Iterator[Case]:
         input, target = Stored(dtype, (3,), [large, -large, 1.0]), Stored(dtype, (3,), [0.0, 2 * large, -1.0])
         case_id = name(NAME, dtype, "square_out_of_range", reduction)
         yield regression.case(case_id, ["square_out_of_range"], settings, reduction, input, target)
+    for dtype in FLOATS:
+        small = limits(dtype).smallest_subnormal
+        # Broadcast and three in a row: that few PyTorch takes one by one, and its vectors divide before they multiply.
+        input = Stored(dtype, (22, 3), [small * (64 + 3 * i) for i in range(66)])
+        target = Stored(dtype, (22, 1), [0.0] * 22)
+        case_id = name(NAME, dtype, "subnormal_product", "mean")
+        yield regression.case(case_id, ["subnormal_product"], {"beta": 2.0**-10}, "mean", input, target)
 
 
 LOSS = Loss(NAME, ("input", "target"), cases)
