@@ -104,6 +104,10 @@ FLAGS = {
         "nothing rejects them, and their logarithm is NaN",
         (184030,),
     ),
+    "rate_of_minus_eps": Flag(
+        "rates that eps brings next to 0",
+        "in 16 bits eps itself is rounded, and the sum may be 0",
+    ),
     "zero_rate": Flag("rates of 0 or next to it", "eps is what keeps their logarithm finite"),
     "odd_label": Flag(
         "labels other than 1 and -1",
@@ -207,6 +211,14 @@ FLAGS = {
         "predictions so confident, right or wrong, that an exponential of them leaves the range",
         "the loss of a wrong one is as large as the logit, not infinite",
         (77529,),
+    ),
+    "one_small_logit": Flag(
+        "a thousand classes with smoothing, of which one is so unlikely that its loss drowns those of the others",
+        "added up one by one they are rounded a thousand times",
+    ),
+    "large_score": Flag(
+        "an ignored row with a score that is out of range in f16",
+        "the row counts for nothing, but 0 times infinity is NaN",
     ),
     "huge_logits": Flag(
         "logits near the end of the range",

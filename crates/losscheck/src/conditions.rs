@@ -109,14 +109,25 @@ pub const ALL: &[Condition] = &[
         },
     },
     Condition {
+        name: "rate_of_minus_eps",
+        describes: "Poisson in 16 bits with `log_input` off and a rate that eps brings next to 0",
+        holds: |case| {
+            let (DType::F16 | DType::BF16, Loss::PoissonNllLoss(options)) = (case.dtype(), &case.loss) else {
+                return false;
+            };
+            let is_next_to_0 = |x: f64| (x + options.eps).abs() <= options.eps / 128.0;
+            !options.log_input && case.input("input").is_some_and(|input| input.to_f64().into_iter().any(is_next_to_0))
+        },
+    },
+    Condition {
         name: "broadcast_rate_near_zero",
-        describes: "Poisson with `log_input` off and a rate, for several targets, that is 0 or so small that a quotient by it overflows",
+        describes: "Poisson with `log_input` off and a rate, for several targets or none, that is 0, NaN or so small that a quotient by it overflows",
         holds: |case| {
             let Loss::PoissonNllLoss(options) = &case.loss else { return false };
             let (Some(input), Some(target)) = (case.input("input"), case.input("target")) else { return false };
             let most = target.to_f64().into_iter().fold(1.0, |most: f64, t| most.max(t.abs()));
             let end = near_largest(case.dtype());
-            let is_near_0 = |x: f64| most / (x + options.eps).abs() > end;
+            let is_near_0 = |x: f64| x.is_nan() || most / (x + options.eps).abs() > end;
             !options.log_input && input.shape() != target.shape() && input.to_f64().into_iter().any(is_near_0)
         },
     },
@@ -243,6 +254,20 @@ pub const ALL: &[Condition] = &[
                 let shape = input.shape();
                 shape.get(usize::from(shape.len() > 1)).is_some_and(|&classes| classes > 16)
             })
+        },
+    },
+    Condition {
+        name: "score_beyond_f16",
+        describes: "linear cross-entropy in f16 with products of the input and the weight that may add up to more than its largest",
+        holds: |case| {
+            let most = |name| {
+                let elements = case.input(name).map_or_else(Vec::new, Tensor::to_f64);
+                elements.into_iter().fold(0.0, |most: f64, x| most.max(x.abs()))
+            };
+            let features = case.input("input").and_then(|input| input.shape().last().copied()).unwrap_or(1);
+            matches!(case.loss, Loss::LinearCrossEntropy(_))
+                && case.dtype() == DType::F16
+                && most("input") * most("linear_weight") * features as f64 + most("linear_bias") > largest(DType::F16)
         },
     },
     Condition {

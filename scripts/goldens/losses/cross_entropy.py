@@ -150,6 +150,18 @@ def logits(dtype: str) -> Iterator[Case]:
         yield from INDICES.explicit(dtype, "small_difference", ["small_difference"], rows, [1, 0])
 
 
+    # One class has a loss so large that each of the other 999, added to it, is rounded to its last digit.
+    for shape, reduction in product(((1, 1000), (1, 1000, 3)), REDUCTIONS):
+        positions = math.prod(shape[2:])
+        small = -2 / limits(dtype).eps
+        case_id = name(NAME, dtype, "one_small", shape_name(shape), "label_smoothing=0.4", reduction)
+        inputs = {
+            "input": Stored(dtype, shape, [small] * positions + [0.0] * (999 * positions)),
+            "target": Stored("i64", (1, *shape[2:]), [1] * positions),
+        }
+        yield case(case_id, ["one_small_logit"], {"label_smoothing": 0.4}, reduction, inputs)
+
+
 def options(dtype: str) -> Iterator[Case]:
     for options, flag in (
         ({"label_smoothing": -0.1}, "negative_label_smoothing"),

@@ -146,6 +146,13 @@ def ignored(dtype: str) -> Iterator[Case]:
                 "target": Stored("i64", (3,), [0, DEFAULT_IGNORE, 1]),
             }
             yield from explicit(dtype, f"ignored_row={text}", ["ignored_nonfinite_row"], options, changed)
+    # A score that is out of range in f16.
+    changed = {
+        "input": Stored(dtype, (3, 2), [0.5, -1.25, 1798.0, 0.0, -0.75, 1.0]),
+        "linear_weight": Stored(dtype, (3, 2), [1.0, 0.5, -0.75, 1.25, 37.46875, -1.5]),
+        "target": Stored("i64", (3,), [0, DEFAULT_IGNORE, 1]),
+    }
+    yield from explicit(dtype, "ignored_row=large", ["large_score"], {}, changed)
     for smoothing in (None, 0.1):
         weightless = {"weight": Stored(dtype, (3,), [0.0, 1.5, 0.5]), "target": Stored("i64", (3,), [0, 0, 0])}
         options = given(label_smoothing=smoothing)

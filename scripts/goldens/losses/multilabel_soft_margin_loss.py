@@ -50,6 +50,11 @@ def cases() -> Iterator[Case]:
             draw = Draw(case_id)
             inputs = {key: draw.seeded(key, dtype, (500, 100), *to) for key, to in (("input", (-8, 8)), ("target", (0, 1)))}
             yield case(case_id, ["large"], reduction, inputs)
+        # Shares of a mean that are subnormal in f16, of logits that make more of them.
+        case_id = name(NAME, dtype, "large+confident", "mean")
+        draw = Draw(case_id)
+        inputs = {key: draw.seeded(key, dtype, (500, 200), *to) for key, to in (("input", (-90, 90)), ("target", (0, 1)))}
+        yield case(case_id, ["large", "confident"], "mean", inputs)
         case_id = name(NAME, dtype, "many", "mean")
         draw = Draw(case_id)
         inputs = {key: draw.seeded(key, dtype, (MANY, 3), *to) for key, to in (("input", (0.3, 0.3)), ("target", (0.7, 0.7)))}

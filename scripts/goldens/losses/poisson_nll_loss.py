@@ -62,6 +62,9 @@ def cases() -> Iterator[Case]:
             yield from RATE.given(dtype, "negative_rate", ["negative_rate"], settings, data)
             data = {"input": [2.0, 2.0001, 1.9999, 7.0], "target": [2.0, 2.0, 2.0, 7.0]}
             yield from RATE.given(dtype, "near", ["near"], settings, data)
+        settings = {"log_input": False, "eps": 0.07}
+        data = {"input": [-0.07, -0.07], "target": [0.0, 1.0]}
+        yield from RATE.given(dtype, "rate_of_minus_eps", ["rate_of_minus_eps"], settings, data)
 
 
 LOSS = Loss(NAME, ("input", "target"), cases)
