@@ -155,11 +155,13 @@ pub const ALL: &[Condition] = &[
         },
     },
     Condition {
-        name: "odd_scores_beside_nonfinite",
-        describes: "adaptive log-softmax in bf16 with an odd number of scores for the head, and NaN or an infinity",
+        name: "odd_row_beside_nonfinite",
+        describes: "adaptive log-softmax in bf16 with an odd number of features or of scores for the head, and NaN or an infinity",
         holds: |case| {
-            let scores = case.input("head.weight").and_then(|weight| weight.shape().first().copied());
-            case.dtype() == DType::BF16 && scores.is_some_and(|scores| scores % 2 == 1) && any(case, |x| !x.is_finite())
+            let is_odd = |weight: &Tensor| weight.shape().iter().any(|length| length % 2 == 1);
+            case.dtype() == DType::BF16
+                && case.input("head.weight").is_some_and(is_odd)
+                && any(case, |x| !x.is_finite())
         },
     },
     Condition {

@@ -189,13 +189,15 @@ def special(dtype: str) -> Iterator[Case]:
         "tail.1.0.weight": Stored(dtype, (2, 2), [math.nan, math.inf, -math.inf, 0.0]),
     }
     yield from explicit(dtype, "unused_tail=nan", ["unused_tail"], changed, OF_TARGETS)
-    # An odd number of scores, and as many samples and scores as make a product of matrices in blocks.
-    options = layout(7, [42], 44, div_value=2.0)
-    case_id = name(NAME, dtype, "nan_sample", "log_prob")
-    inputs = tensors(Draw(case_id), dtype, options, (20, 7))
-    samples = list(inputs["input"].data)
-    samples[17] = math.nan
-    yield case(case_id, ["nan_sample"], options, {**inputs, "input": Stored(dtype, (20, 7), samples)})
+    # An odd number of scores or features, and as many samples and scores as make a product of matrices in blocks.
+    for title, options in (("43_scores", layout(7, [42], 44, div_value=2.0)), ("33_features", layout(33, [30], 32))):
+        for result in RESULTS[2:]:
+            case_id = name(NAME, dtype, f"nan_sample+{title}", result)
+            inputs = tensors(Draw(case_id), dtype, options, (20, options["in_features"]))
+            samples = list(inputs["input"].data)
+            samples[len(samples) // 2] = math.nan
+            yield case(case_id, ["nan_sample"], options, {**inputs, "input": Stored(dtype, inputs["input"].shape, samples)})
+
 
 
 def precision(dtype: str) -> Iterator[Case]:
