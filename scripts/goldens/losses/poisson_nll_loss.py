@@ -1,3 +1,4 @@
+import math
 from collections.abc import Iterator
 from itertools import product
 
@@ -51,6 +52,9 @@ def cases() -> Iterator[Case]:
             inputs = {"input": Stored(dtype, (), [1000.0]), "target": Stored(dtype, (0,), [])}
             case_id = f"{NAME}/{dtype}/scalar+target=0/x=1000.0/{reduction}"
             yield LOG.case(case_id, ["empty_broadcast"], {}, reduction, inputs)
+            inputs = {"input": Stored(dtype, (0,), []), "target": Stored(dtype, (), [math.nan])}
+            case_id = f"{NAME}/{dtype}/0+target=scalar/target=nan/full=True/{reduction}"
+            yield LOG.case(case_id, ["empty_broadcast"], {"full": True}, reduction, inputs)
             inputs = {"input": Stored(dtype, (), [0.0]), "target": Stored(dtype, (2,), [0.0, 1.0])}
             case_id = f"{NAME}/{dtype}/scalar+target=2/x=0.0/{reduction}"
             yield RATE.case(case_id, ["zero_rate"], {"log_input": False, "eps": 0.0}, reduction, inputs)
