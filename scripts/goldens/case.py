@@ -30,6 +30,8 @@ class Case:
     options: Options
     inputs: Mapping[str, Tensor]
     printed: float | None = None
+    # What the backward pass starts from; drawn where it is left out.
+    cotangent: Tensor | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_=+./-]+", self.id):
@@ -134,7 +136,7 @@ def _call(
     if not value.is_floating_point():
         return Answer(value, None, {})  # indices
     shape = tuple(value.shape)
-    cotangent = Draw(case.id).cotangent(NAMES[value.dtype], shape) if math.prod(shape) else None
+    cotangent = case.cotangent or (Draw(case.id).cotangent(NAMES[value.dtype], shape) if math.prod(shape) else None)
     if any(isinstance(tensor, Seeded) for tensor in case.inputs.values()):
         return Answer(value, cotangent, {})  # as large as its inputs: the oracle alone judges the gradients
     start = cotangent.torch() if cotangent else torch.ones_like(value)

@@ -128,7 +128,7 @@ FLAGS = {
     "edge_nan": Flag("a NaN among ordinary values", "it must show, and only where it should"),
     "nan_sample": Flag(
         "a batch of which one sample holds a NaN",
-        "no other sample's gradient may show it; in 16 bits a product of matrices reads a number beyond each row",
+        "no other sample's results may show it; products of matrices in bf16 once read a number beyond each row",
     ),
     "edge_infinite": Flag(
         "an infinity among ordinary values", "inf - inf and 0 * inf are NaN: where they arise is PyTorch's choice"
@@ -327,6 +327,10 @@ FLAGS = {
     "square_out_of_range": Flag(
         "differences whose square is out of range, but not its quotient by beta",
         "a square that is divided afterwards overflows on the way",
+    ),
+    "subnormal_cotangent": Flag(
+        "a cotangent that is subnormal, and a derivative so large that the gradient is not",
+        "a product of the cotangent with a number below 1 loses its digits, if it comes first",
     ),
     "subnormal_product": Flag(
         "differences that are subnormal once the cotangent multiplies them, but not their quotient by beta",

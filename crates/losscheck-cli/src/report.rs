@@ -6,6 +6,7 @@ mod conformance;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use anstream::eprintln;
 use losscheck::accuracy::Results;
 use losscheck::backend::Backend;
 use losscheck::golden;
@@ -38,8 +39,9 @@ pub(crate) fn run(options: &args::Report, data: &DataFolder, out: &mut dyn Write
         Some(found) => {
             let mut results = Results::read_folder(found)?;
             let before = folder.join(ACCURACY);
-            if before.exists() {
-                results.keep(Results::read(&before)?);
+            if before.exists() && !results.keep(Results::read(&before)?) {
+                let (before, found) = (before.display(), found.display());
+                eprintln!("{before}: made with another effort or version than {found}, so that none of its rows is kept");
             }
             results
         }

@@ -33,15 +33,13 @@ pub const ALL: &[Condition] = &[
     Condition {
         name: "saturated_logit",
         describes: "a logit beyond 5, where 1 - sigmoid has lost digits",
-        holds: |case| {
-            case.input("input").is_some_and(|input| input.to_f64().iter().any(|x| x.abs() > 5.0 || x.is_nan()))
-        },
+        holds: |case| elements(case, "input").into_iter().any(|x| x.abs() > 5.0 || x.is_nan()),
     },
     Condition {
         name: "subnormal",
         describes: "a tensor holds a subnormal number",
         holds: |case| {
-            let least = case.dtype().format().smallest_normal();
+            let least = smallest_normal(case);
             any(case, |x| x != 0.0 && x.abs() < least)
         },
     },
@@ -49,21 +47,17 @@ pub const ALL: &[Condition] = &[
         name: "exponential_overflow",
         describes: "the product of an input and a target has an exponential that, times the target, is out of range",
         holds: |case| {
-            let most = |name| {
-                let elements = case.input(name).map_or_else(Vec::new, Tensor::to_f64);
-                elements.into_iter().fold(0.0, |most: f64, x| most.max(x.abs()))
-            };
-            let target = most("target");
-            most("input") * target + target.max(1.0).ln() > largest(case.dtype()).ln()
+            let target = most(case, "target");
+            most(case, "input") * target + target.max(1.0).ln() > largest(case.dtype()).ln()
         },
     },
     Condition {
         name: "stirling_of_no_count",
         describes: "Poisson with `full` and a target that has no finite logarithm",
         holds: |case| {
-            let has_none = |&t: &f64| t <= 0.0 || !t.is_finite();
+            let has_none = |t: f64| t <= 0.0 || !t.is_finite();
             matches!(&case.loss, Loss::PoissonNllLoss(options) if options.full)
-                && case.input("target").is_some_and(|target| target.to_f64().iter().any(has_none))
+                && elements(case, "target").into_iter().any(has_none)
         },
     },
     Condition {
@@ -105,7 +99,7 @@ pub const ALL: &[Condition] = &[
         holds: |case| {
             matches!(&case.loss, Loss::PoissonNllLoss(options) if !options.log_input)
                 && case.dtype() == DType::F16
-                && case.input("input").is_some_and(|input| input.to_f64().iter().any(|x| x.abs() < 1e-4))
+                && elements(case, "input").into_iter().any(|x| x.abs() < 1e-4)
         },
     },
     Condition {
@@ -116,7 +110,7 @@ pub const ALL: &[Condition] = &[
                 return false;
             };
             let is_next_to_0 = |x: f64| (x + options.eps).abs() <= options.eps / 128.0;
-            !options.log_input && case.input("input").is_some_and(|input| input.to_f64().into_iter().any(is_next_to_0))
+            !options.log_input && elements(case, "input").into_iter().any(is_next_to_0)
         },
     },
     Condition {
@@ -146,12 +140,11 @@ pub const ALL: &[Condition] = &[
         name: "subnormal_product",
         describes: "smooth L1 with a difference that is subnormal once the cotangent's share for an element multiplies it",
         holds: |case| {
-            let elements = |name| case.input(name).map_or_else(Vec::new, Tensor::to_f64);
-            let targets = elements("target");
-            let differences = elements("input").into_iter().flat_map(|x| targets.iter().map(move |t| (x - t).abs()));
+            let targets = elements(case, "target");
+            let differences =
+                elements(case, "input").into_iter().flat_map(|x| targets.iter().map(move |t| (x - t).abs()));
             let least = differences.filter(|&d| d > 0.0).fold(f64::INFINITY, f64::min);
-            matches!(case.loss, Loss::SmoothL1Loss(_))
-                && least * smallest_share(case) < case.dtype().format().smallest_normal()
+            matches!(case.loss, Loss::SmoothL1Loss(_)) && least * smallest_share(case) < smallest_normal(case)
         },
     },
     Condition {
@@ -167,7 +160,7 @@ pub const ALL: &[Condition] = &[
     Condition {
         name: "zero_target",
         describes: "a target of 0",
-        holds: |case| case.input("target").is_some_and(|target| target.to_f64().contains(&0.0)),
+        holds: |case| elements(case, "target").contains(&0.0),
     },
     Condition {
         name: "zero_weight_sum",
@@ -189,27 +182,26 @@ pub const ALL: &[Condition] = &[
         describes: "Gaussian in 16 bits with a variance below `eps`",
         holds: |case| {
             matches!(&case.loss, Loss::GaussianNllLoss(options) if matches!(case.dtype(), DType::F16 | DType::BF16)
-                && case.input("var").is_some_and(|var| var.to_f64().iter().any(|&v| v < options.eps)))
+                && elements(case, "var").into_iter().any(|v| v < options.eps))
         },
     },
     Condition {
         name: "squared_error_beyond_f16",
         describes: "Gaussian in f16 where the inverse of a variance, or the square of a difference over it, is out of range",
         holds: |case| {
-            let elements = |name| case.input(name).map_or_else(Vec::new, Tensor::to_f64);
-            let most = |name| elements(name).into_iter().fold(0.0, |most: f64, x| most.max(x.abs()));
             let Loss::GaussianNllLoss(options) = &case.loss else { return false };
-            let least = elements("var").into_iter().fold(1.0, f64::min).max(options.eps);
-            case.dtype() == DType::F16 && ((most("input") + most("target")) / least > 250.0 || least < 1.6e-5)
+            let least = elements(case, "var").into_iter().fold(1.0, f64::min).max(options.eps);
+            case.dtype() == DType::F16
+                && ((most(case, "input") + most(case, "target")) / least > 250.0 || least < 1.6e-5)
         },
     },
     Condition {
         name: "zero_variance",
         describes: "Gaussian with a variance that is 0 or subnormal and an `eps` that does not keep it from that",
         holds: |case| {
-            let least = case.dtype().format().smallest_normal();
+            let least = smallest_normal(case);
             matches!(&case.loss, Loss::GaussianNllLoss(options) if options.eps < least)
-                && case.input("var").is_some_and(|var| var.to_f64().iter().any(|&v| v < least))
+                && elements(case, "var").into_iter().any(|v| v < least)
         },
     },
     Condition {
@@ -219,8 +211,16 @@ pub const ALL: &[Condition] = &[
     },
     Condition {
         name: "subnormal_share",
-        describes: "f16, and the cotangent or, in a mean, its share for an element, times a weight or target, is subnormal",
-        holds: |case| case.dtype() == DType::F16 && smallest_share(case) < DType::F16.format().smallest_normal(),
+        describes: "a mean in f16 in which the cotangent's share for an element, times its weight or target, is subnormal",
+        holds: |case| case.dtype() == DType::F16 && is_mean(case) && smallest_share(case) < smallest_normal(case),
+    },
+    Condition {
+        name: "subnormal_cotangent",
+        describes: "a cotangent that is subnormal",
+        holds: |case| {
+            let is_subnormal = |x: f64| x != 0.0 && x.abs() < smallest_normal(case);
+            case.cotangent.as_ref().is_some_and(|cotangent| cotangent.to_f64().into_iter().any(is_subnormal))
+        },
     },
     Condition {
         name: "sum_beyond_f16",
@@ -228,7 +228,9 @@ pub const ALL: &[Condition] = &[
         holds: |case| {
             let summed = case.loss.with_option("reduction", "sum".into());
             let sum = summed.ok().and_then(|loss| loss.evaluate::<f64>(&Arrays::new(case), Wanted::Value).ok());
-            is_mean_in_f16(case) && sum.is_some_and(|sum| sum.value.iter().any(|x| x.abs() > largest(DType::F16)))
+            case.dtype() == DType::F16
+                && is_mean(case)
+                && sum.is_some_and(|sum| sum.value.iter().any(|x| x.abs() > largest(DType::F16)))
         },
     },
     Condition {
@@ -245,7 +247,7 @@ pub const ALL: &[Condition] = &[
         describes: "a probability p with p (1 - p) below 1e-11, or 1e-4 in f16",
         holds: |case| {
             let least = if case.dtype() == DType::F16 { 1e-4 } else { 1e-11 };
-            case.input("input").is_some_and(|input| input.to_f64().iter().any(|p| p * (1.0 - p) < least || p.is_nan()))
+            elements(case, "input").into_iter().any(|p| p * (1.0 - p) < least || p.is_nan())
         },
     },
     Condition {
@@ -262,14 +264,11 @@ pub const ALL: &[Condition] = &[
         name: "score_beyond_f16",
         describes: "linear cross-entropy in f16 with products of the input and the weight that may add up to more than its largest",
         holds: |case| {
-            let most = |name| {
-                let elements = case.input(name).map_or_else(Vec::new, Tensor::to_f64);
-                elements.into_iter().fold(0.0, |most: f64, x| most.max(x.abs()))
-            };
             let features = case.input("input").and_then(|input| input.shape().last().copied()).unwrap_or(1);
             matches!(case.loss, Loss::LinearCrossEntropy(_))
                 && case.dtype() == DType::F16
-                && most("input") * most("linear_weight") * features as f64 + most("linear_bias") > largest(DType::F16)
+                && most(case, "input") * most(case, "linear_weight") * features as f64 + most(case, "linear_bias")
+                    > largest(DType::F16)
         },
     },
     Condition {
@@ -281,7 +280,7 @@ pub const ALL: &[Condition] = &[
         name: "absorbing_score",
         describes: "CTC with a log-probability so large that sums with it round by 1 or more, NaN or an infinity",
         holds: |case| {
-            let scores = case.input("log_probs").map_or_else(Vec::new, Tensor::to_f64);
+            let scores = elements(case, "log_probs");
             scores.iter().any(|score| !score.is_finite() || ulp(case.dtype(), score.abs()) >= 1.0)
         },
     },
@@ -321,26 +320,25 @@ fn ignore_index(loss: &Loss) -> Option<i64> {
     }
 }
 
-fn is_mean_in_f16(case: &Case) -> bool {
-    case.dtype() == DType::F16 && case.loss.reduction().as_deref() == Some("mean")
+fn is_mean(case: &Case) -> bool {
+    case.loss.reduction().as_deref() == Some("mean")
 }
 
 /// The smallest part of a gradient that is not 0: the cotangent, in a mean over the number of elements or the sum of their
 /// weights, times an element's weight, or times the probability that is the target of a divergence.
 fn smallest_share(case: &Case) -> f64 {
-    let elements = case.inputs.values().map(Tensor::len).max().unwrap_or(0);
+    let count = case.inputs.values().map(Tensor::len).max().unwrap_or(0);
     let factors = match &case.loss {
         Loss::KlDiv(options) => {
-            let target = case.input("target").map_or_else(Vec::new, Tensor::to_f64);
+            let target = elements(case, "target");
             if options.log_target { target.into_iter().map(f64::exp).collect() } else { target }
         }
-        _ => case.input("weight").map_or_else(Vec::new, Tensor::to_f64),
+        _ => elements(case, "weight"),
     };
-    let is_shared = matches!(case.loss.reduction().as_deref(), Some("mean" | "batchmean"));
     let total = match case.loss {
-        _ if !is_shared => 1.0,
-        Loss::KlDiv(_) => elements as f64,
-        _ if factors.is_empty() => elements as f64,
+        _ if !is_mean(case) => 1.0,
+        Loss::KlDiv(_) => count as f64,
+        _ if factors.is_empty() => count as f64,
         _ => factors.iter().map(|factor| factor.abs()).sum(),
     };
     let least = |numbers: Vec<f64>| numbers.into_iter().map(f64::abs).filter(|&size| size > 0.0).reduce(f64::min);
@@ -355,6 +353,20 @@ fn broadcasts_to_many(case: &Case) -> bool {
     let dim = |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |axis| shape[axis]);
     let dims = (0..rank).map(|axis| shapes.iter().map(|shape| dim(shape, axis)).max().unwrap_or(1));
     dims.product::<usize>() > 16
+}
+
+/// The elements of an input; none where it is left out.
+fn elements(case: &Case, name: &str) -> Vec<f64> {
+    case.input(name).map_or_else(Vec::new, Tensor::to_f64)
+}
+
+/// The size of the largest element of an input.
+fn most(case: &Case, name: &str) -> f64 {
+    elements(case, name).into_iter().fold(0.0, |most, x| most.max(x.abs()))
+}
+
+fn smallest_normal(case: &Case) -> f64 {
+    case.dtype().format().smallest_normal()
 }
 
 fn any(case: &Case, predicate: impl Fn(f64) -> bool) -> bool {

@@ -93,6 +93,25 @@ fn a_run_in_parts_is_the_run() {
 }
 
 #[test]
+fn rows_that_were_not_measured_again_are_kept() {
+    let measured = |plan: Plan, backends: &[&dyn Backend]| plan.run(backends, None, |_| ()).expect("no file is touched");
+    let backend = Off::default();
+    let earlier = || measured(plan(DType::F16), &[&backend, &Reference]);
+    let mut later = measured(plan(DType::F16), &[&Reference]);
+    assert_ne!(later.to_text(), earlier().to_text());
+    assert!(later.keep(earlier()));
+    assert_eq!(later.to_text(), earlier().to_text());
+
+    let mut with_more_effort = measured(
+        Plan { effort: Effort { draws: 61, climbs: 2, steps: 20 }, ..plan(DType::F16) },
+        &[&Reference],
+    );
+    let alone = with_more_effort.to_text();
+    assert!(!with_more_effort.keep(earlier()));
+    assert_eq!(with_more_effort.to_text(), alone);
+}
+
+#[test]
 fn results_that_cannot_be_used_are_errors_that_name_the_file() {
     let refused = |text: &str| {
         let folder = tempfile::tempdir().expect("a folder");

@@ -199,7 +199,6 @@ def special(dtype: str) -> Iterator[Case]:
             yield case(case_id, ["nan_sample"], options, {**inputs, "input": Stored(dtype, inputs["input"].shape, samples)})
 
 
-
 def precision(dtype: str) -> Iterator[Case]:
     for margin in (16.0, 32.0, 100.0):
         # The one class of the first tail, and one of the second's, each certain or next to it.

@@ -148,8 +148,6 @@ def logits(dtype: str) -> Iterator[Case]:
     if dtype == "f64":
         rows = [[0.5, 0.5 + 1e-12, 0.5 - 2e-12], [-1.0, -1.0 + 3e-12, 2.0]]
         yield from INDICES.explicit(dtype, "small_difference", ["small_difference"], rows, [1, 0])
-
-
     # One class has a loss so large that each of the other 999, added to it, is rounded to its last digit.
     for shape, reduction in product(((1, 1000), (1, 1000, 3)), REDUCTIONS):
         positions = math.prod(shape[2:])

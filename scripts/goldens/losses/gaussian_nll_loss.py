@@ -69,6 +69,13 @@ def cases() -> Iterator[Case]:
         yield from ELEMENTS.given(dtype, "stationary", ["stationary_variance"], full, data)
         data = {"input": [1e-3, 1e3, 1e-6], "target": [0.0, 0.0, 0.0], "var": [1e-3, 1e6, 1e-5]}
         yield from ELEMENTS.given(dtype, "wide", ["wide"], full, data)
+    for dtype in FLOATS:
+        cotangent = Stored(dtype, (), [-29 * limits(dtype).smallest_subnormal])
+        data = {"input": [85.0], "target": [3.0], "var": [1.4]}
+        inputs = {key: Stored(dtype, (1,), values) for key, values in data.items()}
+        options = {"reduction": "sum"}
+        case_id = f"{NAME}/{dtype}/subnormal_cotangent/sum"
+        yield Case(case_id, ("subnormal_cotangent",), options, inputs, cotangent=cotangent)
     for dtype, reduction in product(FLOATS, REDUCTIONS):
         case_id = f"{NAME}/{dtype}/0+var=1/var=nan/{reduction}"
         nothing = Stored(dtype, (0,), [])

@@ -50,7 +50,7 @@ def cases() -> Iterator[Case]:
             draw = Draw(case_id)
             inputs = {key: draw.seeded(key, dtype, (500, 100), *to) for key, to in (("input", (-8, 8)), ("target", (0, 1)))}
             yield case(case_id, ["large"], reduction, inputs)
-        # Shares of a mean that are subnormal in f16, of logits that make more of them.
+        # In f16 an element's share of the mean is subnormal, and its logit brings the gradient back into the normal range.
         case_id = name(NAME, dtype, "large+confident", "mean")
         draw = Draw(case_id)
         inputs = {key: draw.seeded(key, dtype, (500, 200), *to) for key, to in (("input", (-90, 90)), ("target", (0, 1)))}

@@ -52,6 +52,9 @@ def cases() -> Iterator[Case]:
             inputs = {"input": Stored(dtype, (), [1000.0]), "target": Stored(dtype, (0,), [])}
             case_id = f"{NAME}/{dtype}/scalar+target=0/x=1000.0/{reduction}"
             yield LOG.case(case_id, ["empty_broadcast"], {}, reduction, inputs)
+            inputs = {"input": Stored(dtype, (), [math.nan]), "target": Stored(dtype, (0,), [])}
+            case_id = f"{NAME}/{dtype}/scalar+target=0/x=nan/log_input=False/{reduction}"
+            yield RATE.case(case_id, ["empty_broadcast"], {"log_input": False}, reduction, inputs)
             inputs = {"input": Stored(dtype, (0,), []), "target": Stored(dtype, (), [math.nan])}
             case_id = f"{NAME}/{dtype}/0+target=scalar/target=nan/full=True/{reduction}"
             yield LOG.case(case_id, ["empty_broadcast"], {"full": True}, reduction, inputs)

@@ -292,14 +292,18 @@ impl Results {
         Ok(all)
     }
 
-    /// Adds the rows of earlier results that are not among these, where both were made with the same effort and versions.
-    pub fn keep(&mut self, earlier: Self) {
-        if self.made.takes(&earlier.made) {
+    /// Adds the rows of earlier results that are not among these, and says whether it could: they must have been made with
+    /// the same effort and versions.
+    #[must_use]
+    pub fn keep(&mut self, earlier: Self) -> bool {
+        let fits = self.made.takes(&earlier.made);
+        if fits {
             self.made.backends.extend(earlier.made.backends);
             for (key, row) in earlier.rows.0 {
                 self.rows.0.entry(key).or_insert(row);
             }
         }
+        fits
     }
 
     /// Writes the results, a row in each line, whole or not at all.
