@@ -41,7 +41,9 @@ pub(crate) fn run(options: &args::Report, data: &DataFolder, out: &mut dyn Write
             let before = folder.join(ACCURACY);
             if before.exists() && !results.keep(Results::read(&before)?) {
                 let (before, found) = (before.display(), found.display());
-                eprintln!("{before}: made with another effort or version than {found}, so that none of its rows is kept");
+                eprintln!(
+                    "{before}: made with another effort or version than {found}, so that none of its rows is kept"
+                );
             }
             results
         }

@@ -11,9 +11,17 @@ use losscheck::definition::Output;
 use losscheck::loss::LossKind;
 use losscheck::tensor::DType;
 
-/// The reference, whose gradients are off by 2^-10 where an input is above 100; it counts its evaluations.
-#[derive(Default)]
-struct Off(AtomicUsize);
+/// The reference, whose gradients are off by a relative error where an input is above 100; it counts its evaluations.
+struct Off {
+    error: f64,
+    evaluations: AtomicUsize,
+}
+
+impl Default for Off {
+    fn default() -> Self {
+        Self { error: 1.0 / 1024.0, evaluations: AtomicUsize::new(0) }
+    }
+}
 
 impl Backend for Off {
     fn name(&self) -> &'static str {
@@ -29,11 +37,11 @@ impl Backend for Off {
     }
 
     fn evaluate(&self, case: &Case) -> Outcome {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.evaluations.fetch_add(1, Ordering::Relaxed);
         let Outcome::Answer(mut answer) = Reference.evaluate(case) else { panic!("every case is accepted") };
         if case.inputs["input"].to_f64().iter().any(|x| x.abs() > 100.0) {
             for gradient in answer.gradients.values_mut() {
-                *gradient = gradient.map(|slope| slope * (1.0 + 1.0 / 1024.0));
+                *gradient = gradient.map(|slope| slope * (1.0 + self.error));
             }
         }
         Outcome::Answer(answer)
@@ -81,31 +89,30 @@ fn a_run_in_parts_is_the_run() {
         plan.run(&[&backend], Some(folder.path()), |_| ()).expect("a writable folder");
     }
     assert_eq!(Results::read_folder(folder.path()).expect("what was written").to_text(), whole.to_text());
-    let before = backend.0.load(Ordering::Relaxed);
+    let before = backend.evaluations.load(Ordering::Relaxed);
     let again = plan(DType::F16).run(&[&backend], Some(folder.path()), |_| ()).expect("a readable folder");
     assert_eq!(again.to_text(), whole.to_text());
-    assert_eq!(backend.0.load(Ordering::Relaxed), before, "what is there has been measured again");
+    assert_eq!(backend.evaluations.load(Ordering::Relaxed), before, "what is there has been measured again");
 
     // Another effort is another measurement.
     let more = Plan { effort: Effort { draws: 61, climbs: 2, steps: 20 }, ..plan(DType::F16) };
     more.run(&[&backend], Some(folder.path()), |_| ()).expect("a writable folder");
-    assert!(backend.0.load(Ordering::Relaxed) > before);
+    assert!(backend.evaluations.load(Ordering::Relaxed) > before);
 }
 
 #[test]
 fn rows_that_were_not_measured_again_are_kept() {
-    let measured = |plan: Plan, backends: &[&dyn Backend]| plan.run(backends, None, |_| ()).expect("no file is touched");
-    let backend = Off::default();
-    let earlier = || measured(plan(DType::F16), &[&backend, &Reference]);
-    let mut later = measured(plan(DType::F16), &[&Reference]);
-    assert_ne!(later.to_text(), earlier().to_text());
+    let measured =
+        |plan: Plan, backends: &[&dyn Backend]| plan.run(backends, None, |_| ()).expect("no file is touched");
+    let worse = Off { error: 1.0 / 64.0, ..Off::default() };
+    let earlier = || measured(plan(DType::F16), &[&Off::default(), &Reference]);
+    let mut later = measured(plan(DType::F16), &[&worse]);
     assert!(later.keep(earlier()));
-    assert_eq!(later.to_text(), earlier().to_text());
+    assert_eq!(later.to_text(), measured(plan(DType::F16), &[&worse, &Reference]).to_text());
+    assert_ne!(later.to_text(), earlier().to_text());
 
-    let mut with_more_effort = measured(
-        Plan { effort: Effort { draws: 61, climbs: 2, steps: 20 }, ..plan(DType::F16) },
-        &[&Reference],
-    );
+    let effort = Effort { draws: 61, climbs: 2, steps: 20 };
+    let mut with_more_effort = measured(Plan { effort, ..plan(DType::F16) }, &[&worse]);
     let alone = with_more_effort.to_text();
     assert!(!with_more_effort.keep(earlier()));
     assert_eq!(with_more_effort.to_text(), alone);
