@@ -49,9 +49,10 @@ def cases() -> Iterator[Case]:
             data = {"input": [x, x, 0.5], "target": [0.0, 2.0, 1.0]}
             yield from LOG.given(dtype, f"x={x}", ["confident"], {}, data)
         for reduction in REDUCTIONS:
-            inputs = {"input": Stored(dtype, (), [1000.0]), "target": Stored(dtype, (0,), [])}
-            case_id = f"{NAME}/{dtype}/scalar+target=0/x=1000.0/{reduction}"
-            yield LOG.case(case_id, ["empty_broadcast"], {}, reduction, inputs)
+            for x in (1000.0, math.nan):
+                inputs = {"input": Stored(dtype, (), [x]), "target": Stored(dtype, (0,), [])}
+                case_id = f"{NAME}/{dtype}/scalar+target=0/x={x}/{reduction}"
+                yield LOG.case(case_id, ["empty_broadcast"], {}, reduction, inputs)
             inputs = {"input": Stored(dtype, (), [math.nan]), "target": Stored(dtype, (0,), [])}
             case_id = f"{NAME}/{dtype}/scalar+target=0/x=nan/log_input=False/{reduction}"
             yield RATE.case(case_id, ["empty_broadcast"], {"log_input": False}, reduction, inputs)
