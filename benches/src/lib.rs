@@ -1,35 +1,51 @@
 //! Benchmarks of every loss, the backends side by side.
 //!
 //! `cargo bench` measures the reference, candle-nn and candle, `--features tch` libtorch as well: the forward pass, and
-//! forward with the gradient of the input, in three sizes (see [`workloads::Size`]). A benchmark is named
-//! `LOSS/PASS/SHAPE/DTYPE/BACKEND`, `cross_entropy/forward_gradient/32x1000/f32/tch` for example; what follows `--` is a
-//! regular expression over these names. At the end a [`table`] shows the backends side by side. With `-- --test`, as under
-//! `cargo test --benches`, all but the large size are verified and run once.
+//! forward with the gradient of the input, in several sizes (see [`workloads::Size`]), in f32 and f64. A benchmark is named
+//! `LOSS/PASS/SHAPE/DTYPE/BACKEND`, `cross_entropy/forward_gradient/256x1000/f32/tch` for example; what follows `--` is a
+//! regular expression over these names, and [options](args::Args). At the end a [`table`] shows the backends side by side;
+//! `losscheck bench-report` makes a page of what criterion keeps.
 //!
-//! - **One thread** for each library; see [`threads`].
+//! - **One thread** for each library, or as many as `--threads` says; see [`threads`].
 //! - **Verified, then timed**: see [`verify`]. A backend that differs is not timed, and unless the difference is on
 //!   record the run fails.
+//! - **In turn**: the backends are sampled [alternately](alternate), and [the machine's speed](machine) is measured before,
+//!   between and after.
 //! - **What is timed** is [`Backend::workload`]: the inputs are converted beforehand, the outputs are allocated and freed
-//!   each time, and with the gradient the graph is recorded anew each time.
+//!   each time, and with the gradient the graph is recorded anew each time. [`into::ReferenceInto`] is the exception: it
+//!   writes into the same buffers each time.
 
+pub mod alternate;
+pub mod args;
+pub mod into;
+pub mod machine;
 pub mod measure;
 pub mod table;
 pub mod threads;
 pub mod verify;
 pub mod workloads;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::Parser;
 use losscheck::backend::Backend;
 use losscheck::backends::Reference;
+use losscheck::golden::write_atomically;
+use losscheck::performance::{RUN_FORMAT, Run, run_file};
 use losscheck_candle::{Candle, CandleNn};
+use time::OffsetDateTime;
 
+use crate::args::Args;
+use crate::into::ReferenceInto;
+use crate::machine::Watch;
 use crate::measure::Measurements;
-use crate::workloads::Size;
+use crate::workloads::{Size, Workload};
 
 /// The backends, in the order of the table; what the others are compared with comes first.
 pub const BACKENDS: &[&dyn Backend] = &[
     &Reference,
+    &ReferenceInto,
     &CandleNn,
     &Candle,
     #[cfg(feature = "tch")]
@@ -38,18 +54,84 @@ pub const BACKENDS: &[&dyn Backend] = &[
 
 /// The program: measures, prints the table, and fails where a backend differs and that is not on record.
 pub fn main() -> ExitCode {
-    if let Some(done) = threads::restart_on_one() {
+    let args = Args::parse();
+    if let Some(done) = threads::restart_with(args.threads) {
         return done;
     }
-    let versions: Vec<_> = BACKENDS.iter().map(|backend| backend.version()).collect();
-    eprintln!("{}; {}", versions.join(", "), threads::STATEMENT);
-    let mut criterion = measure::criterion();
-    let mut measurements = Measurements::default();
+    #[cfg(feature = "tch")]
+    losscheck_tch::use_threads(args.threads);
+    let mut measurements = Measurements::new(&args, BACKENDS);
     // Tests are to be quick.
-    let skip_large = measure::is_test();
-    for workload in workloads::all().filter(|workload| !(skip_large && workload.size == Size::Large)) {
-        measurements.measure(&mut criterion, workload, BACKENDS);
+    let is_wanted = |workload: &Workload| !args.is_test() || matches!(workload.size, Size::Small | Size::L2);
+    let workloads = workloads::all().filter(is_wanted);
+    let workloads: Vec<_> = workloads.filter(|&workload| !measurements.selected(workload).is_empty()).collect();
+    if args.list {
+        let names = workloads.iter().flat_map(|&workload| measurements.selected(workload));
+        names.for_each(|name| println!("{name}: benchmark"));
+        return ExitCode::SUCCESS;
     }
+    let versions = machine::versions(BACKENDS);
+    eprintln!("{}; {}", versions.values().cloned().collect::<Vec<_>>().join(", "), threads::statement(args.threads));
+    if args.is_test() {
+        workloads.into_iter().for_each(|workload| measurements.measure(&mut measure::criterion(), workload));
+        return measurements.report();
+    }
+    let watch = run(&mut measurements, &workloads);
+    let run = Run {
+        format: RUN_FORMAT.to_owned(),
+        date: OffsetDateTime::now_utc().date().to_string(),
+        processor: machine::processor(),
+        threads: args.threads.into(),
+        versions,
+        calibrations: watch.calibrations,
+        workloads: measurements.workloads(),
+    };
+    match save(&run) {
+        Ok(()) => measurements.report(),
+        Err(error) => {
+            eprintln!("{error}");
+            measurements.report();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Measures everything, with a look at the machine after each workload.
+fn run(measurements: &mut Measurements<'_>, workloads: &[Workload]) -> Watch {
+    let mut criterion = measure::criterion();
+    let mut watch = Watch::new();
+    for (done, &workload) in workloads.iter().enumerate() {
+        watch.calibrate(Some(workload.to_string()));
+        disturb(measurements, &watch, done.checked_sub(1).map(|before| workloads[before]));
+        eprintln!("workload {} of {}: {workload}", done + 1, workloads.len());
+        measurements.measure(&mut criterion, workload);
+    }
+    watch.calibrate(None);
+    disturb(measurements, &watch, workloads.last().copied());
     criterion.final_summary();
-    measurements.report(BACKENDS)
+    watch
+}
+
+/// Marks the rows of a workload where the last calibration differs from the one before.
+fn disturb(measurements: &mut Measurements<'_>, watch: &Watch, workload: Option<Workload>) {
+    let disturbance = watch.disturbance();
+    for row in measurements.rows.iter_mut().filter(|row| Some(row.workload) == workload) {
+        row.disturbed.clone_from(&disturbance);
+    }
+}
+
+/// Beside criterion's own data.
+fn save(run: &Run) -> Result<(), String> {
+    let folder = std::env::var_os("CRITERION_HOME").map_or_else(criterion_folder, PathBuf::from);
+    let file = folder.join(run_file(run.threads));
+    let text = serde_json::to_string_pretty(run).map_err(|error| format!("{}: {error}", file.display()))?;
+    write_atomically(&file, text.as_bytes()).map_err(|error| error.to_string())
+}
+
+/// `criterion` in the folder of what cargo builds, of which this program is a part.
+fn criterion_folder() -> PathBuf {
+    let program = std::env::current_exe().unwrap_or_default();
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let target = target.or_else(|| program.ancestors().find(|folder| folder.ends_with("target")).map(PathBuf::from));
+    target.unwrap_or_else(|| PathBuf::from("target")).join("criterion")
 }

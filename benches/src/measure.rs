@@ -1,15 +1,16 @@
-//! Runs workloads under criterion, keeping what the table needs.
+//! Measures workloads and hands the samples to criterion, keeping what the report needs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, Throughput};
+use criterion::{Criterion, Throughput};
 use losscheck::backend::{Backend, Coverage, Pass};
+use losscheck::performance;
 
+use crate::alternate::{Work, alternate, median};
+use crate::args::Args;
 use crate::table;
 use crate::verify::{Finding, Flaw, Verifier};
 use crate::workloads::Workload;
@@ -17,130 +18,128 @@ use crate::workloads::Workload;
 /// The passes, with the names that identify benchmarks.
 pub const PASSES: [(Pass, &str); 2] = [(Pass::Forward, "forward"), (Pass::ForwardAndGradient, "forward_gradient")];
 
-/// How many samples criterion takes of each benchmark, unless the command line says otherwise.
+/// How many samples to take of each benchmark: the fewest that criterion accepts.
 const SAMPLES: usize = 10;
-
-/// Criterion, set to be done with everything in minutes; the command line has the last word.
-pub fn criterion() -> Criterion {
-    Criterion::default()
-        .sample_size(SAMPLES)
-        .warm_up_time(Duration::from_millis(100))
-        .measurement_time(Duration::from_millis(300))
-        .nresamples(1000)
-        .without_plots()
-        .configure_from_args()
-}
-
-/// Whether criterion will run each benchmark once and measure nothing: with `--test`, and under `cargo test`.
-pub fn is_test() -> bool {
-    let given = |name: &str| std::env::args().any(|argument| argument == name);
-    !given("--list") && (given("--test") || !given("--bench"))
-}
 
 /// A row of the table: a workload and pass, with a cell for each backend.
 #[derive(Debug)]
 pub struct Row {
     /// The workload.
     pub workload: Workload,
-    /// The name of the pass.
-    pub pass: &'static str,
+    /// What is timed.
+    pub pass: Pass,
+    /// Its name.
+    pub pass_name: &'static str,
     /// What became of each backend.
     pub cells: Vec<Cell>,
+    /// What else happened on the machine.
+    pub disturbed: Option<String>,
 }
 
 /// What became of a backend on a workload and pass.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
     /// The median of the samples, in seconds for a call.
     Timed(f64),
-    /// It ran, but no samples were taken: criterion's test mode.
+    /// It ran, but no samples were taken.
     Ran,
     /// The command line does not select it.
     Unselected,
-    /// The backend has nothing for the case.
-    Missing,
-    /// The backend differs.
-    Differs,
+    /// There is nothing to time, and why.
+    Absent(String),
 }
 
 /// Everything measured so far.
-#[derive(Debug, Default)]
-pub struct Measurements {
-    rows: Vec<Row>,
+pub struct Measurements<'a> {
+    args: &'a Args,
+    backends: &'a [&'a dyn Backend],
+    /// What was measured, in order.
+    pub rows: Vec<Row>,
     flaws: BTreeSet<(&'static str, Flaw)>,
 }
 
-impl Measurements {
+impl<'a> Measurements<'a> {
+    /// Of these backends, as the command line asks.
+    pub fn new(args: &'a Args, backends: &'a [&'a dyn Backend]) -> Self {
+        Self { args, backends, rows: Vec::new(), flaws: BTreeSet::new() }
+    }
+
+    /// Which benchmarks of a workload the command line asks for, by pass and backend.
+    pub fn selected(&self, workload: Workload) -> Vec<String> {
+        let benchmark = |(_, pass), backend: &&dyn Backend| format!("{}/{}", id(workload, pass), backend.name());
+        let of_pass = |pass| self.backends.iter().map(move |backend| benchmark(pass, backend));
+        PASSES.into_iter().flat_map(of_pass).filter(|benchmark| self.args.selects(benchmark)).collect()
+    }
+
     /// Measures the backends on a workload, in those benchmarks that the command line selects.
-    pub fn measure(&mut self, criterion: &mut Criterion, workload: Workload, backends: &[&dyn Backend]) {
+    pub fn measure(&mut self, criterion: &mut Criterion, workload: Workload) {
         let verifier = Verifier::new(workload);
-        for (pass, name) in PASSES {
-            let (loss, dtype) = (workload.loss.name(), workload.dtype.name());
-            let mut group = criterion.benchmark_group(format!("{loss}/{name}/{}/{dtype}", workload.shape_name()));
-            group.throughput(Throughput::Elements(workload.elements() as u64));
-            let cells = backends.iter().map(|backend| self.time(&mut group, &verifier, *backend, pass)).collect();
-            group.finish();
-            self.rows.push(Row { workload, pass: name, cells });
-        }
-    }
-
-    /// Verifies and times one benchmark. Which ones are selected is for criterion to say, by calling the closure; one
-    /// that cannot be timed leaves criterion by unwinding.
-    fn time(
-        &mut self,
-        group: &mut BenchmarkGroup<'_, WallTime>,
-        verifier: &Verifier,
-        backend: &dyn Backend,
-        pass: Pass,
-    ) -> Cell {
-        if backend.coverage(verifier.workload().loss) == Coverage::Missing {
-            return Cell::Missing;
-        }
-        let (mut work, mut samples) = (None, Vec::new());
-        let bench = || {
-            group.bench_function(backend.name(), |bencher| {
-                let work = work.get_or_insert_with(|| self.prepare(verifier, backend, pass).unwrap_or_else(leave));
-                bencher.iter_custom(|iterations| {
-                    let start = Instant::now();
-                    (0..iterations).for_each(|_| work());
-                    let elapsed = start.elapsed();
-                    samples.push(elapsed.as_secs_f64() / iterations as f64);
-                    elapsed
-                });
-            });
-        };
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(bench)) {
-            return *payload.downcast::<Cell>().unwrap_or_else(|payload| resume_unwind(payload));
-        }
-        match samples.len() {
-            0 => Cell::Unselected,
-            1 => Cell::Ran,
-            // The samples come after the warm-up.
-            all => Cell::Timed(median(&mut samples[all.saturating_sub(SAMPLES)..])),
-        }
-    }
-
-    /// What to time, once it is verified.
-    fn prepare<'a>(
-        &mut self,
-        verifier: &'a Verifier,
-        backend: &'a dyn Backend,
-        pass: Pass,
-    ) -> Result<Box<dyn FnMut() + 'a>, Cell> {
-        match verifier.verify(backend, pass) {
-            Finding::Agrees => backend.workload(verifier.case(), pass).ok_or(Cell::Missing),
-            Finding::Missing => Err(Cell::Missing),
-            Finding::Differs(flaws) => {
-                eprintln!("\n{} differs and is not timed", backend.name());
-                self.flaws.extend(flaws.into_iter().map(|flaw| (backend.name(), flaw)));
-                Err(Cell::Differs)
+        for (pass, pass_name) in PASSES {
+            let id = id(workload, pass_name);
+            let selects = |backend: &&dyn Backend| self.args.selects(&format!("{id}/{}", backend.name()));
+            if !self.backends.iter().any(selects) {
+                continue;
             }
+            let (mut cells, mut works) = (Vec::new(), Vec::new());
+            for (at, backend) in self.backends.iter().enumerate() {
+                let prepared =
+                    if selects(backend) { prepare(&verifier, *backend, pass) } else { Err(Cell::Unselected) };
+                match prepared {
+                    Ok(Prepared::Works(work)) => works.push((at, work)),
+                    Ok(Prepared::Differs(flaws)) => {
+                        cells.push((at, Cell::Absent("differs".to_owned())));
+                        self.flaws.extend(flaws.into_iter().map(|flaw| (backend.name(), flaw)));
+                    }
+                    Err(cell) => cells.push((at, cell)),
+                }
+            }
+            let (places, mut works): (Vec<usize>, Vec<Work<'_>>) = works.into_iter().unzip();
+            if self.args.is_test() {
+                eprintln!("{id}");
+                works.iter_mut().for_each(|work| work());
+                cells.extend(places.into_iter().map(|at| (at, Cell::Ran)));
+            } else {
+                let samples = alternate(&mut works, SAMPLES);
+                drop(works);
+                let named: Vec<_> = places.iter().map(|&at| self.backends[at].name()).zip(&samples).collect();
+                hand_over(criterion, &self.group(&id), workload.elements(), &named);
+                cells.extend(places.into_iter().zip(samples).map(|(at, samples)| (at, Cell::Timed(median(&samples)))));
+            }
+            cells.sort_by_key(|(at, _)| *at);
+            let cells = cells.into_iter().map(|(_, cell)| cell).collect();
+            self.rows.push(Row { workload, pass, pass_name, cells, disturbed: None });
         }
+    }
+
+    /// Criterion's name for the benchmarks of a row.
+    fn group(&self, id: &str) -> String {
+        match self.args.threads {
+            1 => id.to_owned(),
+            // In front, for criterion cuts long names off.
+            threads => format!("threads-{threads}/{id}"),
+        }
+    }
+
+    /// What was measured, for the report.
+    pub fn workloads(&self) -> Vec<performance::Workload> {
+        let described = |Row { workload, pass, pass_name, cells, disturbed }: &Row| performance::Workload {
+            id: id(*workload, pass_name),
+            loss: workload.loss.name().to_owned(),
+            pass: (*pass_name).to_owned(),
+            shape: workload.shape_name(),
+            dtype: workload.dtype.name().to_owned(),
+            size: workload.size.name().to_owned(),
+            elements: workload.elements() as u64,
+            bytes: workload.bytes(*pass),
+            absent: absent(self.backends, cells),
+            disturbed: disturbed.clone(),
+        };
+        self.rows.iter().map(described).collect()
     }
 
     /// Prints the table, if anything was timed, and who differs; that fails the run unless it is on record.
-    pub fn report(&self, backends: &[&dyn Backend]) -> ExitCode {
-        let names: Vec<_> = backends.iter().map(|backend| backend.name()).collect();
+    pub fn report(&self) -> ExitCode {
+        let names: Vec<_> = self.backends.iter().map(|backend| backend.name()).collect();
         let mut text = table::render(&names, &self.rows).unwrap_or_default();
         for (backend, Flaw { message, on_record, .. }) in &self.flaws {
             let status = on_record.as_ref().map_or("DIFFERS".to_owned(), |reason| format!("on record ({reason})"));
@@ -153,23 +152,60 @@ impl Measurements {
     }
 }
 
-fn leave<T>(cell: Cell) -> T {
-    resume_unwind(Box::new(cell))
+/// The name of a row.
+pub fn id(workload: Workload, pass: &str) -> String {
+    format!("{}/{pass}/{}/{}", workload.loss.name(), workload.shape_name(), workload.dtype.name())
 }
 
-fn median(samples: &mut [f64]) -> f64 {
-    samples.sort_by(f64::total_cmp);
-    let middle = samples.len() / 2;
-    if samples.len() % 2 == 1 { samples[middle] } else { (samples[middle - 1] + samples[middle]) / 2.0 }
+fn absent(backends: &[&dyn Backend], cells: &[Cell]) -> BTreeMap<String, String> {
+    let reasons = backends.iter().zip(cells).filter_map(|(backend, cell)| match cell {
+        Cell::Absent(reason) => Some((backend.name().to_owned(), reason.clone())),
+        Cell::Timed(_) | Cell::Ran | Cell::Unselected => None,
+    });
+    reasons.collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::median;
+enum Prepared<'a> {
+    Works(Work<'a>),
+    Differs(Vec<Flaw>),
+}
 
-    #[test]
-    fn medians() {
-        assert_eq!(median(&mut [3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(&mut [4.0, 1.0, 2.0, 3.0]), 2.5);
+/// What to time, once it is verified.
+fn prepare<'a>(verifier: &'a Verifier, backend: &'a dyn Backend, pass: Pass) -> Result<Prepared<'a>, Cell> {
+    let missing = || Cell::Absent("no such loss".to_owned());
+    if backend.coverage(verifier.workload().loss) == Coverage::Missing {
+        return Err(missing());
     }
+    match verifier.verify(backend, pass) {
+        Finding::Agrees => backend.workload(verifier.case(), pass).map(Prepared::Works).ok_or_else(missing),
+        Finding::Missing => Err(missing()),
+        Finding::Differs(flaws) => Ok(Prepared::Differs(flaws)),
+    }
+}
+
+/// Criterion, which asks for the samples that have been taken.
+pub fn criterion() -> Criterion {
+    let instant = Duration::from_nanos(1);
+    Criterion::default()
+        .sample_size(SAMPLES)
+        .warm_up_time(instant)
+        .measurement_time(instant)
+        .nresamples(1000)
+        .without_plots()
+}
+
+/// Has criterion keep the samples of a row.
+fn hand_over(criterion: &mut Criterion, group: &str, elements: usize, samples: &[(&str, &Vec<f64>)]) {
+    let mut group = criterion.benchmark_group(group);
+    group.sampling_mode(criterion::SamplingMode::Flat).throughput(Throughput::Elements(elements as u64));
+    for (backend, samples) in samples {
+        let typical = median(samples);
+        // One call to warm up, then one for each sample.
+        let mut taken = std::iter::once(&typical).chain(*samples);
+        group.bench_function(*backend, |bencher| {
+            let seconds = *taken.next().unwrap_or(&typical);
+            bencher.iter_custom(|calls| Duration::from_secs_f64(seconds * calls as f64));
+        });
+    }
+    group.finish();
 }

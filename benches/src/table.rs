@@ -3,7 +3,6 @@
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::measure::{Cell, Row};
-use crate::threads;
 
 /// The table: nanoseconds per element of the input, and for each backend but the first how many times those of the
 /// first. `None` where nothing was timed.
@@ -19,11 +18,11 @@ pub fn render(backends: &[&str], rows: &[Row]) -> Option<String> {
     for row in rows {
         let workload = row.workload;
         let (loss, dtype) = (workload.loss.name().to_owned(), workload.dtype.name().to_owned());
-        let mut line = vec![loss, row.pass.to_owned(), workload.shape_name(), dtype];
-        for (position, &cell) in row.cells.iter().enumerate() {
+        let mut line = vec![loss, row.pass_name.to_owned(), workload.shape_name(), dtype];
+        for (position, cell) in row.cells.iter().enumerate() {
             line.push(time(cell, workload.elements()));
             if position > 0 {
-                line.push(ratio(cell, row.cells[0]));
+                line.push(ratio(cell, &row.cells[0]));
             }
         }
         table.add_row(line);
@@ -31,21 +30,20 @@ pub fn render(backends: &[&str], rows: &[Row]) -> Option<String> {
     for column in table.column_iter_mut().skip(4) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    let title = "nanoseconds per element of the input (median), and the ratio to the reference's; `-`: no such loss, \
-        `differs`: not timed";
-    Some(format!("{title}\n{}\n\n{}\n\n", threads::STATEMENT, table.trim_fmt()))
+    let title = "nanoseconds per element of the input (median), and the ratio to the reference's; `-`: no such loss, or it \
+        differs";
+    Some(format!("{title}\n\n{}\n\n", table.trim_fmt()))
 }
 
-fn time(cell: Cell, elements: usize) -> String {
+fn time(cell: &Cell, elements: usize) -> String {
     match cell {
         Cell::Timed(seconds) => digits(seconds * 1e9 / elements as f64),
-        Cell::Missing => "-".to_owned(),
-        Cell::Differs => "differs".to_owned(),
+        Cell::Absent(_) => "-".to_owned(),
         Cell::Ran | Cell::Unselected => String::new(),
     }
 }
 
-fn ratio(cell: Cell, first: Cell) -> String {
+fn ratio(cell: &Cell, first: &Cell) -> String {
     match (cell, first) {
         (Cell::Timed(seconds), Cell::Timed(first)) => format!("{}x", digits(seconds / first)),
         _ => String::new(),
@@ -64,6 +62,7 @@ fn digits(x: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use losscheck::backend::Pass;
     use losscheck::loss::LossKind;
     use losscheck::tensor::DType;
 
@@ -73,17 +72,21 @@ mod tests {
     #[test]
     fn a_row_for_each_benchmark_that_ran() {
         let workload = Workload { loss: LossKind::MseLoss, size: Size::Small, dtype: DType::F32 };
-        let row = |cells: &[Cell]| Row { workload, pass: "forward", cells: cells.to_vec() };
+        let row = |cells: &[Cell]| Row {
+            workload,
+            pass: Pass::Forward,
+            pass_name: "forward",
+            cells: cells.to_vec(),
+            disturbed: None,
+        };
+        let missing = Cell::Absent("no such loss".to_owned());
         let backends = ["reference", "candle-nn", "tch"];
-        assert_eq!(render(&backends, &[row(&[Cell::Unselected, Cell::Missing, Cell::Ran])]), None);
+        assert_eq!(render(&backends, &[row(&[Cell::Unselected, missing.clone(), Cell::Ran])]), None);
 
-        let rows = [row(&[Cell::Timed(64e-9), Cell::Differs, Cell::Timed(1.28e-6)]), row(&[Cell::Unselected; 3])];
+        let rows = [row(&[Cell::Timed(64e-9), missing, Cell::Timed(1.28e-6)]), row(&[const { Cell::Unselected }; 3])];
         let text = render(&backends, &rows).unwrap();
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert!(
-            lines.contains(&vec!["mse_loss", "forward", "128", "f32", "0.500", "differs", "10.0", "20.0x"]),
-            "{text}"
-        );
+        assert!(lines.contains(&vec!["mse_loss", "forward", "128", "f32", "0.500", "-", "10.0", "20.0x"]), "{text}");
         assert_eq!(lines.iter().filter(|line| line.first() == Some(&"mse_loss")).count(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! One thread for every library.
+//! The same number of threads for every library.
 
 use std::process::{Command, ExitCode};
 
@@ -6,23 +6,30 @@ use std::process::{Command, ExitCode};
 /// `main`.
 const VARIABLES: [&str; 4] = ["RAYON_NUM_THREADS", "CANDLE_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"];
 
-/// How the threads were limited, for people.
-pub const STATEMENT: &str = "one thread each (RAYON_NUM_THREADS, CANDLE_NUM_THREADS, OMP_NUM_THREADS and \
-    MKL_NUM_THREADS are 1; libtorch is set to 1; the reference has no threads)";
+/// How the threads are limited, for people.
+pub fn statement(threads: u16) -> String {
+    let count = if threads == 1 { "one thread".to_owned() } else { format!("{threads} threads") };
+    format!(
+        "{count} each (RAYON_NUM_THREADS, CANDLE_NUM_THREADS, OMP_NUM_THREADS, MKL_NUM_THREADS and libtorch's own \
+         setting are {threads})"
+    )
+}
 
-/// Runs this program anew with the variables set to 1, and gives how that ended; `None` where they are.
-pub fn restart_on_one() -> Option<ExitCode> {
-    if VARIABLES.iter().all(|name| std::env::var_os(name).is_some_and(|value| value == "1")) {
+/// Runs this program anew with the variables set, and gives how that ended; `None` where they are.
+pub fn restart_with(threads: u16) -> Option<ExitCode> {
+    let threads = threads.to_string();
+    if VARIABLES.iter().all(|name| std::env::var_os(name).is_some_and(|value| value == *threads)) {
         return None;
     }
     let program = std::env::current_exe().and_then(|program| {
-        Command::new(program).args(std::env::args_os().skip(1)).envs(VARIABLES.map(|name| (name, "1"))).status()
+        let variables = VARIABLES.map(|name| (name, &threads));
+        Command::new(program).args(std::env::args_os().skip(1)).envs(variables).status()
     });
     Some(match program {
         Ok(status) if status.success() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("cannot run this program anew on one thread: {error}");
+            eprintln!("cannot run this program anew with {threads} threads: {error}");
             ExitCode::FAILURE
         }
     })

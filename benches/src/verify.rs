@@ -1,9 +1,9 @@
 //! What a backend has to show before it is timed: that it computes the very case within the oracle's budget.
 //!
 //! Each pass is held to what it computes: forward to the value, forward with gradient to the gradient of `input` as well.
-//! The oracle takes microseconds for each element. A case of the large size is therefore judged in two parts: value and
-//! gradients on the cache's size (fewer rows of the same distribution) against the oracle, and the value of the whole
-//! case against the reference in f64, within the budget of the value.
+//! The oracle takes microseconds for each element. A case beyond the second-level cache is therefore judged in two parts:
+//! value and gradients on that cache's size (fewer rows of the same distribution) against the oracle, and the value of the
+//! whole case against the reference in f64, within the budget of the value.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -121,10 +121,10 @@ fn flaw(backend: &dyn Backend, case: &Case, difference: &Difference) -> Flaw {
 }
 
 fn claims(workload: Workload, case: &Case) -> Vec<Claim> {
-    if workload.size != Size::Large {
+    if matches!(workload.size, Size::Small | Size::L2) {
         return vec![Claim { case: None, truth: oracle::truth(case) }];
     }
-    let slice = workload.resized(Size::Cache).case();
+    let slice = workload.resized(Size::L2).case();
     let truth = oracle::truth(&slice);
     let whole = truth.clone().and_then(|truth| truth_of_whole(case, &truth));
     vec![Claim { case: Some(slice), truth }, Claim { case: None, truth: whole }]

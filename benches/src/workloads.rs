@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use fastrand::Rng;
+use losscheck::backend::Pass;
 use losscheck::case::{Case, Tensors};
 use losscheck::generate;
 use losscheck::loss::{Loss, LossKind};
@@ -19,10 +20,49 @@ const SEED: u64 = 2013;
 pub enum Size {
     /// So little that the overhead of a call shows.
     Small,
-    /// About 32 thousand elements: input, target and gradient fit a second-level cache of 1 MiB, in f64 too.
-    Cache,
-    /// About 16 million elements, 64 MiB for each tensor in f32: far beyond the caches.
-    Large,
+    /// 16 thousand elements: input, target and gradient fit a second-level cache of half a MiB, in f64 too.
+    L2,
+    /// A quarter of a million elements, which fit a third-level cache of 8 MiB.
+    L3,
+    /// As much, in classes of 10.
+    FewClasses,
+    /// Two million elements, in classes of 32000: the vocabulary of a language model.
+    ManyClasses,
+    /// Eight million elements, 32 MiB for each tensor in f32: far beyond the caches.
+    Memory,
+}
+
+impl Size {
+    const ALL: [Self; 6] = [Self::Small, Self::L2, Self::L3, Self::FewClasses, Self::ManyClasses, Self::Memory];
+
+    /// Where the data is.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::L2 => "L2",
+            Self::L3 | Self::FewClasses => "L3",
+            Self::ManyClasses | Self::Memory => "memory",
+        }
+    }
+
+    /// Whether a loss is measured in this size and dtype.
+    fn is_for(self, loss: LossKind, dtype: DType) -> bool {
+        match self {
+            Self::Small | Self::L2 | Self::L3 => true,
+            Self::FewClasses | Self::ManyClasses => has_classes(loss),
+            // Half as many numbers to the cache line say nothing new.
+            Self::Memory => dtype == DType::F32,
+        }
+    }
+}
+
+/// Whether it is a loss of rows of class scores.
+fn has_classes(loss: LossKind) -> bool {
+    use LossKind::{CrossEntropy, MultiMarginLoss, MultilabelMarginLoss, MultilabelSoftMarginLoss, NllLoss, NllLoss2d};
+    matches!(
+        loss,
+        CrossEntropy | MultiMarginLoss | MultilabelMarginLoss | MultilabelSoftMarginLoss | NllLoss | NllLoss2d
+    )
 }
 
 /// One loss, in one size and dtype.
@@ -36,11 +76,14 @@ pub struct Workload {
     pub dtype: DType,
 }
 
-/// Every workload: f32 in all sizes, f64 in the cache's.
+/// Every workload.
 pub fn all() -> impl Iterator<Item = Workload> {
-    let sizes =
-        [(Size::Small, DType::F32), (Size::Cache, DType::F32), (Size::Large, DType::F32), (Size::Cache, DType::F64)];
-    LossKind::ALL.iter().flat_map(move |&loss| sizes.map(|(size, dtype)| Workload { loss, size, dtype }))
+    LossKind::ALL.iter().flat_map(|&loss| {
+        [DType::F32, DType::F64].into_iter().flat_map(move |dtype| {
+            let sizes = Size::ALL.into_iter().filter(move |size| size.is_for(loss, dtype));
+            sizes.map(move |size| Workload { loss, size, dtype })
+        })
+    })
 }
 
 /// The benchmark of a loss: the one place to add to for a new one.
@@ -187,16 +230,20 @@ enum Draw {
 fn elements(size: Size) -> usize {
     match size {
         Size::Small => 128,
-        Size::Cache => 1 << 15,
-        Size::Large => 1 << 24,
+        Size::L2 => 1 << 14,
+        Size::L3 | Size::FewClasses => 1 << 18,
+        Size::ManyClasses | Size::Memory => 1 << 23,
     }
 }
 
 fn rows_and_classes(size: Size) -> [usize; 2] {
     match size {
         Size::Small => [8, 10],
-        Size::Cache => [32, 1000],
-        Size::Large => [1 << 14, 1000],
+        Size::L2 => [16, 1000],
+        Size::L3 => [256, 1000],
+        Size::FewClasses => [1 << 14, 10],
+        Size::ManyClasses => [64, 32000],
+        Size::Memory => [1 << 13, 1000],
     }
 }
 
@@ -204,8 +251,9 @@ fn rows_and_classes(size: Size) -> [usize; 2] {
 fn linear(size: Size) -> [usize; 3] {
     match size {
         Size::Small => [8, 16, 10],
-        Size::Cache => [32, 64, 500],
-        Size::Large => [512, 1024, 32000],
+        Size::L2 | Size::FewClasses => [32, 64, 500],
+        Size::L3 => [128, 256, 2000],
+        Size::ManyClasses | Size::Memory => [512, 1024, 32000],
     }
 }
 
@@ -213,8 +261,9 @@ fn linear(size: Size) -> [usize; 3] {
 fn speech(size: Size) -> [usize; 4] {
     match size {
         Size::Small => [20, 4, 10, 5],
-        Size::Cache => [500, 16, 32, 60],
-        Size::Large => [500, 16, 500, 60],
+        Size::L2 | Size::FewClasses => [100, 4, 32, 20],
+        Size::L3 => [500, 16, 32, 60],
+        Size::ManyClasses | Size::Memory => [500, 16, 500, 60],
     }
 }
 
@@ -260,6 +309,17 @@ impl Workload {
         self.shape().iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
     }
 
+    /// The bytes that a pass moves if it reads every input and writes the gradient once.
+    pub fn bytes(self, pass: Pass) -> u64 {
+        let float: u64 = if self.dtype == DType::F64 { 8 } else { 4 };
+        let bytes = |(_, shape, draw): &(&str, Vec<usize>, Draw)| {
+            let element = if matches!(draw, Draw::Integer(_) | Draw::Lists { .. }) { 8 } else { float };
+            shape.iter().product::<usize>() as u64 * element
+        };
+        let gradient = if pass == Pass::ForwardAndGradient { self.elements() as u64 * float } else { 0 };
+        plan(self.loss, self.size).tensors.iter().map(bytes).sum::<u64>() + gradient
+    }
+
     /// The same loss and distribution in another size.
     pub fn resized(self, size: Size) -> Self {
         Self { size, ..self }
@@ -290,8 +350,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_loss_has_finite_results_in_every_size_but_the_large() {
-        for workload in all().filter(|workload| workload.size != Size::Large) {
+    fn every_loss_has_finite_results_in_the_sizes_that_tests_have_time_for() {
+        for workload in all().filter(|workload| matches!(workload.size, Size::Small | Size::L2)) {
             let case = workload.case();
             let evaluation = case.loss.evaluate::<f64>(&Arrays::new(&case), Wanted::FirstGradient).unwrap();
             assert!(case.loss.kind() == workload.loss && evaluation.gradients[0].1.len() == workload.elements());

@@ -6,7 +6,7 @@ from itertools import product
 
 from .case import FLOATS, REDUCTIONS, Case, Options, given, label, name, options_name, shape_name
 from .draw import Draw
-from .special import edges
+from .special import edges, subnormal_product
 from .tensors import Shape, Stored, Tensor
 
 LAYOUTS: dict[str, Shape] = {"c": (5,), "nc": (3, 4), "ncd": (2, 3, 2), "ncdd": (2, 3, 2, 2)}
@@ -152,6 +152,8 @@ class Classes:
             options = given(label_smoothing=smoothing)
             flags = ["zero_weight_sum"] + ["negative_weight"] * (sum_name == "cancelling")
             yield from self.explicit(dtype, f"weight_sum={sum_name}", flags, rows, target, options, weight)
+        score, small = subnormal_product(dtype)
+        yield from self.explicit(dtype, "weight=small", ["small_weighted_score"], [[-0.5, score]], [1], {}, [1.0, small])
         flags = ["negative_weight"]
         yield from self.explicit(dtype, "weight_sum=negative", flags, rows, [1, 1, 0], {}, [0.5, -1.5, 0.25])
 

@@ -75,6 +75,10 @@ FLAGS = {
         "f64 only: differences around 1e-12",
         "they vanish in a backend that computes in f32 on the way",
     ),
+    "many_pairs": Flag(
+        "thousands of pairs of a label and another class, a few with a large hinge, summed first",
+        "what is small is lost in a running sum"
+    ),
     "large": Flag(
         "tens of thousands of elements, by seed; value only",
         "naive summation loses digits, and a mean was once wrong at this size",
@@ -311,6 +315,9 @@ FLAGS = {
         "some frameworks clamp the norm instead, which is another cosine",
     ),
     "long_vector": Flag("vectors whose squares overflow", "the cosine does not depend on their length"),
+    "all_but_orthogonal": Flag(
+        "long vectors with a tiny cosine", "the cosine over the product of their squared lengths is subnormal, the gradient is not"
+    ),
     "empty_norm": Flag("the largest element of nothing", "every other norm of nothing is 0; PyTorch refuses this one"),
     "power_out_of_range": Flag("differences whose powers leave the range", "the norm itself is in it"),
     "parallel": Flag("vectors of the same or of opposite directions", "1 - cos loses its digits"),
@@ -376,6 +383,10 @@ FLAGS = {
         "every row ignored",
         "the mean is 0 / 0, NaN on purpose, while its gradient is 0",
         (70348, 75181, 116349),
+    ),
+    "small_weighted_score": Flag(
+        "a weight times a score that is subnormal",
+        "the mean divides by the weight again, and the digits are gone"
     ),
     "zero_weight_sum": Flag(
         "weights of the targets that add up to 0",

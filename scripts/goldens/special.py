@@ -30,6 +30,11 @@ def limits(dtype: str) -> Limits:
     return Limits(info.eps, info.eps / 2, info.tiny, info.tiny * info.eps, info.max, *SQUARES[dtype])
 
 
+def subnormal_product(dtype: str) -> tuple[float, float]:
+    """A negative score and a weight of eight bits each, whose product has more than are left to it in 16 bits."""
+    return -8 * 171 / 128 * limits(dtype).tiny, 129 / 128 / 256
+
+
 def neighbours(dtype: str, value: float) -> list[float]:
     """A positive number, rounded to the dtype, between the ones next to it."""
     number = torch.tensor([value], dtype=DTYPES[dtype])

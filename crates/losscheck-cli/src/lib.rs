@@ -3,6 +3,7 @@
 mod accuracy;
 mod args;
 mod backends;
+pub mod bench_report;
 mod check;
 mod draws;
 mod failure;
@@ -45,6 +46,7 @@ pub fn run() -> ExitCode {
             Command::Metamorphic(options) => metamorphic::run(&options, &data, &mut out),
             Command::Accuracy(options) => accuracy::run(&options, &mut out),
             Command::Report(options) => report::run(&options, &data, &mut out),
+            Command::BenchReport(options) => bench_report::run(&options, &mut out),
             Command::Mutants(options) => mutants::run(&options, &data, &mut out),
         }?;
         out.flush()?;

@@ -14,15 +14,16 @@ pub(crate) enum Source<'a, R> {
     Gathered { elements: Iter<'a, R, IxDyn>, buffer: Vec<R> },
 }
 
+/// A view as one of `shape`, which it has been checked to broadcast to.
+pub(crate) fn broadcast<'a, R>(view: &'a ArrayViewD<'_, R>, shape: &[usize]) -> ArrayViewD<'a, R> {
+    view.broadcast(IxDyn(shape)).expect("the shapes have been checked to broadcast")
+}
+
 impl<'a, R: Real> Source<'a, R> {
-    /// A view that broadcasts to `shape`.
-    pub(crate) fn new(view: &'a ArrayViewD<'a, R>, shape: &[usize]) -> Self {
+    pub(crate) fn new(view: &'a ArrayViewD<'a, R>) -> Self {
         match view.as_slice() {
-            Some(slice) if view.shape() == shape => Self::InOrder(slice),
-            _ => {
-                let broadcast = view.broadcast(IxDyn(shape)).expect("the shapes have been checked to broadcast");
-                Self::Gathered { elements: broadcast.into_iter(), buffer: Vec::new() }
-            }
+            Some(slice) => Self::InOrder(slice),
+            None => Self::Gathered { elements: view.iter(), buffer: Vec::new() },
         }
     }
 

@@ -2,12 +2,75 @@
 
 use crate::{Real, Sum};
 
-const LANES: usize = 32;
+const LANES: usize = 16;
 
 /// The sum of `term(i)` for i from 0 to `n`.
 #[inline(always)]
 pub(crate) fn sum<R: Real>(n: usize, mut term: impl FnMut(usize) -> R) -> R::Sum {
     add_up::<R>(n, |sum, i| sum.plus(term(i)))
+}
+
+/// The sum of `term(x)` for each of `row`.
+#[inline(always)]
+pub(crate) fn sum_of<S: Copy, R: Real>(row: &[S], term: impl Fn(S) -> R) -> R::Sum {
+    let mut sums = [R::Sum::ZERO; LANES];
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    for chunk in chunks {
+        // First all terms, for only so are they worked out side by side.
+        let mut terms = [R::ZERO; LANES];
+        for (to, &x) in terms.iter_mut().zip(chunk) {
+            *to = term(x);
+        }
+        for (sum, &term) in sums.iter_mut().zip(&terms) {
+            *sum = sum.plus(term);
+        }
+    }
+    for (sum, &term) in sums.iter_mut().zip(&terms_of_few(rest, term)[..rest.len()]) {
+        *sum = sum.plus(term);
+    }
+    sums.into_iter().reduce(Sum::merge).unwrap_or(R::Sum::ZERO)
+}
+
+/// The terms of fewer than `LANES` numbers, in front of others that mean nothing.
+#[inline(always)]
+fn terms_of_few<S: Copy, R: Real>(row: &[S], term: impl Fn(S) -> R) -> [R; LANES] {
+    let mut terms = [R::ZERO; LANES];
+    match row.first() {
+        Some(&first) if R::IS_VECTORISED => {
+            let mut padded = [first; LANES];
+            padded[..row.len()].copy_from_slice(row);
+            for (to, &x) in terms.iter_mut().zip(&padded) {
+                *to = term(x);
+            }
+        }
+        _ => {
+            for (to, &x) in terms.iter_mut().zip(row) {
+                *to = term(x);
+            }
+        }
+    }
+    terms
+}
+
+/// The same, which leaves the terms in `out`.
+#[inline(always)]
+pub(crate) fn sum_into<S: Copy, R: Real>(row: &[S], out: &mut [R], term: impl Fn(S) -> R) -> R::Sum {
+    let mut sums = [R::Sum::ZERO; LANES];
+    let ((chunks, rest), (outs, rest_of_out)) = (row.as_chunks::<LANES>(), out.as_chunks_mut::<LANES>());
+    for (chunk, out) in chunks.iter().zip(outs) {
+        for (to, &x) in out.iter_mut().zip(chunk) {
+            *to = term(x);
+        }
+        for (sum, &term) in sums.iter_mut().zip(&*out) {
+            *sum = sum.plus(term);
+        }
+    }
+    let terms = terms_of_few(rest, term);
+    for ((sum, &term), to) in sums.iter_mut().zip(&terms).zip(rest_of_out) {
+        *to = term;
+        *sum = sum.plus(term);
+    }
+    sums.into_iter().reduce(Sum::merge).unwrap_or(R::Sum::ZERO)
 }
 
 /// The sum of the products of both `factors(i)` for i from 0 to `n`, none of which is rounded.

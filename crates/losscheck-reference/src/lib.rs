@@ -43,6 +43,7 @@ pub mod pointwise;
 mod real;
 mod reduction;
 pub mod rowwise;
+mod threads;
 pub mod vectors;
 
 pub use error::Error;

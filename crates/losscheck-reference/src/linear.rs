@@ -2,10 +2,13 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayD, ArrayViewD, ArrayViewMut1, ArrayViewMutD, Axis, CowArray, IxDyn};
+use ndarray::{
+    Array2, ArrayD, ArrayView1, ArrayView2, ArrayViewD, ArrayViewMut1, ArrayViewMutD, Axis, CowArray, IxDyn, s,
+};
+use rayon::prelude::*;
 
 use crate::loss::zeros;
-use crate::{Real, Sum, fold};
+use crate::{Real, Sum, fold, threads};
 
 /// A linear layer, score q = sum_k weight_qk input_k + bias_q, and its inputs.
 pub(crate) struct Layer<'a, R> {
@@ -33,36 +36,58 @@ impl<'a, R: Real> Layer<'a, R> {
         }
     }
 
-    #[inline(always)]
-    fn input(&self, sample: usize) -> &[R] {
-        row(&self.input, sample, self.features)
+    fn inputs(&self, samples: Range<usize>) -> ArrayView2<'_, R> {
+        matrix(&self.input, (self.input.len_of(Axis(0)), self.features)).slice_move(s![samples, ..])
     }
 
-    #[inline(always)]
-    fn weight(&self, output: usize) -> &[R] {
-        row(&self.weight, output, self.features)
+    fn weights(&self) -> ArrayView2<'_, R> {
+        matrix(&self.weight, (self.outputs, self.features))
     }
 
     /// The scores of these samples, one sample after the other.
-    #[inline(always)]
     pub(crate) fn scores(&self, samples: Range<usize>, scores: &mut [R]) {
+        if self.outputs == 0 {
+            return;
+        }
+        let (inputs, weights) = (self.inputs(samples), self.weights());
         let bias = self.bias.as_ref().and_then(|bias| bias.as_slice());
-        for output in 0..self.outputs {
-            let weight = self.weight(output);
-            for (at, sample) in samples.clone().enumerate() {
-                let input = self.input(sample);
-                let product = fold::dot(weight.len(), |k| (weight[k], input[k]));
-                let sum = bias.map_or(product, |bias| product.plus(bias[output]));
-                scores[at * self.outputs + output] = sum.total();
+        for (part, weights) in weights.axis_chunks_iter(Axis(0), SCORES).enumerate() {
+            let sums = add_products(inputs, weights.reversed_axes());
+            let first = part * SCORES;
+            for (scores, sums) in scores.chunks_mut(self.outputs).zip(sums.outer_iter()) {
+                for (output, (score, sum)) in scores[first..].iter_mut().zip(sums).enumerate() {
+                    *score = bias.map_or(*sum, |bias| sum.plus(bias[first + output])).total();
+                }
             }
         }
     }
 }
 
-fn row<'a, R>(rows: &'a CowArray<'_, R, IxDyn>, at: usize, width: usize) -> &'a [R] {
+/// The rows as those of a matrix.
+fn matrix<'a, R>(rows: &'a CowArray<'_, R, IxDyn>, shape: (usize, usize)) -> ArrayView2<'a, R> {
     // In order, for that is how `Layer` holds them.
-    &rows.as_slice().unwrap_or_default()[at * width..][..width]
+    let numbers = rows.as_slice().unwrap_or_default();
+    ArrayView2::from_shape(shape, numbers).expect("as many numbers as the shape asks for")
 }
+
+/// The matrix product, on several threads where that pays.
+fn add_products<R: Real>(a: ArrayView2<'_, R>, b: ArrayView2<'_, R>) -> Array2<R::Sum> {
+    let (rows, terms, columns) = (a.nrows(), a.ncols(), b.ncols());
+    let mut sums = Array2::from_elem((rows, columns), R::Sum::ZERO);
+    if threads::is_worth_sharing(rows.saturating_mul(columns).saturating_mul(terms)) {
+        let parts: Vec<_> = sums.axis_chunks_iter_mut(Axis(1), SHARED).collect();
+        parts.into_par_iter().enumerate().for_each(|(part, sums)| {
+            let start = part * SHARED;
+            R::add_matrix_product(a, b.slice(s![.., start..start + sums.ncols()]), sums);
+        });
+    } else {
+        R::add_matrix_product(a, b, sums.view_mut());
+    }
+    sums
+}
+
+/// The columns of a product that a thread takes at once.
+const SHARED: usize = 256;
 
 /// The gradients by the scores of some samples, on their way back through the layer.
 pub(crate) struct Pullback<'p, 'a, R, U> {
@@ -81,26 +106,57 @@ impl<R: Real, U: Fn(usize, usize) -> bool> Pullback<'_, '_, R, U> {
         (self.counts)(sample, output).then(|| self.by_scores[sample * self.layer.outputs + output])
     }
 
+    /// The gradients by the scores, a row for each sample, where 0 times what they are multiplied by is 0 or all of them
+    /// count.
+    fn matrix(&self, factors: ArrayView2<'_, R>) -> Option<ArrayView2<'_, R>> {
+        let (samples, outputs) = (self.samples.len(), self.layer.outputs);
+        let all_count = || (0..samples).all(|sample| (0..outputs).all(|output| (self.counts)(sample, output)));
+        let are_finite = || factors.iter().all(|&x| x * R::ZERO == R::ZERO);
+        if all_count() || are_finite() { ArrayView2::from_shape((samples, outputs), self.by_scores).ok() } else { None }
+    }
+
     /// Writes the input's rows of these samples.
-    #[inline(always)]
     pub(crate) fn write_input(&self, gradient: &mut ArrayViewMutD<'_, R>) {
+        let weights = self.layer.weights();
         let rows = gradient.lanes_mut(Axis(1)).into_iter().skip(self.samples.start);
-        for (sample, mut row) in rows.take(self.samples.len()).enumerate() {
-            row.fill(R::ZERO);
-            let terms = (0..self.layer.outputs)
-                .filter_map(|output| Some((self.by_score(sample, output)?, self.layer.weight(output))));
-            add_combination(terms, row);
+        match self.matrix(weights) {
+            Some(by_scores) => {
+                for (mut row, sums) in rows.zip(add_products(by_scores, weights).outer_iter()) {
+                    row.iter_mut().zip(sums).for_each(|(to, sum)| *to = sum.total());
+                }
+            }
+            None => {
+                for (sample, mut row) in rows.take(self.samples.len()).enumerate() {
+                    row.fill(R::ZERO);
+                    let terms = weights.outer_iter().enumerate();
+                    add_combination(terms.filter_map(|(output, x)| Some((self.by_score(sample, output)?, x))), row);
+                }
+            }
         }
     }
 
     /// Adds what these samples contribute.
-    #[inline(always)]
     pub(crate) fn add_to_weight(&self, gradient: &mut ArrayViewMutD<'_, R>) {
         let features = Axis(gradient.ndim() - 1);
-        for (output, row) in gradient.lanes_mut(features).into_iter().enumerate() {
-            let terms = (self.samples.clone().enumerate())
-                .filter_map(|(at, sample)| Some((self.by_score(at, output)?, self.layer.input(sample))));
-            add_combination(terms, row);
+        let inputs = self.layer.inputs(self.samples.clone());
+        let rows = gradient.lanes_mut(features).into_iter();
+        match self.matrix(inputs) {
+            Some(by_scores) => {
+                let mut rows = rows;
+                for by_scores in by_scores.axis_chunks_iter(Axis(1), WEIGHTS) {
+                    let sums = add_products(by_scores.reversed_axes(), inputs);
+                    // In this order, for `zip` takes a row first and would lose one at the end of the sums.
+                    for (sums, mut row) in sums.outer_iter().zip(rows.by_ref()) {
+                        row.iter_mut().zip(sums).for_each(|(to, sum)| *to = sum.plus(*to).total());
+                    }
+                }
+            }
+            None => {
+                for (output, row) in rows.enumerate() {
+                    let terms = inputs.outer_iter().enumerate();
+                    add_combination(terms.filter_map(|(sample, x)| Some((self.by_score(sample, output)?, x))), row);
+                }
+            }
         }
     }
 
@@ -114,22 +170,17 @@ impl<R: Real, U: Fn(usize, usize) -> bool> Pullback<'_, '_, R, U> {
     }
 }
 
+/// The outputs whose scores, and those whose weights' gradients, are summed at once.
+const SCORES: usize = 4096;
+const WEIGHTS: usize = 256;
+
 /// Adds the sum of rows, each times its coefficient.
-#[inline(always)]
-fn add_combination<'a, R: Real>(terms: impl Iterator<Item = (R, &'a [R])> + Clone, mut to: ArrayViewMut1<'_, R>) {
-    const LANES: usize = 32;
-    for start in (0..to.len()).step_by(LANES) {
-        let end = to.len().min(start + LANES);
-        let mut sums = [R::Sum::ZERO; LANES];
-        for (coefficient, row) in terms.clone() {
-            for (sum, &x) in sums.iter_mut().zip(&row[start..end]) {
-                *sum = sum.plus_product(coefficient, x);
-            }
-        }
-        for (to, sum) in to.iter_mut().skip(start).zip(&sums) {
-            *to = sum.plus(*to).total();
-        }
+fn add_combination<'a, R: Real>(terms: impl Iterator<Item = (R, ArrayView1<'a, R>)>, mut to: ArrayViewMut1<'_, R>) {
+    let mut sums = vec![R::Sum::ZERO; to.len()];
+    for (coefficient, row) in terms {
+        sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum = sum.plus_product(coefficient, x));
     }
+    to.iter_mut().zip(sums).for_each(|(to, sum)| *to = sum.plus(*to).total());
 }
 
 /// Linear layers, each of them of the scores of the one before.
@@ -168,10 +219,7 @@ impl<'a, R: Real> Stack<'a, R> {
             let mut scores = zeros(&[samples, weight.shape()[0]]);
             let (view, weight, bias) = (input.view(), weight.view(), bias.as_ref().map(|bias| bias.view()));
             let layer = Layer::new(&view, &weight, bias.as_ref());
-            R::vectorize(
-                #[inline(always)]
-                || layer.scores(0..samples, scores.as_slice_mut().unwrap_or_default()),
-            );
+            layer.scores(0..samples, scores.as_slice_mut().unwrap_or_default());
             drop(layer);
             activations.inputs.push(input);
             activations.scores = scores;
@@ -198,17 +246,13 @@ impl<'a, R: Real> Stack<'a, R> {
                 counts: |_, _| true,
             };
             let gradients = gradients.as_mut().map(|gradients| &mut gradients[at]);
-            R::vectorize(
-                #[inline(always)]
-                || {
-                    pullback.write_input(&mut by_input.view_mut());
-                    let Some(LayerGradients { weight, bias }) = gradients else { return };
-                    pullback.add_to_weight(weight);
-                    if let Some(bias) = bias {
-                        pullback.add_to_bias(bias);
-                    }
-                },
-            );
+            pullback.write_input(&mut by_input.view_mut());
+            if let Some(LayerGradients { weight, bias }) = gradients {
+                pullback.add_to_weight(weight);
+                if let Some(bias) = bias {
+                    pullback.add_to_bias(bias);
+                }
+            }
             by_scores = by_input;
         }
         by_scores

@@ -1,13 +1,14 @@
 //! The driver of losses that act on each element by itself: broadcasting, weights, reduction and cotangents.
 
-use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
+use ndarray::{ArrayViewD, ArrayViewMutD, Axis, IxDyn};
 
-use crate::buffers::{BLOCK, Sink, Source};
+use crate::buffers::{BLOCK, Sink, Source, broadcast};
 use crate::loss::check_shape;
+use crate::threads::{self, Divide};
 use crate::{Backward, Error, Real, Reduction, Shapes, Sum};
 
 /// The formula of a loss of `N` numbers.
-pub trait Pointwise<const N: usize> {
+pub trait Pointwise<const N: usize>: Sync {
     /// The loss of one element.
     fn value<R: Real>(&self, operands: [R; N]) -> R;
 
@@ -116,16 +117,13 @@ impl<R: Real, const N: usize> Elements<'_, R, N> {
             backward.check(&shapes)?;
         }
         let shape = self.broadcast(names)?;
-        R::vectorize(
-            #[inline(always)]
-            || {
-                if formula.cancels() {
-                    run(formula, Arithmetic { enter: R::guarded, leave: R::rounded }, self, &shape, value, backward);
-                } else {
-                    run(formula, Arithmetic { enter: |x| x, leave: |x| x }, self, &shape, value, backward);
-                }
-            },
-        );
+        if formula.cancels() {
+            let arithmetic = Arithmetic { enter: R::guarded, leave: R::rounded, add: R::plus_guarded };
+            run(formula, arithmetic, self, &shape, value, backward);
+        } else {
+            let arithmetic = Arithmetic { enter: |x| x, leave: |x| x, add: R::Sum::plus };
+            run(formula, arithmetic, self, &shape, value, backward);
+        }
         Ok(())
     }
 }
@@ -142,46 +140,137 @@ pub(crate) fn broadcast_shapes(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
         .collect()
 }
 
-/// Elements that are in flight at once: independent sums, for the processor to interleave and vectorise.
-const LANES: usize = 32;
+/// Elements that are in flight at once: enough independent sums for the processor to interleave and vectorise, few enough
+/// for its registers.
+const LANES: usize = 16;
 
 /// The ways into and out of the arithmetic that a formula is worked out in.
 #[derive(Clone, Copy)]
-struct Arithmetic<I, O> {
+struct Arithmetic<I, O, A> {
     enter: I,
     leave: O,
+    add: A,
 }
 
-#[inline(always)]
-fn run<F: Pointwise<N>, R: Real, W: Real, const N: usize, const K: usize>(
+fn run<F: Pointwise<N>, R: Real, W: Real, I, O, A, const N: usize, const K: usize>(
     formula: &F,
-    arithmetic: Arithmetic<impl Fn(R) -> W + Copy, impl Fn(W) -> R + Copy>,
+    arithmetic: Arithmetic<I, O, A>,
     elements: &Elements<'_, R, N>,
     shape: &[usize],
     mut value: ArrayViewMutD<'_, R>,
     backward: Option<Backward<'_, R, K>>,
-) {
-    let count: usize = shape.iter().product();
-    let reduced = elements.reduction != Reduction::None;
-    let divisor = elements.divisor(count);
-    let mut operands = elements.operands.each_ref().map(|operand| Source::new(operand, shape));
-    let mut weight = elements.weight.as_ref().map(|weight| Source::new(weight, shape));
-
-    let (cotangent, mut gradients) = match backward {
+) where
+    I: Fn(R) -> W + Copy + Sync,
+    O: Fn(W) -> R + Copy + Sync,
+    A: Fn(R::Sum, W) -> R::Sum + Copy + Sync,
+{
+    let is_reduced = elements.reduction != Reduction::None;
+    let divisor = elements.divisor(shape.iter().product());
+    let (cotangent, gradients) = match backward {
         Some(backward) => (backward.cotangent, backward.gradients),
         None => (None, [const { None }; K]),
     };
     let common_cotangent = match &cotangent {
-        Some(cotangent) if reduced => cotangent.first().copied().unwrap_or(R::ONE),
+        Some(cotangent) if is_reduced => cotangent.first().copied().unwrap_or(R::ONE),
         _ => R::ONE,
     };
     let common_cotangent = (arithmetic.enter)(common_cotangent) / (arithmetic.enter)(divisor.total());
-    let mut cotangents = cotangent.as_ref().filter(|_| !reduced).map(|cotangent| Source::new(cotangent, shape));
-    let mut gradients = gradients.each_mut().map(|gradient| gradient.as_mut().map(|view| Sink::new(view, shape)));
+    let all = Piece {
+        operands: elements.operands.each_ref().map(|operand| broadcast(operand, shape)),
+        weight: elements.weight.as_ref().map(|weight| broadcast(weight, shape)),
+        cotangents: cotangent.as_ref().filter(|_| !is_reduced).map(|cotangent| broadcast(cotangent, shape)),
+        losses: if is_reduced { None } else { Some(value.view_mut()) },
+        gradients,
+    };
+    let run = |piece: Piece<'_, R, N, K>| {
+        R::vectorize(
+            #[inline(always)]
+            || piece.run(formula, arithmetic, common_cotangent),
+        )
+    };
+    let sum = threads::share(all, &run, &R::Sum::merge);
+    if is_reduced {
+        value.fill(sum.over(divisor));
+    }
+}
 
-    let mut sums = [R::Sum::ZERO; LANES];
-    {
-        let mut losses = if reduced { None } else { Some(Sink::new(&mut value, shape)) };
+/// Some of the elements; all but the gradients' tensors are of one shape.
+struct Piece<'a, R, const N: usize, const K: usize> {
+    operands: [ArrayViewD<'a, R>; N],
+    weight: Option<ArrayViewD<'a, R>>,
+    /// One for each element, or none where they have one in common.
+    cotangents: Option<ArrayViewD<'a, R>>,
+    /// Where each loss goes, unless they are summed.
+    losses: Option<ArrayViewMutD<'a, R>>,
+    gradients: [Option<ArrayViewMutD<'a, R>>; K],
+}
+
+impl<'a, R: Real, const N: usize, const K: usize> Divide for Piece<'a, R, N, K> {
+    fn size(&self) -> usize {
+        self.operands[0].len()
+    }
+
+    fn divide(self) -> Result<[Self; 2], Self> {
+        let shape = self.operands[0].shape();
+        // A gradient that is summed over a dimension is summed in one piece.
+        let gradients_have = |axis: usize| {
+            let has = |gradient: &ArrayViewMutD<'_, R>| {
+                (axis + gradient.ndim())
+                    .checked_sub(shape.len())
+                    .is_some_and(|own| gradient.shape()[own] == shape[axis])
+            };
+            self.gradients.iter().flatten().all(has)
+        };
+        let Some(axis) = (0..shape.len()).find(|&axis| shape[axis] > 1 && gradients_have(axis)) else {
+            return Err(self);
+        };
+        let (ndim, middle) = (shape.len(), shape[axis] / 2);
+        let cut = |view: ArrayViewD<'a, R>| view.split_at(Axis(axis), middle);
+        let operands = self.operands.map(cut);
+        let (weight, rest_of_weight) = self.weight.map(cut).unzip();
+        let (cotangents, rest_of_cotangents) = self.cotangents.map(cut).unzip();
+        let (losses, rest_of_losses) = self.losses.map(|losses| losses.split_at(Axis(axis), middle)).unzip();
+        let [gradients, rest_of_gradients] = threads::unzip(self.gradients.map(|gradient| {
+            gradient.map(|gradient| {
+                let own = Axis(axis + gradient.ndim() - ndim);
+                gradient.split_at(own, middle)
+            })
+        }));
+        let rest_of_operands = operands.each_ref().map(|(_, rest)| rest.clone());
+        let operands = operands.map(|(operand, _)| operand);
+        Ok([
+            Piece { operands, weight, cotangents, losses, gradients },
+            Piece {
+                operands: rest_of_operands,
+                weight: rest_of_weight,
+                cotangents: rest_of_cotangents,
+                losses: rest_of_losses,
+                gradients: rest_of_gradients,
+            },
+        ])
+    }
+}
+
+impl<R: Real, const N: usize, const K: usize> Piece<'_, R, N, K> {
+    /// Runs the formula, and gives the sum of the losses where they are not wanted one by one.
+    #[inline(always)]
+    fn run<F: Pointwise<N>, W: Real>(
+        mut self,
+        formula: &F,
+        arithmetic: Arithmetic<impl Fn(R) -> W + Copy, impl Fn(W) -> R + Copy, impl Fn(R::Sum, W) -> R::Sum + Copy>,
+        common_cotangent: W,
+    ) -> R::Sum {
+        let count = self.size();
+        let mut operands = self.operands.each_ref().map(Source::new);
+        let mut weight = self.weight.as_ref().map(Source::new);
+        let mut cotangents = self.cotangents.as_ref().map(Source::new);
+        let mut losses = self.losses.as_mut().map(|view| Sink::new(view, self.operands[0].shape()));
+        let mut gradients = self.gradients.each_mut().map(|gradient| {
+            let shape = self.operands[0].shape();
+            gradient.as_mut().map(|view| Sink::new(view, shape))
+        });
+
+        let mut sums = [R::Sum::ZERO; LANES];
         let mut start = 0;
         while start < count {
             let n = BLOCK.min(count - start);
@@ -208,10 +297,7 @@ fn run<F: Pointwise<N>, R: Real, W: Real, const N: usize, const K: usize>(
         for sink in gradients.into_iter().flatten() {
             sink.finish();
         }
-    }
-    if reduced {
-        let total = sums.into_iter().reduce(Sum::merge).unwrap_or(R::Sum::ZERO);
-        value.fill(total.over(divisor));
+        sums.into_iter().reduce(Sum::merge).unwrap_or(R::Sum::ZERO)
     }
 }
 
@@ -232,34 +318,20 @@ impl<R: Real, W: Real, const N: usize, const K: usize> Block<'_, R, W, N, K> {
     fn run<F: Pointwise<N>, const L: usize>(
         &mut self,
         formula: &F,
-        Arithmetic { enter, leave }: Arithmetic<impl Fn(R) -> W + Copy, impl Fn(W) -> R + Copy>,
+        arithmetic: Arithmetic<impl Fn(R) -> W + Copy, impl Fn(W) -> R + Copy, impl Fn(R::Sum, W) -> R::Sum + Copy>,
         at: usize,
         sums: &mut [R::Sum; L],
     ) {
+        let Arithmetic { enter, leave, .. } = arithmetic;
         let operands = self.operands.map(|operand| lanes::<R, L>(operand, at));
         let operands_of = |lane: usize| -> [W; N] { std::array::from_fn(|n| enter(operands[n][lane])) };
         let weight = self.weight.map(|weight| lanes::<R, L>(weight, at).map(enter));
-
         let mut losses = [W::ZERO; L];
-        for (lane, loss) in losses.iter_mut().enumerate() {
-            *loss = formula.value(operands_of(lane));
-        }
-        if let Some(weight) = &weight {
-            for (loss, &weight) in losses.iter_mut().zip(weight) {
-                *loss = *loss * weight;
-            }
-        }
-        match &mut self.losses {
-            Some(out) => out[at..at + L].copy_from_slice(&losses.map(leave)),
-            None => {
-                for (sum, &loss) in sums.iter_mut().zip(&losses) {
-                    *sum = sum.plus(leave(loss));
-                }
-            }
-        }
-
         if self.gradients.iter().all(Option::is_none) {
-            return;
+            for (lane, loss) in losses.iter_mut().enumerate() {
+                *loss = formula.value(operands_of(lane));
+            }
+            return self.put(losses, weight, arithmetic, at, sums);
         }
         let mut cotangents = match self.cotangents {
             Some(cotangents) => lanes::<R, L>(cotangents, at).map(enter),
@@ -270,16 +342,62 @@ impl<R: Real, W: Real, const N: usize, const K: usize> Block<'_, R, W, N, K> {
                 *cotangent = *cotangent * weight;
             }
         }
-        let mut slopes = [[R::ZERO; L]; N];
-        for (lane, &cotangent) in cotangents.iter().enumerate() {
-            let pulled = formula.pullback(cotangent, operands_of(lane));
-            for (slopes, slope) in slopes.iter_mut().zip(pulled) {
-                slopes[lane] = leave(slope);
+        // Value and slopes of an element are worked out together, so that they share what they have in common.
+        match &mut self.gradients[..] {
+            // What training needs: the others' slopes are not worked out.
+            [Some(gradient)] | [Some(gradient), None] | [Some(gradient), None, None] => {
+                let mut slopes = [R::ZERO; L];
+                for lane in 0..L {
+                    losses[lane] = formula.value(operands_of(lane));
+                    slopes[lane] = leave(formula.pullback(cotangents[lane], operands_of(lane))[0]);
+                }
+                gradient[at..at + L].copy_from_slice(&slopes);
+                self.put(losses, weight, arithmetic, at, sums);
+            }
+            gradients => {
+                let mut slopes = [[R::ZERO; L]; N];
+                for lane in 0..L {
+                    losses[lane] = formula.value(operands_of(lane));
+                    let pulled = formula.pullback(cotangents[lane], operands_of(lane));
+                    for (slopes, slope) in slopes.iter_mut().zip(pulled) {
+                        slopes[lane] = leave(slope);
+                    }
+                }
+                for (gradient, slopes) in gradients.iter_mut().zip(&slopes) {
+                    if let Some(gradient) = gradient {
+                        gradient[at..at + L].copy_from_slice(slopes);
+                    }
+                }
+                self.put(losses, weight, arithmetic, at, sums);
             }
         }
-        for (gradient, slopes) in self.gradients.iter_mut().zip(&slopes) {
-            if let Some(gradient) = gradient {
-                gradient[at..at + L].copy_from_slice(slopes);
+    }
+
+    /// Weighs the losses and puts them where they go.
+    #[inline(always)]
+    fn put<const L: usize>(
+        &mut self,
+        mut losses: [W; L],
+        weight: Option<[W; L]>,
+        Arithmetic { leave, add, .. }: Arithmetic<
+            impl Fn(R) -> W + Copy,
+            impl Fn(W) -> R + Copy,
+            impl Fn(R::Sum, W) -> R::Sum + Copy,
+        >,
+        at: usize,
+        sums: &mut [R::Sum; L],
+    ) {
+        if let Some(weight) = &weight {
+            for (loss, &weight) in losses.iter_mut().zip(weight) {
+                *loss = *loss * weight;
+            }
+        }
+        match &mut self.losses {
+            Some(out) => out[at..at + L].copy_from_slice(&losses.map(leave)),
+            None => {
+                for (sum, &loss) in sums.iter_mut().zip(&losses) {
+                    *sum = add(*sum, loss);
+                }
             }
         }
     }

@@ -5,10 +5,11 @@ use ndarray::iter::{Iter, LanesIter, LanesIterMut};
 use ndarray::{ArrayView1, ArrayViewD, ArrayViewMut1, ArrayViewMutD, Axis, IxDyn};
 
 use crate::loss::check_shape;
+use crate::threads::{self, Divide};
 use crate::{Backward, Error, Real, Reduction, Shapes, Sum};
 
 /// The formula of a loss of one row of class scores, whose target is a `T`: a class, or a probability for each class.
-pub trait Rowwise<R: Real, T> {
+pub trait Rowwise<R: Real, T>: Sync {
     /// The loss of the row.
     fn value(&self, scores: &[R], target: T) -> R;
 
@@ -28,7 +29,7 @@ pub struct RowGradients<'a, R: Real> {
 }
 
 /// The targets of all rows.
-pub trait Targets<R: Real> {
+pub trait Targets<R: Real>: Clone + Send {
     /// The target of one row.
     type Row<'r>;
     /// Goes through the rows in order.
@@ -49,6 +50,9 @@ pub trait Targets<R: Real> {
     ///
     /// Where an index is neither a class nor ignored.
     fn divisor(&self, classes: usize, rows: usize, weight: &Option<ArrayViewD<'_, R>>) -> Result<R::Sum, Error>;
+
+    /// Those of the samples before this one and those of the others, where there is a dimension of samples.
+    fn split_at(self, sample: usize) -> (Self, Self);
 
     /// All rows, from the first.
     fn iter(&self, class_axis: usize) -> Self::Iter<'_>;
@@ -92,6 +96,12 @@ impl<R: Real> Targets<R> for Classes<'_> {
         Ok(divisor)
     }
 
+    fn split_at(self, sample: usize) -> (Self, Self) {
+        let ignore_index = self.ignore_index;
+        let (first, second) = self.indices.split_at(Axis(0), sample);
+        (Self { indices: first, ignore_index }, Self { indices: second, ignore_index })
+    }
+
     fn iter(&self, _: usize) -> Self::Iter<'_> {
         (self.indices.iter(), self.ignore_index)
     }
@@ -125,6 +135,11 @@ impl<R: Real> Targets<R> for Labels<'_> {
         Ok(R::Sum::ZERO.plus(R::from_f64(rows as f64)))
     }
 
+    fn split_at(self, sample: usize) -> (Self, Self) {
+        let (first, second) = self.0.split_at(Axis(0), sample);
+        (Self(first), Self(second))
+    }
+
     fn iter(&self, _: usize) -> Self::Iter<'_> {
         self.0.iter()
     }
@@ -156,6 +171,11 @@ impl<R: Real> Targets<R> for LabelLists<'_> {
     fn divisor(&self, classes: usize, rows: usize, _: &Option<ArrayViewD<'_, R>>) -> Result<R::Sum, Error> {
         check_indices(&self.0, classes, Some(-1))?;
         Ok(R::Sum::ZERO.plus(R::from_f64(rows as f64)))
+    }
+
+    fn split_at(self, sample: usize) -> (Self, Self) {
+        let (first, second) = self.0.split_at(Axis(0), sample);
+        (Self(first), Self(second))
     }
 
     fn iter(&self, class_axis: usize) -> Self::Iter<'_> {
@@ -207,6 +227,11 @@ impl<R: Real> Targets<R> for Probabilities<'_, R> {
         // Without classes there is nothing to take the mean of.
         let rows = if classes == 0 { 0 } else { rows };
         Ok(R::Sum::ZERO.plus(R::from_f64(rows as f64)))
+    }
+
+    fn split_at(self, sample: usize) -> (Self, Self) {
+        let (first, second) = self.0.split_at(Axis(0), sample);
+        (Self(first), Self(second))
     }
 
     fn iter(&self, class_axis: usize) -> Self::Iter<'_> {
@@ -298,14 +323,10 @@ impl<R: Real, T: Targets<R>> Rows<'_, R, T> {
             backward.check(&shapes)?;
         }
         let divisor = self.targets.divisor(self.classes(), self.row_dims().iter().product(), &self.weight)?;
-        R::vectorize(
-            #[inline(always)]
-            || self.run(formula, divisor, value, backward),
-        );
+        self.run(formula, divisor, value, backward);
         Ok(())
     }
 
-    #[inline(always)]
     fn run<F, const K: usize>(
         &self,
         formula: &F,
@@ -315,27 +336,100 @@ impl<R: Real, T: Targets<R>> Rows<'_, R, T> {
     ) where
         F: for<'r> Rowwise<R, T::Row<'r>>,
     {
-        let axis = self.class_axis();
-        let reduced = self.reduction != Reduction::None;
+        let is_reduced = self.reduction != Reduction::None;
         let divisor = if self.reduction == Reduction::Mean { divisor } else { R::Sum::ZERO.plus(R::ONE) };
-
         let backs = backward.is_some();
         let (cotangent, gradients) = match backward {
             Some(backward) => (backward.cotangent, backward.gradients),
             None => (None, [const { None }; K]),
         };
         let common_cotangent = match &cotangent {
-            Some(cotangent) if reduced => cotangent.first().copied().unwrap_or(R::ONE),
+            Some(cotangent) if is_reduced => cotangent.first().copied().unwrap_or(R::ONE),
             _ => R::ONE,
         } / divisor.total();
-        let mut cotangents = cotangent.as_ref().filter(|_| !reduced).map(|cotangent| cotangent.iter());
         let mut gradients = gradients.into_iter();
-        let mut score_gradient = gradients.next().flatten();
-        let mut target_gradient = gradients.next().flatten();
-        let mut score_gradients = GradientRows::new(&mut score_gradient, axis);
-        let mut target_gradients = GradientRows::new(&mut target_gradient, axis);
+        let all = Piece {
+            scores: self.scores.view(),
+            targets: self.targets.clone(),
+            cotangents: cotangent.filter(|_| !is_reduced),
+            losses: if is_reduced { None } else { Some(value.view_mut()) },
+            score_gradient: gradients.next().flatten(),
+            target_gradient: gradients.next().flatten(),
+            class_axis: self.class_axis(),
+        };
+        let run = |piece: Piece<'_, R, T>| {
+            R::vectorize(
+                #[inline(always)]
+                || piece.run(formula, backs, common_cotangent),
+            )
+        };
+        let sum = threads::share(all, &run, &R::Sum::merge);
+        if is_reduced {
+            value.fill(sum.over(divisor));
+        }
+    }
+}
+
+/// Some of the rows.
+struct Piece<'a, R, T> {
+    scores: ArrayViewD<'a, R>,
+    targets: T,
+    /// One for each row, or none where they have one in common.
+    cotangents: Option<ArrayViewD<'a, R>>,
+    /// Where each loss goes, unless they are summed.
+    losses: Option<ArrayViewMutD<'a, R>>,
+    score_gradient: Option<ArrayViewMutD<'a, R>>,
+    target_gradient: Option<ArrayViewMutD<'a, R>>,
+    class_axis: usize,
+}
+
+impl<'a, R: Real, T: Targets<R>> Divide for Piece<'a, R, T> {
+    fn size(&self) -> usize {
+        self.scores.len()
+    }
+
+    fn divide(self) -> Result<[Self; 2], Self> {
+        let samples = self.scores.shape()[0];
+        if self.class_axis == 0 || samples < 2 {
+            return Err(self);
+        }
+        let middle = samples / 2;
+        let cut = |view: ArrayViewMutD<'a, R>| view.split_at(Axis(0), middle);
+        let (scores, rest_of_scores) = self.scores.split_at(Axis(0), middle);
+        let (targets, rest_of_targets) = self.targets.split_at(middle);
+        let (cotangents, rest_of_cotangents) = self.cotangents.map(|view| view.split_at(Axis(0), middle)).unzip();
+        let (losses, rest_of_losses) = self.losses.map(cut).unzip();
+        let (score_gradient, rest_of_score_gradient) = self.score_gradient.map(cut).unzip();
+        let (target_gradient, rest_of_target_gradient) = self.target_gradient.map(cut).unzip();
+        let class_axis = self.class_axis;
+        Ok([
+            Piece { scores, targets, cotangents, losses, score_gradient, target_gradient, class_axis },
+            Piece {
+                scores: rest_of_scores,
+                targets: rest_of_targets,
+                cotangents: rest_of_cotangents,
+                losses: rest_of_losses,
+                score_gradient: rest_of_score_gradient,
+                target_gradient: rest_of_target_gradient,
+                class_axis,
+            },
+        ])
+    }
+}
+
+impl<R: Real, T: Targets<R>> Piece<'_, R, T> {
+    /// Runs the formula, and gives the sum of the losses where they are not wanted one by one.
+    #[inline(always)]
+    fn run<F>(mut self, formula: &F, backs: bool, common_cotangent: R) -> R::Sum
+    where
+        F: for<'r> Rowwise<R, T::Row<'r>>,
+    {
+        let axis = self.class_axis;
+        let mut cotangents = self.cotangents.as_ref().map(|cotangents| cotangents.iter());
+        let mut score_gradients = GradientRows::new(&mut self.score_gradient, axis);
+        let mut target_gradients = GradientRows::new(&mut self.target_gradient, axis);
         let mut targets = self.targets.iter(axis);
-        let mut losses = if reduced { None } else { Some(value.iter_mut()) };
+        let mut losses = self.losses.as_mut().map(|losses| losses.iter_mut());
         let (mut score_buffer, mut target_buffer, mut workspace) = (Vec::new(), Vec::new(), Vec::new());
 
         let mut sum = R::Sum::ZERO;
@@ -367,10 +461,7 @@ impl<R: Real, T: Targets<R>> Rows<'_, R, T> {
                 None => sum = sum.plus(loss),
             }
         }
-        drop(losses);
-        if reduced {
-            value.fill(sum.over(divisor));
-        }
+        sum
     }
 }
 

@@ -1,14 +1,15 @@
 //! The driver of losses of several vectors: broadcasting of the other dimensions, labels, reduction and cotangents.
 
-use ndarray::{ArrayViewD, ArrayViewMutD};
+use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 
-use crate::buffers::{Sink, Source};
+use crate::buffers::{Sink, Source, broadcast};
 use crate::loss::check_shape;
 use crate::pointwise::broadcast_shapes;
+use crate::threads::{self, Divide};
 use crate::{Backward, Error, Real, Reduction, Shapes, Sum};
 
 /// The formula of a loss of `N` vectors of the same length.
-pub trait Vectorwise<R: Real, const N: usize> {
+pub trait Vectorwise<R: Real, const N: usize>: Sync {
     /// The loss of the vectors.
     fn value(&self, vectors: [&[R]; N], label: R) -> R;
 
@@ -81,14 +82,10 @@ impl<R: Real, const N: usize> Vectors<'_, R, N> {
             backward.check(&shapes)?;
         }
         let (rows, length) = self.rows(names)?;
-        R::vectorize(
-            #[inline(always)]
-            || self.run(formula, &rows, length, value, backward),
-        );
+        self.run(formula, &rows, length, value, backward);
         Ok(())
     }
 
-    #[inline(always)]
     fn run<F: Vectorwise<R, N>>(
         &self,
         formula: &F,
@@ -102,28 +99,100 @@ impl<R: Real, const N: usize> Vectors<'_, R, N> {
         let is_reduced = self.reduction != Reduction::None;
         let divisor =
             R::Sum::ZERO.plus(R::from_f64(if self.reduction == Reduction::Mean { count as f64 } else { 1.0 }));
-        let mut operands = self.operands.each_ref().map(|operand| Source::new(operand, &shape));
-        let mut labels = self.labels.as_ref().map(|labels| Source::new(labels, rows));
-
         let backs = backward.is_some();
-        let (cotangent, mut gradients) = match backward {
+        let (cotangent, gradients) = match backward {
             Some(backward) => (backward.cotangent, backward.gradients),
             None => (None, [const { None }; N]),
         };
-        let common = match &cotangent {
+        let common_cotangent = match &cotangent {
             Some(cotangent) if is_reduced => cotangent.first().copied().unwrap_or(R::ONE),
             _ => R::ONE,
         } / divisor.total();
-        let mut cotangents = cotangent.as_ref().filter(|_| !is_reduced).map(|cotangent| Source::new(cotangent, rows));
-        let mut sinks = gradients.each_mut().map(|gradient| gradient.as_mut().map(|view| Sink::new(view, &shape)));
+        let all = Piece {
+            operands: self.operands.each_ref().map(|operand| broadcast(operand, &shape)),
+            labels: self.labels.as_ref().map(|labels| broadcast(labels, rows)),
+            cotangents: cotangent.filter(|_| !is_reduced),
+            losses: if is_reduced { None } else { Some(value.view_mut()) },
+            gradients,
+        };
+        let run = |piece: Piece<'_, R, N>| {
+            R::vectorize(
+                #[inline(always)]
+                || piece.run(formula, backs, common_cotangent),
+            )
+        };
+        let sum = threads::share(all, &run, &R::Sum::merge);
+        if is_reduced {
+            value.fill(sum.over(divisor));
+        }
+    }
+}
+
+/// Some of the vectors; all tensors but the gradients have the same dimensions, and the operands that of the vectors.
+struct Piece<'a, R, const N: usize> {
+    operands: [ArrayViewD<'a, R>; N],
+    labels: Option<ArrayViewD<'a, R>>,
+    /// One for each loss, or none where they have one in common.
+    cotangents: Option<ArrayViewD<'a, R>>,
+    /// Where each loss goes, unless they are summed.
+    losses: Option<ArrayViewMutD<'a, R>>,
+    gradients: [Option<ArrayViewMutD<'a, R>>; N],
+}
+
+impl<'a, R: Real, const N: usize> Divide for Piece<'a, R, N> {
+    fn size(&self) -> usize {
+        self.operands[0].len()
+    }
+
+    fn divide(self) -> Result<[Self; 2], Self> {
+        let shape = self.operands[0].shape();
+        // Gradients that are summed over a dimension are summed in one piece.
+        let is_whole = |gradient: &ArrayViewMutD<'_, R>| gradient.shape() == shape;
+        if shape.len() < 2 || shape[0] < 2 || !self.gradients.iter().flatten().all(is_whole) {
+            return Err(self);
+        }
+        let middle = shape[0] / 2;
+        let cut = |view: ArrayViewD<'a, R>| view.split_at(Axis(0), middle);
+        let cut_mut = |view: ArrayViewMutD<'a, R>| view.split_at(Axis(0), middle);
+        let operands = self.operands.map(cut);
+        let (labels, rest_of_labels) = self.labels.map(cut).unzip();
+        let (cotangents, rest_of_cotangents) = self.cotangents.map(cut).unzip();
+        let (losses, rest_of_losses) = self.losses.map(cut_mut).unzip();
+        let [gradients, rest_of_gradients] = threads::unzip(self.gradients.map(|gradient| gradient.map(cut_mut)));
+        let rest_of_operands = operands.each_ref().map(|(_, rest)| rest.clone());
+        let operands = operands.map(|(operand, _)| operand);
+        Ok([
+            Piece { operands, labels, cotangents, losses, gradients },
+            Piece {
+                operands: rest_of_operands,
+                labels: rest_of_labels,
+                cotangents: rest_of_cotangents,
+                losses: rest_of_losses,
+                gradients: rest_of_gradients,
+            },
+        ])
+    }
+}
+
+impl<R: Real, const N: usize> Piece<'_, R, N> {
+    /// Runs the formula, and gives the sum of the losses where they are not wanted one by one.
+    #[inline(always)]
+    fn run<F: Vectorwise<R, N>>(mut self, formula: &F, backs: bool, common_cotangent: R) -> R::Sum {
+        let shape = self.operands[0].shape();
+        let (length, rows) = shape.split_last().map_or((0, shape), |(&length, rows)| (length, rows));
+        let count: usize = rows.iter().product();
+        let mut operands = self.operands.each_ref().map(Source::new);
+        let mut labels = self.labels.as_ref().map(Source::new);
+        let mut cotangents = self.cotangents.as_ref().map(Source::new);
+        let mut sinks = self.gradients.each_mut().map(|gradient| gradient.as_mut().map(|view| Sink::new(view, shape)));
         // Where the gradients go that nobody asked for.
         let mut scratch: [Vec<R>; N] = std::array::from_fn(|_| vec![R::ZERO; if backs { length } else { 0 }]);
-        let mut losses = if is_reduced { None } else { Some(value.iter_mut()) };
+        let mut losses = self.losses.as_mut().map(|losses| losses.iter_mut());
         let mut sum = R::Sum::ZERO;
         for row in 0..count {
             let vectors = operands.each_mut().map(|operand| operand.block(row * length, length));
             let label = labels.as_mut().map_or(R::ONE, |labels| labels.block(row, 1)[0]);
-            let cotangent = cotangents.as_mut().map_or(common, |cotangents| cotangents.block(row, 1)[0]);
+            let cotangent = cotangents.as_mut().map_or(common_cotangent, |cotangents| cotangents.block(row, 1)[0]);
             let loss = if backs {
                 let mut scratch = scratch.each_mut();
                 let mut places = scratch.iter_mut();
@@ -146,9 +215,6 @@ impl<R: Real, const N: usize> Vectors<'_, R, N> {
         for sink in sinks.into_iter().flatten() {
             sink.finish();
         }
-        drop(losses);
-        if is_reduced {
-            value.fill(sum.over(divisor));
-        }
+        sum
     }
 }

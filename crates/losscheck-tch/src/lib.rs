@@ -31,6 +31,7 @@ mod inputs;
 mod losses;
 
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use losscheck::backend::{Backend, Coverage, Outcome, Pass};
 use losscheck::case::{Answer, Case, Tensors};
@@ -41,7 +42,7 @@ use tch::{TchError, Tensor};
 
 use crate::inputs::Inputs;
 
-/// The backend `tch`: libtorch's own operators, on one thread.
+/// The backend `tch`: libtorch's own operators, on one thread or as [`use_threads`] says.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tch;
 
@@ -70,7 +71,7 @@ impl Backend for Tch {
     }
 
     fn evaluate(&self, case: &Case) -> Outcome {
-        use_one_thread();
+        set_threads();
         if let Some(why) = withheld(case) {
             return Outcome::NotProvided(why.to_owned());
         }
@@ -81,7 +82,7 @@ impl Backend for Tch {
     }
 
     fn workload<'a>(&'a self, case: &'a Case, pass: Pass) -> Option<Box<dyn FnMut() + 'a>> {
-        use_one_thread();
+        set_threads();
         let leaf = &case.loss.kind().signature().differentiable[..1];
         let inputs = match pass {
             Pass::Forward => Inputs::new(case, &[]).ok()?,
@@ -142,12 +143,19 @@ impl From<TchError> for Rejection {
     }
 }
 
-/// Keeps libtorch to one thread, on whichever thread it is called from: results then do not depend on the machine's
-/// number of cores, and timings compare with the other backends'.
-fn use_one_thread() {
+/// Has libtorch use so many threads from now on, for each thread that calls it for the first time; one unless this is
+/// called. With one thread the results do not depend on the machine's number of cores.
+pub fn use_threads(threads: u16) {
+    THREADS.store(threads, Ordering::Relaxed);
+}
+
+static THREADS: AtomicU16 = AtomicU16::new(1);
+
+/// Sets libtorch's number of threads, on whichever thread it is called from.
+fn set_threads() {
     // The number is a thread's own once libtorch has worked on it.
-    thread_local!(static ONE_THREAD: () = tch::set_num_threads(1));
-    ONE_THREAD.with(|()| ());
+    thread_local!(static SET: () = tch::set_num_threads(THREADS.load(Ordering::Relaxed).into()));
+    SET.with(|()| ());
 }
 
 /// The value of the loss and the gradients that the case asks for.

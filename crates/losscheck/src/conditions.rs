@@ -77,6 +77,11 @@ pub const ALL: &[Condition] = &[
         holds: |case| any(case, |x| extreme(case.dtype(), x * x)),
     },
     Condition {
+        name: "sixth_power_out_of_range",
+        describes: "a tensor holds a number whose sixth power, which three squared lengths make, is above the range",
+        holds: |case| any(case, |x| x.abs() > 1.0 && extreme(case.dtype(), x * x * x)),
+    },
+    Condition {
         name: "short_vector",
         describes: "vectors whose squared length is within 2^28 of an eps of 1e-12, in f64; all but 0 or empty, in f16",
         holds: |case| {
@@ -248,6 +253,17 @@ pub const ALL: &[Condition] = &[
         holds: |case| {
             let least = if case.dtype() == DType::F16 { 1e-4 } else { 1e-11 };
             elements(case, "input").into_iter().any(|p| p * (1.0 - p) < least || p.is_nan())
+        },
+    },
+    Condition {
+        name: "subnormal_weighted_score",
+        describes: "a class weight times a score may be subnormal",
+        holds: |case| {
+            let least = |name| {
+                let numbers = elements(case, name).into_iter().map(f64::abs).filter(|&x| x > 0.0);
+                numbers.fold(f64::INFINITY, f64::min)
+            };
+            case.input("weight").is_some() && least("weight") * least("input") < smallest_normal(case)
         },
     },
     Condition {

@@ -1,5 +1,6 @@
 //! What the suite has to know of a loss, once per loss.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use losscheck_reference::{Error, Loss, Real, Wide};
@@ -92,6 +93,8 @@ pub struct Arrays<R> {
     indices: BTreeMap<String, ArrayD<i64>>,
     cotangent: Option<ArrayD<R>>,
     dtype: DType,
+    /// Where the next evaluation writes its results.
+    buffers: RefCell<Option<Evaluation<R>>>,
 }
 
 impl<R: Real> Arrays<R> {
@@ -105,7 +108,7 @@ impl<R: Real> Arrays<R> {
             }
         }
         let cotangent = case.cotangent.as_ref().map(|tensor| tensor.to_array());
-        Self { floats, indices, cotangent, dtype: case.dtype() }
+        Self { floats, indices, cotangent, dtype: case.dtype(), buffers: RefCell::default() }
     }
 
     /// The float tensor of that name.
@@ -152,6 +155,16 @@ impl<R: Real> Arrays<R> {
     /// The cotangent; absent where it is all ones.
     pub fn cotangent(&self) -> Option<ArrayViewD<'_, R>> {
         self.cotangent.as_ref().map(|array| array.view())
+    }
+
+    /// Has the next evaluation write over these results, which an evaluation of the same inputs gave, and give them again.
+    pub fn lend(&self, results: Evaluation<R>) {
+        self.buffers.replace(Some(results));
+    }
+
+    /// Takes back results that were lent and that no evaluation has used.
+    pub fn take_back(&self) -> Option<Evaluation<R>> {
+        self.buffers.take()
     }
 
     /// The same without weights, and with the cotangent that is all ones.
@@ -206,7 +219,7 @@ pub struct Evaluation<R> {
 }
 
 impl<R: Real> Evaluation<R> {
-    /// Runs a loss with the case's cotangent; `names` are those of its differentiable inputs.
+    /// Runs a loss on inputs out of `arrays`, with the cotangent there; `names` are those of its differentiable inputs.
     ///
     /// # Errors
     ///
@@ -214,10 +227,22 @@ impl<R: Real> Evaluation<R> {
     pub fn of<I, const K: usize>(
         loss: &impl Loss<R, I, K>,
         inputs: I,
-        cotangent: Option<ArrayViewD<'_, R>>,
+        arrays: &Arrays<R>,
         names: [&'static str; K],
         wanted: Wanted,
     ) -> Result<Self, Error> {
+        let cotangent = arrays.cotangent();
+        if let Some(mut lent) = arrays.take_back() {
+            let value = lent.value.view_mut();
+            match (wanted, lent.gradients.as_mut_slice()) {
+                (Wanted::Value, []) => loss.value_into(inputs, value)?,
+                (Wanted::FirstGradient, [(_, gradient)]) => {
+                    loss.value_and_gradient_into(inputs, cotangent, value, gradient.view_mut())?;
+                }
+                _ => return Self::of(loss, inputs, arrays, names, wanted),
+            }
+            return Ok(lent);
+        }
         Ok(match wanted {
             Wanted::Value => Self { value: loss.value(inputs)?, gradients: Vec::new() },
             Wanted::FirstGradient => {

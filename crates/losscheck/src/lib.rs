@@ -21,6 +21,7 @@ pub mod loss;
 pub mod losses;
 pub mod metamorphic;
 pub mod oracle;
+pub mod performance;
 pub mod runner;
 pub mod schema;
 pub mod suite;

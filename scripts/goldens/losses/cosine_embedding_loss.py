@@ -1,3 +1,4 @@
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
@@ -101,6 +102,10 @@ def special(dtype: str) -> Iterator[Case]:
         yield from given(f"parallel+label={label}", ["parallel"], plain, [[2 * x for x in row] for row in plain], [label] * 2)
         opposite = [[-x for x in row] for row in plain]
         yield from given(f"opposite+label={label}", ["parallel"], plain, opposite, [label] * 2)
+        # The cosine over the product of the squared lengths is about length ** -5 / 500.
+        length = 2.0 ** int(math.log2(500 * limits(dtype).tiny) / -5 + 1)
+        apart = [[length, 0.0, 0.0]], [[1.0, 8 * length, 3.0]]
+        yield from given(f"long_all_but_orthogonal_vectors+label={label}", ["all_but_orthogonal"], *apart, [label])
         across = [[1.0, 0.0, 0.0], [0.0, 2.0, 0.0]], [[0.0, 1.0, 0.0], [0.0, 0.0, 0.5]]
         yield from given(f"orthogonal+label={label}", ["hinge_kink"], *across, [label] * 2)
     yield from given("odd_labels", ["odd_label"], plain, plain[::-1], [0.5, 0.0])

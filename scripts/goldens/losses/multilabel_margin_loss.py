@@ -4,7 +4,7 @@ from itertools import product
 from ..case import MANY, REDUCTIONS, SINGLE_AND_DOUBLE, Case, Loss, name, shape_name
 from ..draw import Draw
 from ..labels import lists, matrix, scores
-from ..special import edges
+from ..special import edges, limits
 from ..tensors import Shape, Stored, Tensor
 
 NAME = "multilabel_margin_loss"
@@ -59,6 +59,12 @@ def degenerate(dtype: str) -> Iterator[Case]:
         draw = Draw(case_id)
         input = draw.seeded("input", dtype, (100, 100), -3, 3)
         yield case(case_id, ["large"], reduction, input, draw.seeded("target", "i64", (100, 100), -1, 100))
+    classes, labels = 200, 100
+    unlikely = -0.1 / limits(dtype).eps
+    for reduction in ("none", "sum"):
+        input = matrix(dtype, [[unlikely] + [0.0] * (classes - 1)])
+        target = matrix("i64", [[*range(labels)] + [-1] * (classes - labels)])
+        yield case(name(NAME, dtype, "many_pairs", reduction), ["many_pairs"], reduction, input, target)
     case_id = name(NAME, dtype, "many", "mean")
     draw = Draw(case_id)
     input = draw.seeded("input", dtype, (MANY, 3), 0.3, 0.3)

@@ -5,7 +5,7 @@ import torch
 
 from ..case import FLOATS, REDUCTIONS, Case, Loss, name, options_name, shape_name
 from ..draw import Draw
-from ..special import edges
+from ..special import edges, subnormal_product
 from ..tensors import Shape, Stored, Tensor
 
 NAME = "nll_loss2d"
@@ -42,6 +42,14 @@ def cases() -> Iterator[Case]:
             inputs = {"input": scores(draw, dtype, (2, 3, 2, 2)), "target": draw.integers("target", "i64", (2, 2, 2), 0, 3)}
             inputs["weight"] = Stored(dtype, (3,), [0.5, -0.75, 2.0])
             yield case(case_id, ["negative_weight"], {}, reduction, inputs)
+        score, small = subnormal_product(dtype)
+        for reduction in REDUCTIONS:
+            inputs = {
+                "input": Stored(dtype, (1, 2, 1, 1), [-0.5, score]),
+                "target": Stored("i64", (1, 1, 1), [1]),
+                "weight": Stored(dtype, (2,), [1.0, small]),
+            }
+            yield case(name(NAME, dtype, "weight=small", reduction), ["small_weighted_score"], {}, reduction, inputs)
         case_id = name(NAME, dtype, "many", "mean")
         draw = Draw(case_id)
         inputs = {  # 3 x 59 x 113 = MANY

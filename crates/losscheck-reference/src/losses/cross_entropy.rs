@@ -66,19 +66,17 @@ impl<R: Real> Surprise<R> {
     fn with_exps<S: Real>(scores: &[S], enter: impl Fn(S) -> R, exps: &mut [R]) -> Self {
         let (max, argmax) = fold::max(scores);
         let max = enter(max);
-        let exps = &mut exps[..scores.len()];
-        let before = fold::sum(argmax, |c| {
-            exps[c] = (enter(scores[c]) - max).exp();
-            exps[c]
-        });
-        let rest = &mut exps[argmax.min(scores.len())..];
-        let after = fold::sum(rest.len().saturating_sub(1), |c| {
-            rest[c + 1] = (enter(scores[argmax + c + 1]) - max).exp();
-            rest[c + 1]
-        });
-        if let Some(exp) = rest.first_mut() {
-            *exp = R::ONE;
-        }
+        let (first, rest) = scores.split_at(argmax.min(scores.len()));
+        let (first_exps, rest_of_exps) = exps[..scores.len()].split_at_mut(first.len());
+        let term = |score: S| (enter(score) - max).exp();
+        let before = fold::sum_into(first, first_exps, term);
+        let after = match (rest, rest_of_exps) {
+            ([_, rest @ ..], [exp, exps @ ..]) => {
+                *exp = R::ONE;
+                fold::sum_into(rest, exps, term)
+            }
+            _ => R::Sum::ZERO,
+        };
         Self::from_sum(before.merge(after), max, argmax)
     }
 
@@ -86,9 +84,10 @@ impl<R: Real> Surprise<R> {
     fn new<S: Real>(scores: &[S], enter: impl Fn(S) -> R) -> Self {
         let (max, argmax) = fold::max(scores);
         let max = enter(max);
-        let before = fold::sum(argmax, |c| (enter(scores[c]) - max).exp());
-        let rest = &scores[(argmax + 1).min(scores.len())..];
-        let after = fold::sum(rest.len(), |c| (enter(rest[c]) - max).exp());
+        let (first, rest) = scores.split_at(argmax.min(scores.len()));
+        let term = |score: S| (enter(score) - max).exp();
+        let before = fold::sum_of(first, term);
+        let after = fold::sum_of(rest.get(1..).unwrap_or_default(), term);
         Self::from_sum(before.merge(after), max, argmax)
     }
 

@@ -2,10 +2,12 @@ mod trellis;
 
 use std::ops::Range;
 
-use ndarray::{ArrayViewD, ArrayViewMutD, CowArray, IxDyn};
+use ndarray::{ArrayViewD, ArrayViewMut2, ArrayViewMut3, ArrayViewMutD, Axis, CowArray, IxDyn, s};
+use rayon::prelude::*;
 
 use self::trellis::{Trellis, Workspace, is_finite};
 use crate::loss::check_buffers;
+use crate::threads;
 use crate::{Backward, Error, Loss, Real, Reduction, Shapes, Sum};
 
 /// Connectionist temporal classification: how unlikely log-probabilities x make a sequence of labels. The likelihood is a
@@ -65,10 +67,12 @@ pub enum CTCGradient {
 /// Log-probabilities, targets, the lengths of the inputs and those of the targets.
 pub type LogProbsAndLabels<'a, R> = (ArrayViewD<'a, R>, ArrayViewD<'a, i64>, ArrayViewD<'a, i64>, ArrayViewD<'a, i64>);
 
+/// As how many elements of a simple loss a state of a trellis counts.
+const COST_OF_A_STATE: usize = 64;
+
 /// The inputs of one call, checked.
 struct Batch<'a, R> {
     log_probs: CowArray<'a, R, IxDyn>,
-    steps: usize,
     classes: usize,
     input_lengths: Vec<usize>,
     /// One target after the other.
@@ -78,24 +82,25 @@ struct Batch<'a, R> {
 }
 
 impl<R: Real> Batch<'_, R> {
-    /// Where in a tensor of shape (T, N, C) a step of a sample stands.
-    #[inline(always)]
-    fn place(&self, sample: usize, step: usize) -> Range<usize> {
-        let start = (step * self.targets.len() + sample) * self.classes;
-        start..start + self.classes
+    /// The states of all alignments' trellises.
+    fn states(&self) -> usize {
+        let of_sample = |(target, steps): (&Range<usize>, &usize)| (2 * target.len() + 1).saturating_mul(*steps);
+        let states = self.targets.iter().zip(&self.input_lengths).map(of_sample);
+        states.fold(0, usize::saturating_add)
     }
 
     #[inline(always)]
     fn scores(&self, sample: usize, step: usize) -> &[R] {
         // In order, for that is how `CTCLoss::batch` holds them.
-        &self.log_probs.as_slice().unwrap_or_default()[self.place(sample, step)]
+        let start = (step * self.targets.len() + sample) * self.classes;
+        &self.log_probs.as_slice().unwrap_or_default()[start..][..self.classes]
     }
 }
 
 /// What the gradient starts from and where it goes, in the order of the log-probabilities.
 struct Gradient<'a, R> {
     cotangents: Vec<R>,
-    log_probs: &'a mut [R],
+    log_probs: ArrayViewMut3<'a, R>,
 }
 
 impl CTCLoss {
@@ -147,10 +152,9 @@ impl CTCLoss {
             Ok(start..labels.len())
         });
         let targets = targets.collect::<Result<_, Error>>()?;
-        Ok(Batch { log_probs: log_probs.as_standard_layout(), steps, classes, input_lengths, labels, targets })
+        Ok(Batch { log_probs: log_probs.as_standard_layout(), classes, input_lengths, labels, targets })
     }
 
-    #[inline(always)]
     fn run<R: Real>(
         &self,
         batch: &Batch<'_, R>,
@@ -160,50 +164,79 @@ impl CTCLoss {
     ) {
         let is_mean = self.reduction == Reduction::Mean;
         let is_reduced = self.reduction != Reduction::None;
-        let impossible = R::from_f64(f64::NEG_INFINITY);
-        let count = R::from_f64(if is_mean { batch.targets.len() as f64 } else { 1.0 });
-        let (mut workspace, mut sum) = (Workspace::new(), R::Sum::ZERO);
-        let mut losses = value.iter_mut();
-        for (sample, target) in batch.targets.iter().enumerate() {
-            let (labels, steps) = (&batch.labels[target.clone()], batch.input_lengths[sample]);
-            let length = R::from_f64(if is_mean { labels.len().max(1) as f64 } else { 1.0 });
-            let scores = |step| batch.scores(sample, step);
-            let trellis = Trellis::new(labels, blank, steps);
-            let likelihood = match &trellis {
-                Some(trellis) => trellis.forward(scores, gradient.is_some(), &mut workspace),
-                None => impossible,
-            };
-            let is_zeroed = self.zero_infinity && likelihood == impossible;
-            let loss = if is_zeroed { R::ZERO } else { -likelihood / length };
-            if is_reduced {
-                sum = sum.plus(loss);
-            } else if let Some(to) = losses.next() {
-                *to = loss;
+        let samples = batch.targets.len();
+        let count = R::from_f64(if is_mean { samples as f64 } else { 1.0 });
+        let (cotangents, gradients) = match &mut gradient {
+            Some(Gradient { cotangents, log_probs }) => {
+                (&**cotangents, log_probs.axis_iter_mut(Axis(1)).map(Some).collect())
             }
-
-            let Some(Gradient { cotangents, log_probs }) = &mut gradient else { continue };
+            None => (&[][..], (0..samples).map(|_| None).collect::<Vec<_>>()),
+        };
+        let one = |workspace: &mut Workspace<R>, (sample, gradient): (usize, Option<ArrayViewMut2<'_, R>>)| {
+            let length = if is_mean { batch.targets[sample].len().max(1) as f64 } else { 1.0 };
+            let length = R::from_f64(length);
             let cotangent = cotangents.get(if is_reduced { 0 } else { sample }).copied().unwrap_or(R::ONE);
-            let cotangent = cotangent / (count * length);
+            let gradient = gradient.map(|gradient| (cotangent / (count * length), gradient));
+            R::vectorize(
+                #[inline(always)]
+                || self.run_sample(batch, sample, blank, workspace, gradient) / length,
+            )
+        };
+        let work = gradients.into_iter().enumerate();
+        let losses: Vec<R> = if samples > 1 && threads::is_worth_sharing(batch.states() * COST_OF_A_STATE) {
+            work.collect::<Vec<_>>().into_par_iter().map_init(Workspace::new, one).collect()
+        } else {
+            let mut workspace = Workspace::new();
+            work.map(|sample| one(&mut workspace, sample)).collect()
+        };
+        if is_reduced {
+            let sum = losses.into_iter().fold(R::Sum::ZERO, R::Sum::plus);
+            value.fill(sum.over(R::Sum::ZERO.plus(count)));
+        } else {
+            value.iter_mut().zip(losses).for_each(|(to, loss)| *to = loss);
+        }
+    }
+
+    /// The loss of one sample; writes its gradient, given what each step's is multiplied by.
+    #[inline(always)]
+    fn run_sample<R: Real>(
+        &self,
+        batch: &Batch<'_, R>,
+        sample: usize,
+        blank: usize,
+        workspace: &mut Workspace<R>,
+        gradient: Option<(R, ArrayViewMut2<'_, R>)>,
+    ) -> R {
+        let impossible = R::from_f64(f64::NEG_INFINITY);
+        let (labels, steps) = (&batch.labels[batch.targets[sample].clone()], batch.input_lengths[sample]);
+        let scores = |step| batch.scores(sample, step);
+        let trellis = Trellis::new(labels, blank, steps);
+        let likelihood = match &trellis {
+            Some(trellis) => trellis.forward(scores, gradient.is_some(), workspace),
+            None => impossible,
+        };
+        let is_zeroed = self.zero_infinity && likelihood == impossible;
+        if let Some((cotangent, mut gradient)) = gradient {
             match &trellis {
                 Some(trellis) if is_finite(likelihood) => trellis.backward(
                     scores,
-                    &mut workspace,
+                    workspace,
                     #[inline(always)]
                     |step, weights| {
-                        let row = &mut log_probs[batch.place(sample, step)];
+                        let mut row = gradient.row_mut(step);
+                        // In order, for that is how `CTCLoss::evaluate_into` lends it.
+                        let row = row.as_slice_mut().unwrap_or_default();
                         self.write_step(cotangent, scores(step), trellis.classes(), weights, row);
                     },
                 ),
                 _ => {
                     let slope = R::from_f64(if is_zeroed { 0.0 } else { f64::NAN });
-                    (0..steps).for_each(|step| log_probs[batch.place(sample, step)].fill(slope));
+                    gradient.slice_mut(s![..steps, ..]).fill(slope);
                 }
             }
-            (steps..batch.steps).for_each(|step| log_probs[batch.place(sample, step)].fill(R::ZERO));
+            gradient.slice_mut(s![steps.., ..]).fill(R::ZERO);
         }
-        if is_reduced {
-            value.fill(sum.over(R::Sum::ZERO.plus(count)));
-        }
+        if is_zeroed { R::ZERO } else { -likelihood }
     }
 
     /// The gradient of one step, given the weight of the alignments in each of the `classes`.
@@ -285,16 +318,18 @@ impl<'a, R: Real> Loss<R, LogProbsAndLabels<'a, R>, 1> for CTCLoss {
             (backward.cotangent, buffer)
         });
         let cotangents = cotangent.iter().flatten().copied().collect();
+        let ([steps, samples, classes], _) = self.dims(&inputs.0)?;
         let in_order = buffer.as_mut().map(|buffer| buffer.as_slice_mut());
         let mut copy = match &in_order {
             Some(None) => vec![R::ZERO; inputs.0.len()],
             _ => Vec::new(),
         };
-        let gradient = in_order.map(|slice| Gradient { cotangents, log_probs: slice.unwrap_or(&mut copy) });
-        R::vectorize(
-            #[inline(always)]
-            || self.run(&batch, blank, value, gradient),
-        );
+        let gradient = in_order.and_then(|slice| {
+            // The buffer has been checked to be of that many numbers.
+            let log_probs = ArrayViewMut3::from_shape((steps, samples, classes), slice.unwrap_or(&mut copy)).ok()?;
+            Some(Gradient { cotangents, log_probs })
+        });
+        self.run(&batch, blank, value, gradient);
         for (to, &from) in buffer.iter_mut().flatten().zip(&copy) {
             *to = from;
         }

@@ -3,7 +3,7 @@
 use crate::{Real, Sum, fold};
 
 /// A distance of two vectors.
-pub trait Distance {
+pub trait Distance: Sync {
     /// The distance of a and b.
     fn distance<R: Real>(&self, a: &[R], b: &[R]) -> R;
 

@@ -43,7 +43,7 @@ impl<R: Real> HuberLoss<'_, R> {
     }
 }
 
-impl<T> Pointwise<2> for HuberLoss<'_, T> {
+impl<T: Sync> Pointwise<2> for HuberLoss<'_, T> {
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         let (d, delta, half) = ((x - t).abs(), R::from_f64(self.delta), R::from_f64(0.5));

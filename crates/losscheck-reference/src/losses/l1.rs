@@ -31,7 +31,7 @@ impl<R: Real> L1Loss<'_, R> {
     }
 }
 
-impl<T> Pointwise<2> for L1Loss<'_, T> {
+impl<T: Sync> Pointwise<2> for L1Loss<'_, T> {
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         (x - t).abs()

@@ -20,8 +20,8 @@ use crate::{Backward, Error, Loss, Real, Reduction, Shapes, Sum};
 /// [`CrossEntropyLoss`] takes it for these: class indices, or probabilities. Input, linear weight, linear bias and
 /// probabilities are differentiable.
 ///
-/// A sixteenth of the batch is worked on at a time, so beside its results a call allocates a sixteenth of the scores and,
-/// where it has a gradient, another sixteenth.
+/// A part of the batch is worked on at a time: one of 32, or as much as has 2^16 scores. Beside its results a call
+/// allocates the scores of a part, where it has a gradient as many numbers again, and about three megabytes for sums.
 ///
 /// What is refused: what [`CrossEntropyLoss`] refuses, and any `ignore_index` beside probabilities.
 ///
@@ -39,7 +39,9 @@ pub struct LinearCrossEntropyLoss<'a, R> {
 }
 
 /// Of the batch at a time.
-const CHUNKS: usize = 16;
+const CHUNKS: usize = 32;
+/// Or as much of it as has no more scores than this.
+const FEW_SCORES: usize = 1 << 16;
 const IGNORE_INDEX: i64 = -100;
 
 impl<R> Default for LinearCrossEntropyLoss<'_, R> {
@@ -239,16 +241,13 @@ impl<R: Real> LinearCrossEntropyLoss<'_, R> {
         let layer = Layer::new(&input, &linear_weight, linear_bias.as_ref());
         let loss = self.of_rows();
         let mut sum = R::Sum::ZERO;
-        let step = samples.div_ceil(CHUNKS).max(1);
+        let step = samples.div_ceil(CHUNKS).max(FEW_SCORES / out.iter().product::<usize>().max(1)).max(1);
         for start in (0..samples).step_by(step) {
             let part = start..samples.min(start + step);
             let slice = Slice::from(part.clone());
             let zeros = |dims: &[usize]| ArrayD::from_elem(IxDyn(&[&[part.len()], dims].concat()), R::ZERO);
             let (mut scores, mut losses) = (zeros(&out), zeros(positions));
-            R::vectorize(
-                #[inline(always)]
-                || layer.scores(part.clone(), scores.as_slice_mut().unwrap_or_default()),
-            );
+            layer.scores(part.clone(), scores.as_slice_mut().unwrap_or_default());
             let target = target.part(part.clone());
             match &mut gradients {
                 None => target.cross_entropy(&loss, scores.view(), losses.view_mut(), None)?,
@@ -270,10 +269,7 @@ impl<R: Real> LinearCrossEntropyLoss<'_, R> {
                     };
                     let by_scores = by_scores.as_slice().unwrap_or_default();
                     let pullback = Pullback { layer: &layer, samples: part.clone(), by_scores, counts };
-                    R::vectorize(
-                        #[inline(always)]
-                        || gradients.add(&pullback),
-                    );
+                    gradients.add(&pullback);
                 }
             }
             if is_reduced {
@@ -290,7 +286,6 @@ impl<R: Real> LinearCrossEntropyLoss<'_, R> {
 }
 
 impl<R: Real> Gradients<'_, R> {
-    #[inline(always)]
     fn add(&mut self, pullback: &Pullback<'_, '_, R, impl Fn(usize, usize) -> bool>) {
         if let Some(gradient) = &mut self.input {
             pullback.write_input(gradient);

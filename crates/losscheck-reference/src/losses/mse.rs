@@ -31,7 +31,7 @@ impl<R: Real> MSELoss<'_, R> {
     }
 }
 
-impl<T> Pointwise<2> for MSELoss<'_, T> {
+impl<T: Sync> Pointwise<2> for MSELoss<'_, T> {
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         let d = x - t;

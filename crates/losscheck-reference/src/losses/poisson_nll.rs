@@ -1,8 +1,8 @@
-use ndarray::ArrayViewD;
+use ndarray::{ArrayViewD, ArrayViewMutD};
 
-use crate::losses::pointwise_loss;
+use crate::losses::InputAndTarget;
 use crate::pointwise::{Elements, Pointwise};
-use crate::{Error, Real, Reduction};
+use crate::{Backward, Error, Loss, Real, Reduction, Shapes};
 
 /// Negative log-likelihood of a count t under a Poisson distribution, whose rate is e^x or, without `log_input`, x:
 ///
@@ -42,11 +42,16 @@ impl PoissonNLLLoss {
     }
 }
 
-impl Pointwise<2> for PoissonNLLLoss {
+/// The options as constants, lest a branch on them keep the loop over the elements from being vectorised.
+struct Formula<const LOG_INPUT: bool, const FULL: bool> {
+    eps: f64,
+}
+
+impl<const LOG_INPUT: bool, const FULL: bool> Pointwise<2> for Formula<LOG_INPUT, FULL> {
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
-        let loss = if self.log_input { x.exp() - t * x } else { x - t * (x + R::from_f64(self.eps)).ln() };
-        if !self.full {
+        let loss = if LOG_INPUT { x.exp() - t * x } else { x - t * (x + R::from_f64(self.eps)).ln() };
+        if !FULL {
             return loss;
         }
         let half = R::from_f64(0.5);
@@ -57,7 +62,7 @@ impl Pointwise<2> for PoissonNLLLoss {
 
     #[inline(always)]
     fn pullback<R: Real>(&self, cotangent: R, [x, t]: [R; 2]) -> [R; 2] {
-        let (by_input, by_target) = if self.log_input {
+        let (by_input, by_target) = if LOG_INPUT {
             let near_0 = x.exp_m1() + (R::ONE - t);
             (if x.abs() < R::from_f64(0.5) { near_0 } else { x.exp() - t }, -x)
         } else {
@@ -68,13 +73,34 @@ impl Pointwise<2> for PoissonNLLLoss {
             (if x.abs() == R::from_f64(f64::INFINITY) { limit } else { slope }, -shifted.ln())
         };
         let of_stirling = t.ln() + R::from_f64(0.5) / t;
-        let by_target = if self.full && (t > R::ONE || t.is_nan()) { by_target + of_stirling } else { by_target };
+        let by_target = if FULL && (t > R::ONE || t.is_nan()) { by_target + of_stirling } else { by_target };
         [cotangent * by_input, cotangent * by_target]
     }
 
     fn cancels(&self) -> bool {
-        self.full || !self.log_input
+        FULL || !LOG_INPUT
     }
 }
 
-pointwise_loss!(PoissonNLLLoss, [input, target], 2);
+const NAMES: [&str; 2] = ["input", "target"];
+
+impl<'a, R: Real> Loss<R, InputAndTarget<'a, R>, 2> for PoissonNLLLoss {
+    fn shapes(&self, (input, target): &InputAndTarget<'a, R>) -> Result<Shapes<2>, Error> {
+        self.elements([input.view(), target.view()])?.shapes(NAMES)
+    }
+
+    fn evaluate_into(
+        &self,
+        (input, target): InputAndTarget<'a, R>,
+        value: ArrayViewMutD<'_, R>,
+        backward: Option<Backward<'_, R, 2>>,
+    ) -> Result<(), Error> {
+        let (elements, eps) = (self.elements([input.view(), target.view()])?, self.eps);
+        match (self.log_input, self.full) {
+            (true, false) => elements.evaluate_into(&Formula::<true, false> { eps }, NAMES, value, backward),
+            (true, true) => elements.evaluate_into(&Formula::<true, true> { eps }, NAMES, value, backward),
+            (false, false) => elements.evaluate_into(&Formula::<false, false> { eps }, NAMES, value, backward),
+            (false, true) => elements.evaluate_into(&Formula::<false, true> { eps }, NAMES, value, backward),
+        }
+    }
+}

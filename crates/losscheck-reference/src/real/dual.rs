@@ -107,6 +107,11 @@ impl<R: Real> Real for Dual<R> {
         Dual { value: self.value.guarded(), derivative: self.derivative.guarded() }
     }
 
+    fn plus_guarded(sum: Self::Sum, term: Self::Guarded) -> Self::Sum {
+        let value = R::plus_guarded(sum.value, term.value);
+        DualSum { value, derivative: R::plus_guarded(sum.derivative, term.derivative) }
+    }
+
     #[inline(always)]
     fn rounded(guarded: Self::Guarded) -> Self {
         Self { value: R::rounded(guarded.value), derivative: R::rounded(guarded.derivative) }

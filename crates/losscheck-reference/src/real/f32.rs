@@ -1,5 +1,10 @@
 //! binary32. The functions are free of branches and tables, so that a loop over them vectorises.
 
+use std::ops::Range;
+
+use ndarray::linalg::general_mat_mul;
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
+
 use super::{Float, Real, within};
 
 impl Float for f32 {
@@ -15,6 +20,7 @@ impl Real for f32 {
 
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
+    const IS_VECTORISED: bool = true;
 
     #[inline(always)]
     fn from_f64(x: f64) -> Self {
@@ -34,6 +40,11 @@ impl Real for f32 {
     #[inline(always)]
     fn rounded(guarded: f64) -> Self {
         guarded as f32
+    }
+
+    #[inline(always)]
+    fn plus_guarded(sum: f64, term: f64) -> f64 {
+        sum + term
     }
 
     #[inline(always)]
@@ -75,10 +86,37 @@ impl Real for f32 {
         libm::powf(self, exponent)
     }
 
+    /// In f64, where the products are exact: every processor's kernel gives the same.
+    fn add_matrix_product(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, mut sums: ArrayViewMut2<'_, f64>) {
+        for columns in ranges(b.ncols()) {
+            let (b, mut sums) = (b.slice(s![.., columns.clone()]), sums.slice_mut(s![.., columns]));
+            for terms in ranges(b.nrows()) {
+                let (a, b) = (widened(a.slice(s![.., terms.clone()])), widened(b.slice(s![terms, ..])));
+                general_mat_mul(1.0, &a, &b, 1.0, &mut sums);
+            }
+        }
+    }
+
     #[inline(always)]
     fn vectorize<T>(kernel: impl FnOnce() -> T) -> T {
         pulp::Arch::new().dispatch(kernel)
     }
+}
+
+/// Parts that fit the second cache two at a time.
+fn ranges(n: usize) -> impl Iterator<Item = Range<usize>> {
+    const PART: usize = 256;
+    (0..n).step_by(PART).map(move |start| start..n.min(start + PART))
+}
+
+/// A copy in f64, with the order in memory that the view has.
+fn widened(view: ArrayView2<'_, f32>) -> Array2<f64> {
+    if view.strides()[0] < view.strides()[1] {
+        return widened(view.reversed_axes()).reversed_axes();
+    }
+    let mut wide = Array2::zeros(view.raw_dim());
+    wide.zip_mut_with(&view, |wide, &x| *wide = f64::from(x));
+    wide
 }
 
 const SIGNIFICAND_BITS: u32 = f32::MANTISSA_DIGITS - 1;

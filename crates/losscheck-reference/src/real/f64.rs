@@ -1,6 +1,6 @@
 //! binary64. The functions are free of branches and tables, so that a loop over them vectorises.
 
-use super::{CompensatedSum, Float, Real, within};
+use super::{CompensatedSum, Float, Real, Sum, within};
 
 impl Float for f64 {
     const PRECISION: i32 = f64::MANTISSA_DIGITS as i32;
@@ -14,6 +14,7 @@ impl Real for f64 {
 
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
+    const IS_VECTORISED: bool = true;
 
     #[inline(always)]
     fn from_f64(x: f64) -> Self {
@@ -33,6 +34,11 @@ impl Real for f64 {
     #[inline(always)]
     fn rounded(guarded: Self) -> Self {
         guarded
+    }
+
+    #[inline(always)]
+    fn plus_guarded(sum: Self::Sum, term: Self::Guarded) -> Self::Sum {
+        sum.plus(term)
     }
 
     #[inline(always)]

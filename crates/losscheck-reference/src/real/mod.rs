@@ -3,11 +3,14 @@
 mod dual;
 mod f32;
 mod f64;
+mod matrix;
 mod sum;
 mod wide;
 
 use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Neg, Sub};
+
+use ndarray::{ArrayView2, ArrayViewMut2};
 
 pub use dual::Dual;
 pub use sum::{CompensatedSum, Sum};
@@ -41,6 +44,9 @@ pub trait Real:
     /// 1.
     const ONE: Self;
 
+    /// Whether the processor works on several of these side by side, so that a few more cost nothing.
+    const IS_VECTORISED: bool = false;
+
     /// The nearest value to `x`.
     fn from_f64(x: f64) -> Self;
 
@@ -52,6 +58,9 @@ pub trait Real:
 
     /// The nearest value to a number with guard digits.
     fn rounded(guarded: Self::Guarded) -> Self;
+
+    /// A sum with one more term that has guard digits.
+    fn plus_guarded(sum: Self::Sum, term: Self::Guarded) -> Self::Sum;
 
     /// The absolute value.
     fn abs(self) -> Self;
@@ -116,6 +125,12 @@ pub trait Real:
     fn ln_2_pi() -> Self {
         // The nearest f64, and what it leaves.
         Self::from_f64(1.837_877_066_409_345_6) + Self::from_f64(-7.756_588_316_134_483e-17)
+    }
+
+    /// Adds to each of `sums` (M, N) the products of a row of `a` (M, K) and a column of `b` (K, N), none of which is
+    /// rounded.
+    fn add_matrix_product(a: ArrayView2<'_, Self>, b: ArrayView2<'_, Self>, sums: ArrayViewMut2<'_, Self::Sum>) {
+        matrix::add_product(a, b, sums);
     }
 
     /// Runs a kernel over this type, for floats compiled for the widest vectors that the processor has.

@@ -219,6 +219,11 @@ impl Real for Wide {
     }
 
     #[inline(always)]
+    fn plus_guarded(sum: Self::Sum, term: Self::Guarded) -> Self::Sum {
+        sum.plus(term)
+    }
+
+    #[inline(always)]
     fn abs(self) -> Self {
         if self.high.is_sign_negative() { -self } else { self }
     }

@@ -179,16 +179,12 @@ impl Definition for Options {
     fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
         let input = inputs.required("input")?;
         match inputs.float("target") {
-            Some(target) => Evaluation::of(
-                &self.loss(inputs),
-                (input, target),
-                inputs.cotangent(),
-                elements::INPUT_AND_TARGET,
-                wanted,
-            ),
+            Some(target) => {
+                Evaluation::of(&self.loss(inputs), (input, target), inputs, elements::INPUT_AND_TARGET, wanted)
+            }
             None => {
                 let pair = (input, classes::indices(inputs)?);
-                Evaluation::of(&self.loss(inputs), pair, inputs.cotangent(), ["input"], wanted)
+                Evaluation::of(&self.loss(inputs), pair, inputs, ["input"], wanted)
             }
         }
     }

@@ -74,7 +74,7 @@ impl Definition for Options {
         let targets = inputs.required_indices(TARGETS)?;
         let lengths = (inputs.required_indices(INPUT_LENGTHS)?, inputs.required_indices(TARGET_LENGTHS)?);
         let tensors = (log_probs, targets, lengths.0, lengths.1);
-        Evaluation::of(&self.loss(), tensors, inputs.cotangent(), [LOG_PROBS], wanted)
+        Evaluation::of(&self.loss(), tensors, inputs, [LOG_PROBS], wanted)
     }
 
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {

@@ -25,7 +25,7 @@ pub(super) fn evaluate<'a, R: Real>(
     wanted: Wanted,
 ) -> Result<Evaluation<R>, Error> {
     let pair = (inputs.required("input")?, inputs.required("target")?);
-    Evaluation::of(loss, pair, inputs.cotangent(), INPUT_AND_TARGET, wanted)
+    Evaluation::of(loss, pair, inputs, INPUT_AND_TARGET, wanted)
 }
 
 /// Runs the magnitudes of a formula's terms through the driver that runs the formula itself. Broadcasting and reduction

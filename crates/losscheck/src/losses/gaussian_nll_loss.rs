@@ -81,7 +81,7 @@ impl Definition for Options {
 
     fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
         let tensors = (inputs.required("input")?, inputs.required("target")?, inputs.required("var")?);
-        Evaluation::of(&self.loss(inputs), tensors, inputs.cotangent(), NAMES, wanted)
+        Evaluation::of(&self.loss(inputs), tensors, inputs, NAMES, wanted)
     }
 
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {

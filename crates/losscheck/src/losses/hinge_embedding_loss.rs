@@ -66,7 +66,7 @@ impl Definition for Options {
     fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
         let loss = HingeEmbeddingLoss { margin: inputs.option(self.margin), reduction: self.reduction };
         let pair = (inputs.required("input")?, inputs.required("target")?);
-        Evaluation::of(&loss, pair, inputs.cotangent(), ["input"], wanted)
+        Evaluation::of(&loss, pair, inputs, ["input"], wanted)
     }
 
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {

@@ -66,16 +66,14 @@ impl Definition for Options {
     fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
         let layer = (inputs.required("input")?, inputs.required("linear_weight")?, inputs.float("linear_bias"));
         let (input, linear_weight, linear_bias) = layer;
-        let (loss, cotangent, has_bias) = (self.loss(inputs), inputs.cotangent(), linear_bias.is_some());
+        let (loss, has_bias) = (self.loss(inputs), linear_bias.is_some());
         let mut evaluation = match inputs.float("target") {
-            Some(target) => {
-                Evaluation::of(&loss, (input, linear_weight, linear_bias, target), cotangent, NAMES, wanted)?
-            }
+            Some(target) => Evaluation::of(&loss, (input, linear_weight, linear_bias, target), inputs, NAMES, wanted)?,
             None => {
                 let target = classes::indices(inputs)?;
                 let [input_name, weight_name, bias_name, _] = NAMES;
                 let names = [input_name, weight_name, bias_name];
-                Evaluation::of(&loss, (input, linear_weight, linear_bias, target), cotangent, names, wanted)?
+                Evaluation::of(&loss, (input, linear_weight, linear_bias, target), inputs, names, wanted)?
             }
         };
         evaluation.gradients.retain(|&(name, _)| has_bias || name != "linear_bias");

@@ -59,7 +59,7 @@ impl Definition for Options {
     fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
         let loss = MarginRankingLoss { margin: inputs.option(self.margin), reduction: self.reduction };
         let tensors = (inputs.required("input1")?, inputs.required("input2")?, inputs.required("target")?);
-        Evaluation::of(&loss, tensors, inputs.cotangent(), NAMES, wanted)
+        Evaluation::of(&loss, tensors, inputs, NAMES, wanted)
     }
 
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {

@@ -51,7 +51,7 @@ impl Definition for Options {
             reduction: self.reduction,
         };
         let pair = (inputs.required("input")?, classes::indices(inputs)?);
-        Evaluation::of(&loss, pair, inputs.cotangent(), ["input"], wanted)
+        Evaluation::of(&loss, pair, inputs, ["input"], wanted)
     }
 
     /// Each hinge z is a sum of three numbers and off in proportion to them, z^2 by that times 2 z; a gradient counts hinges.

@@ -32,7 +32,7 @@ impl Definition for Options {
     fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
         let loss = MultiLabelMarginLoss { reduction: self.reduction };
         let pair = (inputs.required("input")?, classes::indices(inputs)?);
-        Evaluation::of(&loss, pair, inputs.cotangent(), ["input"], wanted)
+        Evaluation::of(&loss, pair, inputs, ["input"], wanted)
     }
 
     /// Each hinge is a sum of three numbers; a gradient counts hinges.

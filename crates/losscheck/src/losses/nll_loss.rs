@@ -42,7 +42,7 @@ impl Definition for Options {
         let weight = inputs.float("weight");
         let loss = NLLLoss { weight, ignore_index: self.ignore_index, reduction: self.reduction };
         let pair = (inputs.required("input")?, classes::indices(inputs)?);
-        Evaluation::of(&loss, pair, inputs.cotangent(), ["input"], wanted)
+        Evaluation::of(&loss, pair, inputs, ["input"], wanted)
     }
 
     /// A row's loss is a single term, so only reductions add.

@@ -52,7 +52,7 @@ impl Definition for Options {
             reduction: self.reduction,
         };
         let tensors = (inputs.required("anchor")?, inputs.required("positive")?, inputs.required("negative")?);
-        Evaluation::of(&loss, tensors, inputs.cotangent(), NAMES, wanted)
+        Evaluation::of(&loss, tensors, inputs, NAMES, wanted)
     }
 
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {

@@ -67,17 +67,17 @@ impl Definition for Options {
 
     fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
         let tensors = (inputs.required("anchor")?, inputs.required("positive")?, inputs.required("negative")?);
-        let (margin, cotangent) = (inputs.option(self.margin), inputs.cotangent());
+        let margin = inputs.option(self.margin);
         match self.distance_function {
             DistanceFunction::Pairwise => {
                 let loss = self.with(Self::pairwise(inputs), margin);
-                Evaluation::of(&loss, tensors, cotangent, NAMES, wanted)
+                Evaluation::of(&loss, tensors, inputs, NAMES, wanted)
             }
             DistanceFunction::Manhattan => {
-                Evaluation::of(&self.with(ManhattanDistance, margin), tensors, cotangent, NAMES, wanted)
+                Evaluation::of(&self.with(ManhattanDistance, margin), tensors, inputs, NAMES, wanted)
             }
             DistanceFunction::SquaredEuclidean => {
-                Evaluation::of(&self.with(SquaredEuclideanDistance, margin), tensors, cotangent, NAMES, wanted)
+                Evaluation::of(&self.with(SquaredEuclideanDistance, margin), tensors, inputs, NAMES, wanted)
             }
         }
     }

@@ -19,7 +19,7 @@ pub(super) const SIGNATURE: Signature =
     Signature { required: &NAMES, optional: &[], integers: &[], differentiable: &NAMES };
 
 /// The magnitudes of the terms of a distance.
-pub(super) trait Terms {
+pub(super) trait Terms: Sync {
     /// Those of the distance.
     fn distance(&self, a: &[Wide], b: &[Wide]) -> Wide;
 

@@ -1,0 +1,258 @@
+//! A document held against an older one: has the reference become slower?
+
+use std::fmt;
+
+use comfy_table::Cell;
+
+use super::numbers::{digits, percent, times};
+use super::performance::{Figure, Pass, Performance, REFERENCE, REFERENCE_INTO, Row};
+use super::statistics::geometric_mean;
+use super::summary::dtypes;
+use super::targets::{NOISE, disturbed};
+use crate::table::{counted, table};
+
+/// A change that is none, however small the spreads are.
+const LEAST: f64 = 0.10;
+
+/// The reference's cells in two documents.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// What there is to say before the figures.
+    remarks: Vec<String>,
+    /// The cells that both have.
+    cells: Vec<Change>,
+    /// The rows of a table of means: pass, dtype, threads, backend.
+    means: Vec<Mean>,
+    /// How many cells only the older document has.
+    lost: usize,
+}
+
+/// One cell in both documents.
+#[derive(Clone, Debug, PartialEq)]
+struct Change {
+    name: String,
+    backend: &'static str,
+    /// The nanoseconds of a call.
+    times: (f64, f64),
+    /// How many times as long the newer takes, on a machine as fast as before.
+    ratio: f64,
+    /// By what share times differ by chance.
+    noise: f64,
+}
+
+/// A geometric mean over cells that both documents have.
+#[derive(Clone, Debug, PartialEq)]
+struct Mean {
+    what: [String; 4],
+    cells: usize,
+    /// Nanoseconds of an element.
+    times: (f64, f64),
+    ratio: f64,
+}
+
+impl Change {
+    fn is_slower(&self) -> bool {
+        self.ratio > 1.0 + self.noise
+    }
+
+    fn is_faster(&self) -> bool {
+        1.0 / self.ratio > 1.0 + self.noise
+    }
+}
+
+impl Comparison {
+    /// Whether nothing is slower than before, beyond the noise.
+    pub fn passed(&self) -> bool {
+        !self.cells.iter().any(Change::is_slower)
+    }
+}
+
+/// Compares the reference's times with those of an older document, the machines' speeds taken out.
+pub fn compare(old: &Performance, new: &Performance) -> Comparison {
+    let (mut remarks, mut cells, mut means, mut lost) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    for run in &new.runs {
+        let threads = run.threads;
+        let words = counted(threads, "thread");
+        let Some(before) = old.run(threads) else {
+            remarks.push(format!("{words}: the baseline has none, nothing to compare with"));
+            continue;
+        };
+        // How many times as long the same arithmetic takes now.
+        let slowness = run.calibrations.arithmetic.median / before.calibrations.arithmetic.median;
+        if run.processor != before.processor {
+            let (old, new) = (&before.processor, &run.processor);
+            remarks
+                .push(format!("{words}: ACROSS MACHINES, {old} then and {new} now; times are normalised all the same"));
+        }
+        remarks
+            .push(format!("{words}: the fixed arithmetic takes {} what it took, which is taken out", times(slowness)));
+
+        for backend in [REFERENCE, REFERENCE_INTO] {
+            let (pairs, missing) = pairs(old, new, threads, backend);
+            lost += missing;
+            for pass in Pass::ALL {
+                for dtype in dtypes(new) {
+                    let meant: Vec<&Pair<'_>> =
+                        pairs.iter().filter(|pair| (pair.row.pass, pair.row.dtype.as_str()) == (pass, dtype)).collect();
+                    let mean = |time: fn(&Pair<'_>) -> f64| geometric_mean(meant.iter().map(|pair| time(pair)));
+                    let before = mean(|pair| pair.old.nanoseconds / pair.row.elements as f64);
+                    let after = mean(|pair| pair.new.nanoseconds / pair.row.elements as f64);
+                    let Some((before, after)) = before.zip(after) else { continue };
+                    means.push(Mean {
+                        what: [pass.to_string(), dtype.to_owned(), threads.to_string(), backend.to_owned()],
+                        cells: meant.len(),
+                        times: (before, after),
+                        ratio: after / before / slowness,
+                    });
+                }
+            }
+            cells.extend(pairs.into_iter().map(|Pair { row, old, new }| Change {
+                name: format!("{}{}", row.name(), disturbed(row)),
+                backend,
+                times: (old.nanoseconds, new.nanoseconds),
+                ratio: new.nanoseconds / old.nanoseconds / slowness,
+                noise: f64::max(LEAST, NOISE * (old.spread + new.spread)),
+            }));
+        }
+    }
+    for run in old.runs.iter().filter(|run| new.run(run.threads).is_none()) {
+        remarks.push(format!("{}: the baseline alone has them", counted(run.threads, "thread")));
+    }
+    cells.sort_by(|one, other| other.ratio.total_cmp(&one.ratio));
+    Comparison { remarks, cells, means, lost }
+}
+
+struct Pair<'a> {
+    row: &'a Row,
+    old: Figure,
+    new: Figure,
+}
+
+/// The cells of a backend that both documents have, and how many only the older one has.
+fn pairs<'a>(old: &Performance, new: &'a Performance, threads: usize, backend: &str) -> (Vec<Pair<'a>>, usize) {
+    let mut pairs = Vec::new();
+    let mut lost = 0;
+    for before in old.rows.iter().filter(|row| row.threads == threads) {
+        let Some(old) = before.figure(backend) else { continue };
+        let row = new.with_threads(before, threads);
+        match row.and_then(|row| Some((row, row.figure(backend)?))) {
+            Some((row, new)) => pairs.push(Pair { row, old, new }),
+            None => lost += 1,
+        }
+    }
+    (pairs, lost)
+}
+
+/// A change of a time, in percent.
+fn change(ratio: f64) -> String {
+    // Without the sign of a zero.
+    format!("{:+.1} %", (1000.0 * (ratio - 1.0)).round() / 10.0 + 0.0)
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Against the baseline")?;
+        for remark in &self.remarks {
+            writeln!(f, "- {remark}")?;
+        }
+        if self.lost > 0 {
+            writeln!(f, "- {} of the baseline measured no more", counted(self.lost, "cell"))?;
+        }
+        let mut means = table(["pass", "dtype", "threads", "backend", "cells", "ns/element then", "now", "change"], 4);
+        for Mean { what, cells, times: (old, new), ratio } in &self.means {
+            let numbers = [cells.to_string(), digits(*old), digits(*new), change(*ratio)];
+            means.add_row(what.iter().cloned().chain(numbers));
+        }
+        if !self.means.is_empty() {
+            writeln!(f, "\nGeometric means; the change is what is left once the machines' speeds are taken out\n")?;
+            writeln!(f, "{means}")?;
+        }
+
+        let mut changes = table(["cell", "backend", "verdict", "ns then", "now", "change", "noise"], 3);
+        let (mut slower, mut faster) = (0, 0);
+        for cell in &self.cells {
+            let verdict = match (cell.is_slower(), cell.is_faster()) {
+                (true, _) => "SLOWER",
+                (_, true) => "faster",
+                _ => continue,
+            };
+            if cell.is_slower() {
+                slower += 1
+            } else {
+                faster += 1
+            }
+            let numbers =
+                [digits(cell.times.0), digits(cell.times.1), change(cell.ratio), format!("±{}", percent(cell.noise))];
+            let names = [cell.name.as_str(), cell.backend, verdict].map(str::to_owned);
+            changes.add_row(names.into_iter().chain(numbers).map(Cell::new));
+        }
+        if slower + faster > 0 {
+            writeln!(f, "\nBeyond the noise (at least {}, or {NOISE} times the two spreads)\n", percent(LEAST))?;
+            writeln!(f, "{changes}")?;
+        }
+        writeln!(f, "\n{} compared: {slower} slower, {faster} faster", counted(self.cells.len(), "cell"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::performance::tests::{performance, row, with_spread};
+    use super::*;
+
+    fn document(times: &[(&str, f64)], spread: f64) -> Performance {
+        let rows = times.iter().map(|&(loss, time)| with_spread(row(loss, 128, &[("reference", time)]), spread));
+        performance(rows.collect())
+    }
+
+    #[test]
+    fn a_slowdown_is_found_and_noise_is_not() {
+        let old = document(&[("l1_loss", 100.0), ("mse_loss", 100.0)], 0.01);
+        let noisy = document(&[("l1_loss", 109.0), ("mse_loss", 91.5)], 0.01);
+        let comparison = compare(&old, &noisy);
+        assert!(comparison.passed(), "{comparison}");
+        assert!(comparison.to_string().ends_with("2 cells compared: 0 slower, 0 faster\n"), "{comparison}");
+
+        let slow = document(&[("l1_loss", 115.0), ("mse_loss", 80.0)], 0.01);
+        let comparison = compare(&old, &slow);
+        assert!(!comparison.passed());
+        let text = comparison.to_string();
+        let line = |loss: &str| {
+            let line = text.lines().find(|line| line.contains(loss)).unwrap_or_default();
+            line.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(line("l1_loss"), "l1_loss/forward/128/f32 reference SLOWER 100 115 +15.0 % ±10 %");
+        assert_eq!(line("mse_loss"), "mse_loss/forward/128/f32 reference faster 100 80.0 -20.0 % ±10 %");
+
+        // The same slowdown among times that are spread as far.
+        let old = document(&[("l1_loss", 100.0)], 0.03);
+        assert!(compare(&old, &document(&[("l1_loss", 115.0)], 0.03)).passed());
+    }
+
+    #[test]
+    fn a_slower_machine_is_no_slower_reference() {
+        let old = document(&[("l1_loss", 100.0)], 0.01);
+        let mut new = document(&[("l1_loss", 150.0)], 0.01);
+        new.runs[0].calibrations.arithmetic.median = 1500.0;
+        new.runs[0].processor = "Another".to_owned();
+        let comparison = compare(&old, &new);
+        assert!(comparison.passed());
+        assert!(comparison.to_string().contains("ACROSS MACHINES, A Processor, 1 MiB L2 then and Another now"));
+        // And a faster one hides no slower reference.
+        new = document(&[("l1_loss", 100.0)], 0.01);
+        new.runs[0].calibrations.arithmetic.median = 800.0;
+        assert!(!compare(&old, &new).passed());
+    }
+
+    #[test]
+    fn only_equal_numbers_of_threads_are_compared() {
+        let old = document(&[("l1_loss", 100.0), ("mse_loss", 1.0)], 0.0);
+        let mut new = document(&[("l1_loss", 500.0)], 0.0);
+        new.rows[0].threads = 2;
+        new.runs[0].threads = 2;
+        let comparison = compare(&old, &new);
+        assert!(comparison.passed() && comparison.cells.is_empty(), "{comparison}");
+        assert!(comparison.to_string().contains("2 threads: the baseline has none"));
+        let comparison = compare(&old, &document(&[("l1_loss", 100.0)], 0.0));
+        assert!(comparison.to_string().contains("1 cell of the baseline measured no more"));
+    }
+}

@@ -1,0 +1,177 @@
+//! The page of performance.
+
+use super::loss_table::loss_table;
+use super::numbers::{digits, percent, plain};
+use super::performance::{Performance, Range, Row, Run};
+use super::{plots, summary, targets};
+use crate::table::counted;
+
+const HEAD: &str = "\
+# Performance
+
+How long each library takes for each loss, measured by `cargo bench` and written by `losscheck bench-report`; nobody edits it.
+A time is the median of criterion's samples, a spread the median of their distances to it. A ratio is how many times as long
+as the reference another library takes: above 1, the reference is faster.
+";
+
+const MEANS: &str = "
+## Summary
+
+Geometric means of the ratios over the workloads that both have.
+
+";
+
+const TARGETS: &str = "
+## Targets
+
+What the reference is to reach, on one thread unless it says otherwise, over all the workloads that both have. Noise is three
+times the sum of two spreads. Cells marked ‡ were disturbed; they count all the same.
+
+";
+
+const LOSSES: &str = "
+## Every loss
+
+Nanoseconds for an element of the first tensor and, in brackets, how many times the best; **bold** is the best and what is
+within 2.5 % of it. GB/s are the reference's, of the bytes that must be read and written (every input once, every result
+once), then their share of what a copy of as much data reads and writes.
+";
+
+const INTO: &str = "
+`reference-into` is the reference writing into the caller's buffers. It leaves out the allocation of the results, which all
+others include, and so it neither counts as the best nor has a ratio.
+";
+
+const BIAS: &str = "
+## What this does not show
+
+- One machine, a virtual one in a cloud, with neighbours that nobody sees: the calibrations show how steady it was, and ‡
+  where it was not. One generation of processors: on another one the order may be another.
+- Default options alone, of the losses as PyTorch defines them, each library used as it comes.
+- Inputs are drawn evenly. Branches that data of a kind always takes, long runs of one class and subnormal numbers do not
+  show.
+- Results are allocated and freed at each call, in each library; how well an allocator keeps large blocks counts.
+- tch records a graph anew for each gradient, and a dispatcher stands before each of its operations: what small sizes show is
+  mostly that overhead. A program that calls it once for a large batch does not see it.
+- The gradient is that of the first tensor alone. A program that needs those of targets or weights pays for more.
+- candle has no fused backward pass: its gradients come from its autograd over the operations that a loss is composed of.
+- Programs in other languages are compiled for one shape, and the time of compiling is left out: with changing shapes they
+  are slower.
+- The authors of this suite wrote the reference, and chose the workloads.
+";
+
+/// The page of a document.
+pub fn page(performance: &Performance) -> String {
+    let mut text = HEAD.to_owned();
+    text.push_str(&made(performance));
+    text.push_str(MEANS);
+    text.push_str(&summary::means(performance));
+    text.push_str(TARGETS);
+    text.push_str(&targets::targets(performance));
+    let plots = plots::captions(performance);
+    if !plots.is_empty() {
+        text.push_str("\n## Plots\n\n");
+        let links = plots.iter().map(|(name, caption)| format!("![{caption}]({}/{name})", plots::FOLDER));
+        text.push_str(&links.collect::<Vec<_>>().join("\n\n"));
+        text.push('\n');
+    }
+    text.push_str(LOSSES);
+    if performance.backends.iter().any(|name| name == super::performance::REFERENCE_INTO) {
+        text.push_str(INTO);
+    }
+    for rows in performance.rows.chunk_by(|one, other| one.loss == other.loss) {
+        let rows: Vec<&Row> = rows.iter().collect();
+        text.push_str(&format!("\n### {}\n\n{}", rows[0].loss, loss_table(performance, &rows)));
+    }
+    text.push_str(BIAS);
+    text
+}
+
+/// What was run, and on what.
+fn made(performance: &Performance) -> String {
+    let mut text = String::new();
+    for run in &performance.runs {
+        text.push_str(&machine(run));
+    }
+    let mut versions: Vec<(&str, &str)> = Vec::new();
+    let of_peers = performance.peers.iter().map(|peers| &peers.versions);
+    for (name, version) in performance.runs.iter().map(|run| &run.versions).chain(of_peers).flatten() {
+        if !versions.contains(&(name, version)) {
+            versions.push((name, version));
+        }
+    }
+    // A backend's place in the columns; what is no column comes last.
+    let place = |name: &str| performance.backends.iter().position(|backend| backend == name).unwrap_or(usize::MAX);
+    versions.sort_by_key(|&(name, _)| (place(name), name));
+    text.push_str("\nVersions:\n\n");
+    text.extend(versions.into_iter().map(|(name, version)| format!("- `{name}`: {}\n", plain(version))));
+    if let Some(peers) = &performance.peers {
+        let names: Vec<String> = peers.versions.keys().map(|name| format!("`{name}`")).collect();
+        text.push_str(&format!(
+            "\n{} on {}, {}, by programs in other languages.\n",
+            names.join(", "),
+            plain(&peers.date),
+            counted(peers.threads, "thread")
+        ));
+    }
+    text
+}
+
+fn machine(run: &Run) -> String {
+    let Run { threads, date, processor, calibrations, .. } = run;
+    let range = |Range { median, lowest, highest }: &Range| {
+        format!("{} ({} to {})", digits(*median), digits(*lowest), digits(*highest))
+    };
+    let copy: Vec<String> = calibrations.copy.iter().map(|(size, speed)| format!("{size} {}", range(speed))).collect();
+    format!(
+        "\n**{}**: {}, {}. Calibrated {}:\n\n\
+         - a copy reads and writes, in GB/s: {}\n\
+         - the fixed arithmetic takes, in ns: {}\n\
+         - other processes took {} of the processors' time, at most {}\n",
+        counted(*threads, "thread"),
+        plain(date),
+        plain(processor),
+        counted(calibrations.count, "time"),
+        copy.join(", "),
+        range(&calibrations.arithmetic),
+        percent(calibrations.busy.median),
+        percent(calibrations.busy.highest)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::performance::tests::{performance, row};
+    use super::*;
+
+    #[test]
+    fn a_page_has_all_its_parts_in_order() {
+        let performance = performance(vec![
+            row("l1_loss", 128, &[("reference", 1.0), ("reference-into", 1.0), ("tch", 2.0)]),
+            row("mse_loss", 128, &[("reference", 1.0), ("tch", 2.0)]),
+        ]);
+        let page = page(&performance);
+        let parts = [
+            "# Performance",
+            "**1 thread**: 2026-11-26, A Processor, 1 MiB L2. Calibrated 2 times",
+            "- `reference`: losscheck-reference 0.1.0",
+            "## Summary",
+            "## Targets",
+            "## Plots",
+            "(plots/speedup-forward.svg)",
+            "## Every loss",
+            "`reference-into` is the reference",
+            "### l1_loss",
+            "### mse_loss",
+            "## What this does not show",
+        ];
+        let places: Vec<_> = parts.iter().map(|part| page.find(part)).collect();
+        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}\n{page}");
+    }
+
+    #[test]
+    fn a_page_of_nothing_is_one_all_the_same() {
+        let page = page(&performance(Vec::new()));
+        assert!(page.contains("not measured") && !page.contains("## Plots"));
+    }
+}

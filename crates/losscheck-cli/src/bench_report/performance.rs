@@ -1,0 +1,525 @@
+//! The document of a report: all that the page and the plots are made from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use losscheck::golden::DataError;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::statistics::{median, significant, spread};
+
+/// The first field of a [`Performance`].
+pub const FORMAT: &str = "losscheck-performance/1";
+/// What the others are compared with.
+pub(crate) const REFERENCE: &str = "reference";
+/// The reference when it writes into the caller's buffers.
+pub(crate) const REFERENCE_INTO: &str = "reference-into";
+/// Why a backend has no times where nobody gave a reason.
+pub(crate) const NOT_MEASURED: &str = "not measured";
+
+/// To how many digits times are kept, so that a new measurement changes little of the document.
+const DIGITS: usize = 4;
+
+/// What was measured, and on what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Performance {
+    /// [`FORMAT`].
+    pub format: String,
+    /// The backends in the order of the columns.
+    pub backends: Vec<String>,
+    /// The runs of the benchmarks, one for each number of threads.
+    pub runs: Vec<Run>,
+    /// The run of the programs in other languages.
+    pub peers: Option<PeerRun>,
+    /// A row for each workload and number of threads.
+    pub rows: Vec<Row>,
+}
+
+/// A run of the benchmarks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// The threads that each library had.
+    pub threads: usize,
+    /// The day.
+    pub date: String,
+    /// The processor's name and its caches.
+    pub processor: String,
+    /// The version of each backend.
+    pub versions: BTreeMap<String, String>,
+    /// How fast the machine was.
+    pub calibrations: Calibrations,
+}
+
+/// The calibrations of a run, taken together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibrations {
+    /// How many there were.
+    pub count: usize,
+    /// The gigabytes a second that a copy reads and writes, both counted.
+    pub copy: BTreeMap<Size, Range>,
+    /// The nanoseconds of a fixed piece of arithmetic.
+    pub arithmetic: Range,
+    /// The share of the processors' time that other processes took.
+    pub busy: Range,
+}
+
+/// Where some numbers are.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Range {
+    /// The one in the middle.
+    pub median: f64,
+    /// The lowest.
+    pub lowest: f64,
+    /// The highest.
+    pub highest: f64,
+}
+
+/// A run of the programs in other languages.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerRun {
+    /// The threads that each had.
+    pub threads: usize,
+    /// The day.
+    pub date: String,
+    /// The version of each.
+    pub versions: BTreeMap<String, String>,
+}
+
+/// A workload with a number of threads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// The loss, by PyTorch's functional name.
+    pub loss: String,
+    /// What is computed.
+    pub pass: Pass,
+    /// The dtype.
+    pub dtype: String,
+    /// How much data that is.
+    pub size: Size,
+    /// The elements of the first tensor.
+    pub elements: u64,
+    /// The shape of the first tensor.
+    pub shape: String,
+    /// The threads.
+    pub threads: usize,
+    /// The bytes that must be read and written.
+    pub bytes: u64,
+    /// What each backend did, by its name.
+    pub cells: BTreeMap<String, Cell>,
+    /// What else happened on the machine.
+    pub disturbed: Option<String>,
+}
+
+/// What is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pass {
+    /// The loss.
+    Forward,
+    /// The loss and the gradient of the first tensor.
+    ForwardGradient,
+}
+
+/// How much data a workload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Size {
+    /// So little that the overhead of a call shows.
+    #[serde(rename = "small")]
+    Small,
+    /// It fits the second-level cache.
+    L2,
+    /// It fits the third-level cache.
+    L3,
+    /// It is beyond the caches.
+    #[serde(rename = "memory")]
+    Memory,
+}
+
+/// What a backend did with a workload.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected `nanoseconds` and `spread`, or `absent`")]
+pub enum Cell {
+    /// It was timed.
+    Timed(Figure),
+    /// It has nothing, and why.
+    Absent {
+        /// The reason.
+        absent: String,
+    },
+}
+
+/// The time of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Figure {
+    /// The median of the samples.
+    pub nanoseconds: f64,
+    /// The median of the samples' distances to it, as a share of it.
+    pub spread: f64,
+}
+
+/// What the reference is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Against<'a> {
+    /// One backend.
+    Backend(&'a str),
+    /// The fastest of the others, whichever that is.
+    Fastest,
+}
+
+impl Performance {
+    /// Reads a document.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read or is not a document of this kind.
+    pub fn read(file: &Path) -> Result<Self, DataError> {
+        let performance: Self = from_file(file, FORMAT)?;
+        performance.check().map_err(|message| DataError::new(file, message))?;
+        Ok(performance)
+    }
+
+    /// The document, a line for each row.
+    pub fn to_text(&self) -> String {
+        let Self { format, backends, runs, peers, rows } = self;
+        let rows: Vec<String> = rows.iter().map(json).collect();
+        let runs: Vec<String> = runs.iter().map(json).collect();
+        format!(
+            "{{\n\"format\": {},\n\"backends\": {},\n\"runs\": [\n{}\n],\n\"peers\": {},\n\"rows\": [\n{}\n]\n}}\n",
+            json(format),
+            json(backends),
+            runs.join(",\n"),
+            json(peers),
+            rows.join(",\n")
+        )
+    }
+
+    /// What no type says of a document.
+    fn check(&self) -> Result<(), String> {
+        let threads: BTreeSet<usize> = self.runs.iter().map(|run| run.threads).collect();
+        if threads.len() < self.runs.len() {
+            return Err("`runs`: expected one for each number of threads".to_owned());
+        }
+        if !self.rows.is_sorted_by(|one, other| one.key() < other.key()) {
+            return Err(
+                "`rows`: expected by loss, pass, dtype, size, elements, shape and threads, each once".to_owned()
+            );
+        }
+        for (place, run) in self.runs.iter().enumerate() {
+            let Calibrations { copy, arithmetic, .. } = &run.calibrations;
+            if !copy.values().chain([arithmetic]).all(|range| range.median > 0.0) {
+                return Err(format!("`runs[{place}].calibrations`: expected positive speeds and times"));
+            }
+        }
+        for (place, row) in self.rows.iter().enumerate() {
+            let expected = |field: &str, what: &str| Err(format!("`rows[{place}].{field}`: expected {what}"));
+            if row.elements == 0 || row.bytes == 0 {
+                return expected("elements", "elements and bytes above 0");
+            }
+            if !threads.contains(&row.threads) {
+                return expected("threads", "the number of threads of one of the runs");
+            }
+            for (backend, cell) in &row.cells {
+                let field = format!("cells.{backend}");
+                if !self.backends.contains(backend) {
+                    return expected(&field, "one of `backends`");
+                }
+                if let Cell::Timed(Figure { nanoseconds, spread }) = cell
+                    && !(*nanoseconds > 0.0 && *spread >= 0.0)
+                {
+                    return expected(&field, "a time above 0 and a spread of at least 0");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The run with so many threads.
+    pub(crate) fn run(&self, threads: usize) -> Option<&Run> {
+        self.runs.iter().find(|run| run.threads == threads)
+    }
+
+    /// Whether there are runs with several numbers of threads, so that one must be told from the other.
+    pub(crate) fn has_several_runs(&self) -> bool {
+        self.runs.len() > 1
+    }
+
+    /// The share of the bandwidth of a copy of that size that a time comes to.
+    pub(crate) fn share_of_copy(&self, row: &Row, nanoseconds: f64) -> Option<f64> {
+        let copy = self.run(row.threads)?.calibrations.copy.get(&row.size)?;
+        Some(row.bandwidth(nanoseconds) / copy.median)
+    }
+
+    /// The same workload with another number of threads.
+    pub(crate) fn with_threads(&self, row: &Row, threads: usize) -> Option<&Row> {
+        self.rows.iter().find(|other| other.threads == threads && other.workload() == row.workload())
+    }
+}
+
+impl Row {
+    /// The row's name: `LOSS/PASS/SHAPE/DTYPE`, with the threads where there are several.
+    pub(crate) fn name(&self) -> String {
+        let Self { loss, pass, shape, dtype, threads, .. } = self;
+        let threads = if *threads == 1 { String::new() } else { format!("/threads-{threads}") };
+        format!("{loss}/{pass}/{shape}/{dtype}{threads}")
+    }
+
+    fn workload(&self) -> (&str, Pass, &str, &str) {
+        (&self.loss, self.pass, &self.shape, &self.dtype)
+    }
+
+    /// What tells rows apart, in the order of the document.
+    pub(crate) fn key(&self) -> (&str, Pass, &str, Size, u64, &str, usize) {
+        (&self.loss, self.pass, &self.dtype, self.size, self.elements, &self.shape, self.threads)
+    }
+
+    /// The time of a backend.
+    pub(crate) fn figure(&self, backend: &str) -> Option<Figure> {
+        match self.cells.get(backend)? {
+            Cell::Timed(figure) => Some(*figure),
+            Cell::Absent { .. } => None,
+        }
+    }
+
+    /// The nanoseconds of a call of a backend.
+    pub(crate) fn nanoseconds(&self, backend: &str) -> Option<f64> {
+        self.figure(backend).map(|figure| figure.nanoseconds)
+    }
+
+    /// Why a backend has no time; `None` where it has.
+    pub(crate) fn absence(&self, backend: &str) -> Option<&str> {
+        match self.cells.get(backend) {
+            Some(Cell::Timed(_)) => None,
+            Some(Cell::Absent { absent }) => Some(absent),
+            None => Some(NOT_MEASURED),
+        }
+    }
+
+    /// The fewest nanoseconds of any backend but the reference that writes into buffers, which alone need not allocate.
+    pub(crate) fn best(&self) -> Option<f64> {
+        self.fewest(|backend| backend != REFERENCE_INTO)
+    }
+
+    /// How many times as long as the reference another takes.
+    pub(crate) fn speed_up(&self, against: Against<'_>) -> Option<f64> {
+        let other = match against {
+            Against::Backend(backend) => self.nanoseconds(backend),
+            Against::Fastest => self.fewest(|backend| ![REFERENCE, REFERENCE_INTO].contains(&backend)),
+        };
+        Some(other? / self.nanoseconds(REFERENCE)?)
+    }
+
+    fn fewest(&self, is_wanted: impl Fn(&str) -> bool) -> Option<f64> {
+        let wanted = self.cells.keys().filter(|backend| is_wanted(backend));
+        wanted.filter_map(|backend| self.nanoseconds(backend)).min_by(f64::total_cmp)
+    }
+
+    /// The gigabytes a second of a call that takes so long.
+    pub(crate) fn bandwidth(&self, nanoseconds: f64) -> f64 {
+        self.bytes as f64 / nanoseconds
+    }
+}
+
+impl Figure {
+    /// The figure of samples: nanoseconds of a call.
+    pub(crate) fn of(samples: &[f64]) -> Option<Self> {
+        let is_time = |sample: &f64| sample.is_finite() && *sample > 0.0;
+        if !samples.iter().all(is_time) {
+            return None;
+        }
+        let (nanoseconds, spread) = (median(samples)?, spread(samples)?);
+        Some(Self { nanoseconds: significant(nanoseconds, DIGITS), spread: significant(spread, DIGITS) })
+    }
+}
+
+impl Range {
+    /// Where these numbers are; `None` of nothing.
+    pub(crate) fn of(numbers: &[f64]) -> Option<Self> {
+        let rounded = |number: f64| significant(number, DIGITS);
+        Some(Self {
+            median: rounded(median(numbers)?),
+            lowest: rounded(numbers.iter().copied().min_by(f64::total_cmp)?),
+            highest: rounded(numbers.iter().copied().max_by(f64::total_cmp)?),
+        })
+    }
+}
+
+impl Pass {
+    /// Both.
+    pub(crate) const ALL: [Self; 2] = [Self::Forward, Self::ForwardGradient];
+
+    /// Its name in the names of benchmarks.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::ForwardGradient => "forward_gradient",
+        }
+    }
+}
+
+impl fmt::Display for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Size {
+    /// All, from the smallest.
+    pub(crate) const ALL: [Self; 4] = [Self::Small, Self::L2, Self::L3, Self::Memory];
+
+    /// Its name in the data.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::L2 => "L2",
+            Self::L3 => "L3",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("plain data")
+}
+
+/// What a file of JSON holds.
+pub(crate) fn from_json<T: DeserializeOwned>(file: &Path) -> Result<T, DataError> {
+    let text = fs::read_to_string(file).map_err(|error| DataError::new(file, format!("cannot be read: {error}")))?;
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&text)).map_err(|error| {
+        let field = error.path().to_string();
+        DataError::new(file, format!("`{field}`: {}", error.into_inner()))
+    })
+}
+
+/// What a file of JSON holds whose first field is that format.
+pub(crate) fn from_file<T: DeserializeOwned>(file: &Path, format: &str) -> Result<T, DataError> {
+    #[derive(Deserialize)]
+    struct Head {
+        format: String,
+    }
+
+    // First the format, for the fields of another one are none to complain about.
+    let head: Head = from_json(file)?;
+    if head.format != format {
+        return Err(DataError::new(file, format!("`format`: `{}`, expected `{format}`", head.format)));
+    }
+    from_json(file)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A row of a forward pass in f32 on one thread, with 12 bytes an element and without spread.
+    pub(crate) fn row(loss: &str, elements: u64, times: &[(&str, f64)]) -> Row {
+        let cell =
+            |&(name, nanoseconds): &(&str, f64)| (name.to_owned(), Cell::Timed(Figure { nanoseconds, spread: 0.0 }));
+        Row {
+            loss: loss.to_owned(),
+            pass: Pass::Forward,
+            dtype: "f32".to_owned(),
+            size: match elements {
+                0..10_000 => Size::Small,
+                10_000..100_000 => Size::L2,
+                100_000..4_000_000 => Size::L3,
+                _ => Size::Memory,
+            },
+            elements,
+            shape: elements.to_string(),
+            threads: 1,
+            bytes: 12 * elements,
+            cells: times.iter().map(cell).collect(),
+            disturbed: None,
+        }
+    }
+
+    pub(crate) fn with_spread(mut row: Row, spread: f64) -> Row {
+        for cell in row.cells.values_mut() {
+            if let Cell::Timed(figure) = cell {
+                figure.spread = spread;
+            }
+        }
+        row
+    }
+
+    pub(crate) fn absent(mut row: Row, backend: &str, reason: &str) -> Row {
+        row.cells.insert(backend.to_owned(), Cell::Absent { absent: reason.to_owned() });
+        row
+    }
+
+    /// A document with these rows, a copy at 10 GB/s and arithmetic of 1000 ns.
+    pub(crate) fn performance(rows: Vec<Row>) -> Performance {
+        let order = ["reference", "reference-into", "candle-nn", "candle", "tch", "xla"];
+        let has = |name: &str| rows.iter().any(|row| row.cells.contains_key(name));
+        let threads: BTreeSet<usize> = rows.iter().map(|row| row.threads).collect();
+        let range = |number| Range { median: number, lowest: number, highest: number };
+        let run = |threads| Run {
+            threads,
+            date: "2026-11-26".to_owned(),
+            processor: "A Processor, 1 MiB L2".to_owned(),
+            versions: [("reference".to_owned(), "losscheck-reference 0.1.0".to_owned())].into(),
+            calibrations: Calibrations {
+                count: 2,
+                copy: Size::ALL.into_iter().map(|size| (size, range(10.0))).collect(),
+                arithmetic: range(1000.0),
+                busy: range(0.01),
+            },
+        };
+        Performance {
+            format: FORMAT.to_owned(),
+            backends: order.into_iter().filter(|name| has(name)).map(str::to_owned).collect(),
+            runs: threads.into_iter().map(run).collect(),
+            peers: None,
+            rows,
+        }
+    }
+
+    #[test]
+    fn a_document_is_read_as_it_was_written() {
+        let row = absent(row("mse_loss", 128, &[("reference", 12.34), ("tch", 1e-3)]), "candle", "none");
+        let mut document = performance(vec![with_spread(row, 0.012_34)]);
+        document.peers = Some(PeerRun { threads: 1, date: "2026-11-27".to_owned(), versions: BTreeMap::new() });
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("performance.json");
+        fs::write(&file, document.to_text()).unwrap();
+        assert_eq!(Performance::read(&file).unwrap(), document);
+    }
+
+    #[test]
+    fn what_is_no_document_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("performance.json");
+        let message = |text: &str| {
+            fs::write(&file, text).unwrap();
+            Performance::read(&file).unwrap_err().to_string()
+        };
+        let text = performance(vec![row("mse_loss", 128, &[("reference", 12.5)])]).to_text();
+        let broken = |from: &str, to: &str| message(&text.replace(from, to));
+        for (from, to, expected) in [
+            (FORMAT, "other/2", "`format`: `other/2`, expected `losscheck-performance/1`"),
+            ("12.5", "-12.5", "`rows[0].cells.reference`: expected a time above 0"),
+            ("\"nanoseconds\":12.5", "\"seconds\":1", "expected `nanoseconds` and `spread`, or `absent`"),
+            ("\"elements\":128", "\"elements\":0", "`rows[0].elements`: expected elements"),
+            ("\"forward\"", "\"backward\"", "`rows[0].pass`: unknown variant `backward`"),
+            ("[\"reference\"]", "[]", "`rows[0].cells.reference`: expected one of `backends`"),
+        ] {
+            let message = broken(from, to);
+            assert!(message.contains(expected) && message.contains("performance.json"), "{message}");
+        }
+    }
+}

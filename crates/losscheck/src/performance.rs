@@ -1,0 +1,110 @@
+//! What a run of the benchmarks leaves for the report, beside criterion's own data.
+//!
+//! Criterion keeps the times, in a folder for each benchmark, `LOSS/PASS/SHAPE/DTYPE/BACKEND`; a [`Run`] says what they
+//! are the times of, and on what machine. Programs in other languages hand in [`Peers`].
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The first field of a [`Run`].
+pub const RUN_FORMAT: &str = "losscheck-run/1";
+/// The first field of [`Peers`].
+pub const PEERS_FORMAT: &str = "losscheck-peers/1";
+/// The file of [`Peers`] in criterion's folder.
+pub const PEERS_FILE: &str = "losscheck-peers.json";
+
+/// The file of the [`Run`] with so many threads, in criterion's folder.
+pub fn run_file(threads: usize) -> String {
+    format!("losscheck-threads-{threads}.json")
+}
+
+/// One run of the benchmarks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// [`RUN_FORMAT`].
+    pub format: String,
+    /// The day, as 2026-11-26.
+    pub date: String,
+    /// The processor's name and its caches.
+    pub processor: String,
+    /// The threads that each library had.
+    pub threads: usize,
+    /// The version of each backend, by its name.
+    pub versions: BTreeMap<String, String>,
+    /// How fast the machine was, from the first to the last.
+    pub calibrations: Vec<Calibration>,
+    /// What was measured.
+    pub workloads: Vec<Workload>,
+}
+
+/// How fast the machine is at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// The workload that was measured next; absent at the end.
+    pub before: Option<String>,
+    /// For each [`Workload::size`], the gigabytes a second that a copy reads and writes, both counted.
+    pub copy: BTreeMap<String, f64>,
+    /// The nanoseconds of a fixed piece of arithmetic.
+    pub arithmetic: f64,
+    /// The share of the processors' time that other processes took since the last calibration.
+    pub busy: f64,
+}
+
+/// One loss, pass, shape and dtype: a row of the report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    /// `LOSS/PASS/SHAPE/DTYPE`, the group of its benchmarks.
+    pub id: String,
+    /// The loss, by PyTorch's functional name.
+    pub loss: String,
+    /// `forward` or `forward_gradient`.
+    pub pass: String,
+    /// The shape of the first tensor: `32x1000`.
+    pub shape: String,
+    /// The dtype of the computation.
+    pub dtype: String,
+    /// How much data that is: `small`, `L2`, `L3` or `memory`.
+    pub size: String,
+    /// The elements of the first tensor.
+    pub elements: u64,
+    /// The bytes that must be read and written: every input once, every result once.
+    pub bytes: u64,
+    /// Why a backend has no times, by its name.
+    pub absent: BTreeMap<String, String>,
+    /// What else happened on the machine while this was measured.
+    pub disturbed: Option<String>,
+}
+
+/// The figures of programs in other languages, for the same workloads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peers {
+    /// [`PEERS_FORMAT`].
+    pub format: String,
+    /// The day.
+    pub date: String,
+    /// The threads that each had.
+    pub threads: usize,
+    /// The version of each, by its name.
+    pub versions: BTreeMap<String, String>,
+    /// What was measured.
+    pub cells: Vec<PeerCell>,
+}
+
+/// One peer on one workload.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerCell {
+    /// The [`Workload::id`].
+    pub workload: String,
+    /// The peer's name.
+    pub backend: String,
+    /// The nanoseconds of a call, a number for each sample; empty where there is a reason.
+    pub nanoseconds: Vec<f64>,
+    /// Why there are none.
+    pub absent: Option<String>,
+}
