@@ -12,12 +12,11 @@
 //! - **In turn**: the backends are sampled [alternately](alternate), and [the machine's speed](machine) is measured before,
 //!   between and after.
 //! - **What is timed** is [`Backend::workload`]: the inputs are converted beforehand, the outputs are allocated and freed
-//!   each time, and with the gradient the graph is recorded anew each time. [`into::ReferenceInto`] is the exception: it
+//!   each time, and with the gradient the graph is recorded anew each time. [`ReferenceInto`] is the exception: it
 //!   writes into the same buffers each time.
 
 pub mod alternate;
 pub mod args;
-pub mod into;
 pub mod machine;
 pub mod measure;
 pub mod table;
@@ -31,14 +30,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use losscheck::backend::Backend;
-use losscheck::backends::Reference;
+use losscheck::backends::{Reference, ReferenceInto};
 use losscheck::golden::write_atomically;
 use losscheck::performance::{RUN_FORMAT, Run, run_file};
 use losscheck_candle::{Candle, CandleNn};
 use time::OffsetDateTime;
 
 use crate::args::Args;
-use crate::into::ReferenceInto;
 use crate::machine::Watch;
 use crate::measure::Measurements;
 use crate::workloads::{Size, Workload};

@@ -129,6 +129,7 @@ impl<'a> Measurements<'a> {
             shape: workload.shape_name(),
             dtype: workload.dtype.name().to_owned(),
             size: workload.size.name().to_owned(),
+            tensors: workload.tensors(),
             elements: workload.elements() as u64,
             bytes: workload.bytes(*pass),
             absent: absent(self.backends, cells),

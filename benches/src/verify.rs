@@ -9,8 +9,9 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 
 use losscheck::backend::{Backend, Pass};
+use losscheck::backends::value_in_f64;
 use losscheck::case::Case;
-use losscheck::definition::{Arrays, Evaluation, Output, Wanted};
+use losscheck::definition::{Evaluation, Output};
 use losscheck::oracle::{self, Truth};
 use losscheck::runner::{evaluate, without_panic_messages};
 use losscheck::suite::DataFolder;
@@ -135,7 +136,7 @@ fn claims(workload: Workload, case: &Case) -> Vec<Claim> {
 fn truth_of_whole(case: &Case, slice: &Truth) -> Result<Truth, Error> {
     let total = |value: &ArrayD<Wide>| value.iter().map(|x| x.abs().to_f64()).sum::<f64>();
     let factor = total(&slice.magnitudes.value) / total(&slice.exact.value);
-    let value = case.loss.evaluate::<f64>(&Arrays::new(case), Wanted::Value)?.value;
+    let value = value_in_f64(case)?;
     let scaled = |factor: f64| Evaluation { value: value.mapv(|x| Wide::from_f64(x * factor)), gradients: Vec::new() };
     Ok(Truth { exact: scaled(1.0), magnitudes: scaled(factor), overflows: slice.overflows, contenders: None })
 }

@@ -62,7 +62,7 @@ class Bench:
 
 def verified(backend: str, workload: Workload) -> Call:
     """A compiled call that has been seen to compute the loss."""
-    inputs, answer = case(workload.loss, workload.shape, workload.dtype)
+    inputs, answer = case(workload.loss, workload.shape, workload.shapes, workload.dtype)
     loss = LOSSES[workload.loss]
     call = BACKENDS[backend](loss, inputs, workload.gradient)
     if reason := difference(call(), answer, inputs[0].dtype, loss.tolerance):
@@ -71,9 +71,9 @@ def verified(backend: str, workload: Workload) -> Call:
 
 
 @functools.lru_cache(maxsize=1)
-def case(loss: str, shape: Shape, dtype: str) -> tuple[Inputs, list[np.ndarray]]:
+def case(loss: str, shape: Shape, shapes: tuple[tuple[str, Shape], ...], dtype: str) -> tuple[Inputs, list[np.ndarray]]:
     """The inputs and what PyTorch makes of them; remembered for both passes."""
-    inputs = LOSSES[loss].draw(Draw(dtype), shape)
+    inputs = LOSSES[loss].draw(Draw(dtype, dict(shapes)), shape)
     return inputs, expected(LOSSES[loss], inputs)
 
 

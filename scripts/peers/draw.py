@@ -1,6 +1,6 @@
 """The inputs of a workload, drawn as benches/src/workloads.rs does: the same distributions, other numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -18,12 +18,11 @@ LOG_PROBABILITIES = (-8.0, -0.01)
 
 # How many labels a row has in `label_lists`, of as many columns as there are classes.
 LABELS = 3
-# The classes of a linear layer, by the shape of its input.
-VOCABULARIES = {(8, 16): 10, (32, 64): 500, (512, 1024): 32000}
 
 
 class Draw:
-    def __init__(self, dtype: str) -> None:
+    def __init__(self, dtype: str, shapes: Mapping[str, Shape]) -> None:
+        self.shapes = shapes
         self.rng = np.random.default_rng(SEED)
         self.dtype = np.dtype({"f32": np.float32, "f64": np.float64}[dtype])
 
@@ -75,10 +74,8 @@ def label_lists(draw: Draw, shape: Shape) -> Inputs:
 
 def linear(draw: Draw, shape: Shape) -> Inputs:
     """Features, the weights of the layer above them, and a class for each row."""
-    if (classes := VOCABULARIES.get(shape)) is None:
-        raise ValueError(f"no number of classes is known for features of the shape {shape}")
-    weights = draw.floats((classes, shape[1]), (-0.5, 0.5))
-    return [draw.floats(shape, (-1.0, 1.0)), weights, draw.integers(shape[:1], 0, classes)]
+    weights = draw.floats(draw.shapes["linear_weight"], (-0.5, 0.5))
+    return [draw.floats(shape, (-1.0, 1.0)), weights, draw.integers(shape[:1], 0, len(weights))]
 
 
 def speech(draw: Draw, shape: Shape) -> Inputs:
@@ -88,7 +85,7 @@ def speech(draw: Draw, shape: Shape) -> Inputs:
     not depend on it.
     """
     steps, samples, classes = shape
-    labels = 5 if steps < 100 else 60
+    labels = draw.shapes["targets"][1]
     scores = draw.rng.uniform(*LOG_PROBABILITIES, shape)
     log_probs = scores - np.log(np.exp(scores).sum(axis=2, keepdims=True))
     return [

@@ -31,6 +31,8 @@ class Workload:
     loss: str
     gradient: bool
     shape: tuple[int, ...]
+    # That of each tensor, by name.
+    shapes: tuple[tuple[str, tuple[int, ...]], ...]
     dtype: str
 
 
@@ -70,7 +72,12 @@ def workload(path: Path, where: str, fields: object) -> Workload:
     if name != expected:
         raise Unusable(f"{path}: {where}.id: expected {expected}, found {name}")
     shape = tuple(map(int, found["shape"].split("x")))
-    return Workload(name, found["loss"], found["pass"] == "forward_gradient", shape, found["dtype"])
+    tensors = field(path, fields, "tensors", dict, where)
+    for tensor, dims in tensors.items():
+        if not isinstance(dims, list) or not all(isinstance(dim, int) for dim in dims):
+            raise Unusable(f"{path}: {where}.tensors.{tensor}: expected a list of integers, found {dims!r}")
+    shapes = tuple((tensor, tuple(dims)) for tensor, dims in tensors.items())
+    return Workload(name, found["loss"], found["pass"] == "forward_gradient", shape, shapes, found["dtype"])
 
 
 def read(path: Path, expected: str) -> dict[str, object]:

@@ -16,40 +16,11 @@ pub(crate) fn sum_of<S: Copy, R: Real>(row: &[S], term: impl Fn(S) -> R) -> R::S
     let mut sums = [R::Sum::ZERO; LANES];
     let (chunks, rest) = row.as_chunks::<LANES>();
     for chunk in chunks {
-        // First all terms, for only so are they worked out side by side.
         let mut terms = [R::ZERO; LANES];
-        for (to, &x) in terms.iter_mut().zip(chunk) {
-            *to = term(x);
-        }
-        for (sum, &term) in sums.iter_mut().zip(&terms) {
-            *sum = sum.plus(term);
-        }
+        add_terms(&mut sums, chunk, &mut terms, &term);
     }
-    for (sum, &term) in sums.iter_mut().zip(&terms_of_few(rest, term)[..rest.len()]) {
-        *sum = sum.plus(term);
-    }
-    sums.into_iter().reduce(Sum::merge).unwrap_or(R::Sum::ZERO)
-}
-
-/// The terms of fewer than `LANES` numbers, in front of others that mean nothing.
-#[inline(always)]
-fn terms_of_few<S: Copy, R: Real>(row: &[S], term: impl Fn(S) -> R) -> [R; LANES] {
-    let mut terms = [R::ZERO; LANES];
-    match row.first() {
-        Some(&first) if R::IS_VECTORISED => {
-            let mut padded = [first; LANES];
-            padded[..row.len()].copy_from_slice(row);
-            for (to, &x) in terms.iter_mut().zip(&padded) {
-                *to = term(x);
-            }
-        }
-        _ => {
-            for (to, &x) in terms.iter_mut().zip(row) {
-                *to = term(x);
-            }
-        }
-    }
-    terms
+    add_terms(&mut sums, rest, &mut [R::ZERO; LANES], &term);
+    merged::<R>(sums)
 }
 
 /// The same, which leaves the terms in `out`.
@@ -58,18 +29,25 @@ pub(crate) fn sum_into<S: Copy, R: Real>(row: &[S], out: &mut [R], term: impl Fn
     let mut sums = [R::Sum::ZERO; LANES];
     let ((chunks, rest), (outs, rest_of_out)) = (row.as_chunks::<LANES>(), out.as_chunks_mut::<LANES>());
     for (chunk, out) in chunks.iter().zip(outs) {
-        for (to, &x) in out.iter_mut().zip(chunk) {
-            *to = term(x);
-        }
-        for (sum, &term) in sums.iter_mut().zip(&*out) {
-            *sum = sum.plus(term);
-        }
+        add_terms(&mut sums, chunk, out, &term);
     }
-    let terms = terms_of_few(rest, term);
-    for ((sum, &term), to) in sums.iter_mut().zip(&terms).zip(rest_of_out) {
-        *to = term;
+    add_terms(&mut sums, rest, rest_of_out, &term);
+    merged::<R>(sums)
+}
+
+/// Adds a term of each number to a sum of its own: first all terms, for only so are they worked out side by side.
+#[inline(always)]
+fn add_terms<S: Copy, R: Real>(sums: &mut [R::Sum], row: &[S], terms: &mut [R], term: &impl Fn(S) -> R) {
+    for (to, &x) in terms.iter_mut().zip(row) {
+        *to = term(x);
+    }
+    for ((sum, &term), _) in sums.iter_mut().zip(&*terms).zip(row) {
         *sum = sum.plus(term);
     }
+}
+
+#[inline(always)]
+fn merged<R: Real>(sums: [R::Sum; LANES]) -> R::Sum {
     sums.into_iter().reduce(Sum::merge).unwrap_or(R::Sum::ZERO)
 }
 
@@ -94,7 +72,7 @@ fn add_up<R: Real>(n: usize, mut add: impl FnMut(R::Sum, usize) -> R::Sum) -> R:
     for (at, sum) in (whole..n).zip(&mut sums) {
         *sum = add(*sum, at);
     }
-    sums.into_iter().reduce(Sum::merge).unwrap_or(R::Sum::ZERO)
+    merged::<R>(sums)
 }
 
 /// What to divide `n` numbers by so that neither their squares nor the sum of these leave the range: 1 for numbers of

@@ -1,5 +1,6 @@
 //! A linear layer and its gradients, a part of the batch at a time.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use ndarray::{
@@ -17,6 +18,7 @@ pub(crate) struct Layer<'a, R> {
     bias: Option<CowArray<'a, R, IxDyn>>,
     features: usize,
     outputs: usize,
+    weight_is_finite: OnceCell<bool>,
 }
 
 impl<'a, R: Real> Layer<'a, R> {
@@ -33,6 +35,7 @@ impl<'a, R: Real> Layer<'a, R> {
             input: input.as_standard_layout(),
             weight: weight.as_standard_layout(),
             bias: bias.map(|bias| bias.as_standard_layout()),
+            weight_is_finite: OnceCell::new(),
         }
     }
 
@@ -106,20 +109,20 @@ impl<R: Real, U: Fn(usize, usize) -> bool> Pullback<'_, '_, R, U> {
         (self.counts)(sample, output).then(|| self.by_scores[sample * self.layer.outputs + output])
     }
 
-    /// The gradients by the scores, a row for each sample, where 0 times what they are multiplied by is 0 or all of them
-    /// count.
-    fn matrix(&self, factors: ArrayView2<'_, R>) -> Option<ArrayView2<'_, R>> {
+    /// The gradients by the scores, a row for each sample, where nothing has to be left out: all of them count, or those
+    /// that do not, which are 0, are multiplied by finite numbers.
+    fn matrix(&self, factors_are_finite: impl FnOnce() -> bool) -> Option<ArrayView2<'_, R>> {
         let (samples, outputs) = (self.samples.len(), self.layer.outputs);
-        let all_count = || (0..samples).all(|sample| (0..outputs).all(|output| (self.counts)(sample, output)));
-        let are_finite = || factors.iter().all(|&x| x * R::ZERO == R::ZERO);
-        if all_count() || are_finite() { ArrayView2::from_shape((samples, outputs), self.by_scores).ok() } else { None }
+        let all_count = (0..samples).all(|sample| (0..outputs).all(|output| (self.counts)(sample, output)));
+        let is_whole = all_count || factors_are_finite();
+        is_whole.then(|| ArrayView2::from_shape((samples, outputs), self.by_scores).ok()).flatten()
     }
 
     /// Writes the input's rows of these samples.
     pub(crate) fn write_input(&self, gradient: &mut ArrayViewMutD<'_, R>) {
         let weights = self.layer.weights();
         let rows = gradient.lanes_mut(Axis(1)).into_iter().skip(self.samples.start);
-        match self.matrix(weights) {
+        match self.matrix(|| *self.layer.weight_is_finite.get_or_init(|| is_finite(weights))) {
             Some(by_scores) => {
                 for (mut row, sums) in rows.zip(add_products(by_scores, weights).outer_iter()) {
                     row.iter_mut().zip(sums).for_each(|(to, sum)| *to = sum.total());
@@ -139,10 +142,9 @@ impl<R: Real, U: Fn(usize, usize) -> bool> Pullback<'_, '_, R, U> {
     pub(crate) fn add_to_weight(&self, gradient: &mut ArrayViewMutD<'_, R>) {
         let features = Axis(gradient.ndim() - 1);
         let inputs = self.layer.inputs(self.samples.clone());
-        let rows = gradient.lanes_mut(features).into_iter();
-        match self.matrix(inputs) {
+        let mut rows = gradient.lanes_mut(features).into_iter();
+        match self.matrix(|| is_finite(inputs)) {
             Some(by_scores) => {
-                let mut rows = rows;
                 for by_scores in by_scores.axis_chunks_iter(Axis(1), WEIGHTS) {
                     let sums = add_products(by_scores.reversed_axes(), inputs);
                     // In this order, for `zip` takes a row first and would lose one at the end of the sums.
@@ -168,6 +170,10 @@ impl<R: Real, U: Fn(usize, usize) -> bool> Pullback<'_, '_, R, U> {
             *gradient = fold::sum(self.samples.len(), term).plus(*gradient).total();
         }
     }
+}
+
+fn is_finite<R: Real>(numbers: ArrayView2<'_, R>) -> bool {
+    numbers.iter().all(|&x| x * R::ZERO == R::ZERO)
 }
 
 /// The outputs whose scores, and those whose weights' gradients, are summed at once.

@@ -134,6 +134,28 @@ impl<R: Real, const K: usize> Backward<'_, R, K> {
     }
 }
 
+/// What a driver makes of a [`Backward`], if there is one.
+pub(crate) struct Pull<'a, R, const K: usize> {
+    /// Whether there is one.
+    pub(crate) is_wanted: bool,
+    /// The cotangent of a value that is reduced; else 1.
+    pub(crate) common: R,
+    /// Those of a value that is not; all ones where absent.
+    pub(crate) each: Option<ArrayViewD<'a, R>>,
+    /// Where the gradients go.
+    pub(crate) gradients: [Option<ArrayViewMutD<'a, R>>; K],
+}
+
+impl<'a, R: Real, const K: usize> Pull<'a, R, K> {
+    pub(crate) fn new(backward: Option<Backward<'a, R, K>>, is_reduced: bool) -> Self {
+        let is_wanted = backward.is_some();
+        let (cotangent, gradients) =
+            backward.map_or((None, [const { None }; K]), |backward| (backward.cotangent, backward.gradients));
+        let common = cotangent.as_ref().filter(|_| is_reduced).and_then(|cotangent| cotangent.first().copied());
+        Self { is_wanted, common: common.unwrap_or(R::ONE), each: cotangent.filter(|_| !is_reduced), gradients }
+    }
+}
+
 /// That all buffers have the shapes that the loss gives.
 pub(crate) fn check_buffers<R: Real, const K: usize>(
     shapes: &Shapes<K>,

@@ -3,7 +3,7 @@
 use ndarray::{ArrayViewD, ArrayViewMutD, Axis, IxDyn};
 
 use crate::buffers::{BLOCK, Sink, Source, broadcast};
-use crate::loss::check_shape;
+use crate::loss::{Pull, check_shape};
 use crate::threads::{self, Divide};
 use crate::{Backward, Error, Real, Reduction, Shapes, Sum};
 
@@ -166,21 +166,14 @@ fn run<F: Pointwise<N>, R: Real, W: Real, I, O, A, const N: usize, const K: usiz
 {
     let is_reduced = elements.reduction != Reduction::None;
     let divisor = elements.divisor(shape.iter().product());
-    let (cotangent, gradients) = match backward {
-        Some(backward) => (backward.cotangent, backward.gradients),
-        None => (None, [const { None }; K]),
-    };
-    let common_cotangent = match &cotangent {
-        Some(cotangent) if is_reduced => cotangent.first().copied().unwrap_or(R::ONE),
-        _ => R::ONE,
-    };
-    let common_cotangent = (arithmetic.enter)(common_cotangent) / (arithmetic.enter)(divisor.total());
+    let pull = Pull::new(backward, is_reduced);
+    let common_cotangent = (arithmetic.enter)(pull.common) / (arithmetic.enter)(divisor.total());
     let all = Piece {
         operands: elements.operands.each_ref().map(|operand| broadcast(operand, shape)),
         weight: elements.weight.as_ref().map(|weight| broadcast(weight, shape)),
-        cotangents: cotangent.as_ref().filter(|_| !is_reduced).map(|cotangent| broadcast(cotangent, shape)),
+        cotangents: pull.each,
         losses: if is_reduced { None } else { Some(value.view_mut()) },
-        gradients,
+        gradients: pull.gradients,
     };
     let run = |piece: Piece<'_, R, N, K>| {
         R::vectorize(
@@ -343,18 +336,17 @@ impl<R: Real, W: Real, const N: usize, const K: usize> Block<'_, R, W, N, K> {
             }
         }
         // Value and slopes of an element are worked out together, so that they share what they have in common.
-        match &mut self.gradients[..] {
+        match self.gradients.split_first_mut() {
             // What training needs: the others' slopes are not worked out.
-            [Some(gradient)] | [Some(gradient), None] | [Some(gradient), None, None] => {
+            Some((Some(gradient), others)) if others.iter().all(Option::is_none) => {
                 let mut slopes = [R::ZERO; L];
                 for lane in 0..L {
                     losses[lane] = formula.value(operands_of(lane));
                     slopes[lane] = leave(formula.pullback(cotangents[lane], operands_of(lane))[0]);
                 }
                 gradient[at..at + L].copy_from_slice(&slopes);
-                self.put(losses, weight, arithmetic, at, sums);
             }
-            gradients => {
+            _ => {
                 let mut slopes = [[R::ZERO; L]; N];
                 for lane in 0..L {
                     losses[lane] = formula.value(operands_of(lane));
@@ -363,14 +355,14 @@ impl<R: Real, W: Real, const N: usize, const K: usize> Block<'_, R, W, N, K> {
                         slopes[lane] = leave(slope);
                     }
                 }
-                for (gradient, slopes) in gradients.iter_mut().zip(&slopes) {
+                for (gradient, slopes) in self.gradients.iter_mut().zip(&slopes) {
                     if let Some(gradient) = gradient {
                         gradient[at..at + L].copy_from_slice(slopes);
                     }
                 }
-                self.put(losses, weight, arithmetic, at, sums);
             }
         }
+        self.put(losses, weight, arithmetic, at, sums);
     }
 
     /// Weighs the losses and puts them where they go.

@@ -4,7 +4,7 @@
 use ndarray::iter::{Iter, LanesIter, LanesIterMut};
 use ndarray::{ArrayView1, ArrayViewD, ArrayViewMut1, ArrayViewMutD, Axis, IxDyn};
 
-use crate::loss::check_shape;
+use crate::loss::{Pull, check_shape};
 use crate::threads::{self, Divide};
 use crate::{Backward, Error, Real, Reduction, Shapes, Sum};
 
@@ -338,20 +338,13 @@ impl<R: Real, T: Targets<R>> Rows<'_, R, T> {
     {
         let is_reduced = self.reduction != Reduction::None;
         let divisor = if self.reduction == Reduction::Mean { divisor } else { R::Sum::ZERO.plus(R::ONE) };
-        let backs = backward.is_some();
-        let (cotangent, gradients) = match backward {
-            Some(backward) => (backward.cotangent, backward.gradients),
-            None => (None, [const { None }; K]),
-        };
-        let common_cotangent = match &cotangent {
-            Some(cotangent) if is_reduced => cotangent.first().copied().unwrap_or(R::ONE),
-            _ => R::ONE,
-        } / divisor.total();
-        let mut gradients = gradients.into_iter();
+        let pull = Pull::new(backward, is_reduced);
+        let common_cotangent = pull.common / divisor.total();
+        let mut gradients = pull.gradients.into_iter();
         let all = Piece {
             scores: self.scores.view(),
             targets: self.targets.clone(),
-            cotangents: cotangent.filter(|_| !is_reduced),
+            cotangents: pull.each,
             losses: if is_reduced { None } else { Some(value.view_mut()) },
             score_gradient: gradients.next().flatten(),
             target_gradient: gradients.next().flatten(),
@@ -360,7 +353,7 @@ impl<R: Real, T: Targets<R>> Rows<'_, R, T> {
         let run = |piece: Piece<'_, R, T>| {
             R::vectorize(
                 #[inline(always)]
-                || piece.run(formula, backs, common_cotangent),
+                || piece.run(formula, pull.is_wanted, common_cotangent),
             )
         };
         let sum = threads::share(all, &run, &R::Sum::merge);

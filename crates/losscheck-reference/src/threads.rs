@@ -14,7 +14,7 @@ pub(crate) trait Divide: Sized + Send {
 const PIECE: usize = 1 << 16;
 
 /// From so many elements on, waking another thread takes less time than it saves, for the cheapest of formulas.
-pub(crate) const WORTH_SHARING: usize = 1 << 19;
+const WORTH_SHARING: usize = 1 << 19;
 
 /// Whether work of that size is for several threads.
 pub(crate) fn is_worth_sharing(size: usize) -> bool {

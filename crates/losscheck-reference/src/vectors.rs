@@ -3,7 +3,7 @@
 use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 
 use crate::buffers::{Sink, Source, broadcast};
-use crate::loss::check_shape;
+use crate::loss::{Pull, check_shape};
 use crate::pointwise::broadcast_shapes;
 use crate::threads::{self, Divide};
 use crate::{Backward, Error, Real, Reduction, Shapes, Sum};
@@ -99,26 +99,19 @@ impl<R: Real, const N: usize> Vectors<'_, R, N> {
         let is_reduced = self.reduction != Reduction::None;
         let divisor =
             R::Sum::ZERO.plus(R::from_f64(if self.reduction == Reduction::Mean { count as f64 } else { 1.0 }));
-        let backs = backward.is_some();
-        let (cotangent, gradients) = match backward {
-            Some(backward) => (backward.cotangent, backward.gradients),
-            None => (None, [const { None }; N]),
-        };
-        let common_cotangent = match &cotangent {
-            Some(cotangent) if is_reduced => cotangent.first().copied().unwrap_or(R::ONE),
-            _ => R::ONE,
-        } / divisor.total();
+        let pull = Pull::new(backward, is_reduced);
+        let common_cotangent = pull.common / divisor.total();
         let all = Piece {
             operands: self.operands.each_ref().map(|operand| broadcast(operand, &shape)),
             labels: self.labels.as_ref().map(|labels| broadcast(labels, rows)),
-            cotangents: cotangent.filter(|_| !is_reduced),
+            cotangents: pull.each,
             losses: if is_reduced { None } else { Some(value.view_mut()) },
-            gradients,
+            gradients: pull.gradients,
         };
         let run = |piece: Piece<'_, R, N>| {
             R::vectorize(
                 #[inline(always)]
-                || piece.run(formula, backs, common_cotangent),
+                || piece.run(formula, pull.is_wanted, common_cotangent),
             )
         };
         let sum = threads::share(all, &run, &R::Sum::merge);

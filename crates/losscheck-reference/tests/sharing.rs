@@ -3,7 +3,7 @@
 use losscheck_reference::{
     CTCLoss, CrossEntropyLoss, HuberLoss, LinearCrossEntropyLoss, Loss, MSELoss, Reduction, TripletMarginLoss,
 };
-use ndarray::{ArrayD, Axis, IxDyn};
+use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn, Slice};
 
 fn scattered(shape: &[usize], seed: usize) -> ArrayD<f32> {
     let mut state = seed as u32;
@@ -18,57 +18,76 @@ fn classes(rows: usize, classes: usize) -> ArrayD<i64> {
     ArrayD::from_shape_fn(IxDyn(&[rows]), |row| (row[0] * 7919 % classes) as i64)
 }
 
-fn bits(arrays: &[ArrayD<f32>]) -> Vec<Vec<u32>> {
-    arrays.iter().map(|array| array.iter().map(|x| x.to_bits()).collect()).collect()
+/// Runs on one thread and on three.
+fn on_threads<T: Send>(run: impl Fn() -> T + Send + Sync) -> [T; 2] {
+    [1, 3].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+        pool.install(&run)
+    })
 }
 
-/// Runs the same on one thread and on three.
-fn assert_same(what: &str, run: impl Fn() -> Vec<ArrayD<f32>> + Send + Sync) {
-    let on = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-        bits(&pool.install(&run))
-    };
-    assert!(on(1) == on(3), "{what}: another result on three threads");
+/// Losses and gradients of all rows together are those of a few rows at a time, which are too few to be shared; `run` gives
+/// those of some rows, and its outputs have a row for each.
+fn assert_is_its_parts(what: &str, rows: usize, run: impl Fn(Slice) -> Vec<ArrayD<f32>> + Send + Sync) {
+    const PART: usize = 32;
+    for outputs in on_threads(|| run(Slice::from(0..rows))) {
+        for start in (0..rows).step_by(PART) {
+            let slice = Slice::from(start..start + PART);
+            for (at, (whole, part)) in outputs.iter().zip(run(slice)).enumerate() {
+                assert_eq!(whole.len_of(Axis(0)), rows, "{what}, output {at}");
+                assert!(whole.slice_axis(Axis(0), slice) == part, "{what}, output {at}: other in rows {slice:?}");
+            }
+        }
+    }
+}
+
+fn part<T>(array: &ArrayD<T>, slice: Slice) -> ArrayViewD<'_, T> {
+    array.slice_axis(Axis(0), slice)
 }
 
 #[test]
-fn the_number_of_threads_does_not_show() {
-    for reduction in [Reduction::Mean, Reduction::None] {
-        let (x, t) = (scattered(&[1 << 20], 1), scattered(&[1 << 20], 2));
-        assert_same("mse", || {
-            let (value, gradients) =
-                MSELoss { reduction, ..Default::default() }.value_and_gradients((x.view(), t.view()), None).unwrap();
-            [value].into_iter().chain(gradients).collect()
-        });
-        // Broadcast, so that one gradient is a sum over rows and the other over columns.
-        let (x, t) = (scattered(&[1024, 1024], 3), scattered(&[1024, 1], 4));
-        assert_same("huber", || {
-            let loss = HuberLoss { reduction, ..Default::default() };
-            let (value, gradients) = loss.value_and_gradients((x.view(), t.view()), None).unwrap();
-            [value].into_iter().chain(gradients).collect()
-        });
-        let (x, t) = (scattered(&[1024, 1000], 5), classes(1024, 1000));
-        assert_same("cross-entropy", || {
-            let loss = CrossEntropyLoss { reduction, ..Default::default() };
-            let (value, gradient) = loss.value_and_gradient((x.view(), t.view()), None).unwrap();
-            vec![value, gradient]
-        });
-        let [a, p, n] = [6, 7, 8].map(|seed| scattered(&[1024, 600], seed));
-        assert_same("triplet margin", || {
-            let loss = TripletMarginLoss { reduction, ..Default::default() };
-            let (value, gradients) = loss.value_and_gradients((a.view(), p.view(), n.view()), None).unwrap();
-            [value].into_iter().chain(gradients).collect()
-        });
-        let log_probs = scattered(&[300, 8, 20], 9).mapv(|x| x - 4.0);
-        let targets = ArrayD::from_shape_fn(IxDyn(&[8, 30]), |at| (1 + (at[0] * 31 + at[1] * 7) % 19) as i64);
-        let (steps, labels) = (ArrayD::from_elem(IxDyn(&[8]), 300_i64), ArrayD::from_elem(IxDyn(&[8]), 30_i64));
-        assert_same("CTC", || {
-            let loss = CTCLoss { reduction, ..Default::default() };
-            let inputs = (log_probs.view(), targets.view(), steps.view(), labels.view());
-            let (value, gradient) = loss.value_and_gradient(inputs, None).unwrap();
-            vec![value, gradient]
-        });
-    }
+fn large_inputs_are_their_parts() {
+    let reduction = Reduction::None;
+    let (x, t) = (scattered(&[1 << 10, 1 << 10], 1), scattered(&[1 << 10, 1 << 10], 2));
+    assert_is_its_parts("mse", 1 << 10, |slice| {
+        let loss = MSELoss { reduction, ..Default::default() };
+        let (value, gradients) = loss.value_and_gradients((part(&x, slice), part(&t, slice)), None).unwrap();
+        [value].into_iter().chain(gradients).collect()
+    });
+    // Broadcast, so that a gradient is a sum over columns; with a cotangent for each.
+    let t = scattered(&[1 << 10, 1], 4);
+    assert_is_its_parts("huber", 1 << 10, |slice| {
+        let loss = HuberLoss { reduction, ..Default::default() };
+        let cotangent = Some(part(&x, slice));
+        let (value, gradients) = loss.value_and_gradients((part(&x, slice), part(&t, slice)), cotangent).unwrap();
+        [value].into_iter().chain(gradients).collect()
+    });
+    let target = classes(1 << 10, 1 << 10);
+    assert_is_its_parts("cross-entropy", 1 << 10, |slice| {
+        let loss = CrossEntropyLoss { reduction, ..Default::default() };
+        let (value, gradient) = loss.value_and_gradient((part(&x, slice), part(&target, slice)), None).unwrap();
+        vec![value, gradient]
+    });
+    let [a, p, n] = [6, 7, 8].map(|seed| scattered(&[1 << 10, 600], seed));
+    assert_is_its_parts("triplet margin", 1 << 10, |slice| {
+        let loss = TripletMarginLoss { reduction, ..Default::default() };
+        let inputs = (part(&a, slice), part(&p, slice), part(&n, slice));
+        let (value, gradients) = loss.value_and_gradients(inputs, None).unwrap();
+        [value].into_iter().chain(gradients).collect()
+    });
+}
+
+#[test]
+fn the_samples_of_ctc_are_shared() {
+    let log_probs = scattered(&[300, 8, 20], 9).mapv(|x| x - 4.0);
+    let targets = ArrayD::from_shape_fn(IxDyn(&[8, 30]), |at| (1 + (at[0] * 31 + at[1] * 7) % 19) as i64);
+    let (steps, labels) = (ArrayD::from_elem(IxDyn(&[8]), 300_i64), ArrayD::from_elem(IxDyn(&[8]), 30_i64));
+    let loss = CTCLoss { reduction: Reduction::None, ..Default::default() };
+    let [one, three] = on_threads(|| {
+        let inputs = (log_probs.view(), targets.view(), steps.view(), labels.view());
+        loss.value_and_gradient(inputs, None).unwrap()
+    });
+    assert!(one == three);
 }
 
 /// More samples than a part has, and more outputs than are summed at once.
@@ -79,12 +98,9 @@ fn linear_cross_entropy_is_cross_entropy_after_the_layer() {
     let target = classes(samples, outputs);
     let loss = LinearCrossEntropyLoss::default();
     let inputs = (x.view(), w.view(), None, target.view());
-    let (value, [by_x, by_w, _]) = loss.value_and_gradients(inputs.clone(), None).unwrap();
-    assert_same("linear cross-entropy", || {
-        let (value, gradients) = loss.value_and_gradients(inputs.clone(), None).unwrap();
-        [value].into_iter().chain(gradients).collect()
-    });
-
+    let [one, three] = on_threads(|| loss.value_and_gradients(inputs.clone(), None).unwrap());
+    assert!(one == three);
+    let (value, [by_x, by_w, _]) = one;
     let wide = |array: &ArrayD<f32>, rows, columns| {
         array.mapv(f64::from).into_shape_with_order((rows, columns)).expect("as many elements")
     };
@@ -100,5 +116,4 @@ fn linear_cross_entropy_is_cross_entropy_after_the_layer() {
     assert!(close(&value, expected), "value");
     assert!(close(&by_x, by_scores.dot(&w).into_dyn()), "gradient of the input");
     assert!(close(&by_w, by_scores.t().dot(&x).into_dyn()), "gradient of the weight");
-    assert_eq!(by_w.len_of(Axis(0)), outputs);
 }

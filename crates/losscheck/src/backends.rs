@@ -3,6 +3,7 @@
 use std::hint::black_box;
 
 use losscheck_reference::{Error, Real};
+use ndarray::ArrayD;
 
 use crate::backend::{Backend, Coverage, Outcome, Pass};
 use crate::case::{Answer, Case, Tensors};
@@ -36,11 +37,54 @@ impl Backend for Reference {
     }
 
     fn workload<'a>(&'a self, case: &'a Case, pass: Pass) -> Option<Box<dyn FnMut() + 'a>> {
-        match case.dtype() {
-            DType::F16 | DType::BF16 | DType::F32 => workload::<f32>(case, pass),
-            DType::F64 | DType::I64 | DType::U8 => workload::<f64>(case, pass),
+        workload_of(case, pass, false)
+    }
+}
+
+/// The reference where value and gradient are written over what the call before gave: no call allocates its results.
+#[derive(Debug)]
+pub struct ReferenceInto;
+
+impl Backend for ReferenceInto {
+    fn name(&self) -> &'static str {
+        "reference-into"
+    }
+
+    fn version(&self) -> String {
+        Reference.version()
+    }
+
+    fn coverage(&self, loss: LossKind) -> Coverage {
+        match loss {
+            // It has no such variant: its outputs depend on the number of tails.
+            LossKind::AdaptiveLogSoftmaxWithLoss => Coverage::Missing,
+            loss => Reference.coverage(loss),
         }
     }
+
+    fn evaluate(&self, case: &Case) -> Outcome {
+        Reference.evaluate(case)
+    }
+
+    fn workload<'a>(&'a self, case: &'a Case, pass: Pass) -> Option<Box<dyn FnMut() + 'a>> {
+        workload_of(case, pass, true)
+    }
+}
+
+fn workload_of<'a>(case: &'a Case, pass: Pass, is_into: bool) -> Option<Box<dyn FnMut() + 'a>> {
+    match case.dtype() {
+        DType::F16 | DType::BF16 | DType::F32 => workload::<f32>(case, pass, is_into),
+        DType::F64 | DType::I64 | DType::U8 => workload::<f64>(case, pass, is_into),
+    }
+}
+
+/// The value of a case, worked out by the reference in f64 whatever the dtype.
+///
+/// # Errors
+///
+/// Where the reference refuses the inputs.
+pub fn value_in_f64(case: &Case) -> Result<ArrayD<f64>, Error> {
+    Ok(case.loss.evaluate(&Arrays::new(case), Wanted::Value)?.value)
 }
 
 fn answer<R: Real>(case: &Case) -> Result<Answer, Error> {
@@ -54,15 +98,20 @@ fn answer<R: Real>(case: &Case) -> Result<Answer, Error> {
     Ok(Answer { value: tensor(&value), gradients })
 }
 
-fn workload<'a, R: Real>(case: &'a Case, pass: Pass) -> Option<Box<dyn FnMut() + 'a>> {
+fn workload<'a, R: Real>(case: &'a Case, pass: Pass, is_into: bool) -> Option<Box<dyn FnMut() + 'a>> {
     let inputs = Arrays::<R>::new(case);
     let wanted = match pass {
         Pass::Forward => Wanted::Value,
         Pass::ForwardAndGradient => Wanted::FirstGradient,
     };
-    case.loss.evaluate(&inputs, wanted).ok()?;
+    let results = case.loss.evaluate(&inputs, wanted).ok()?;
+    if is_into {
+        inputs.lend(results);
+    }
     Some(Box::new(move || {
-        let result = black_box(&case.loss).evaluate(black_box(&inputs), wanted);
-        drop(black_box(result));
+        let results = black_box(black_box(&case.loss).evaluate(black_box(&inputs), wanted));
+        if is_into && let Ok(results) = results {
+            inputs.lend(results);
+        }
     }))
 }

@@ -163,7 +163,7 @@ impl<R: Real> Arrays<R> {
     }
 
     /// Takes back results that were lent and that no evaluation has used.
-    pub fn take_back(&self) -> Option<Evaluation<R>> {
+    fn take_back(&self) -> Option<Evaluation<R>> {
         self.buffers.take()
     }
 

@@ -69,6 +69,8 @@ pub struct Workload {
     pub dtype: String,
     /// How much data that is: `small`, `L2`, `L3` or `memory`.
     pub size: String,
+    /// The shape of each tensor, by name.
+    pub tensors: BTreeMap<String, Vec<usize>>,
     /// The elements of the first tensor.
     pub elements: u64,
     /// The bytes that must be read and written: every input once, every result once.

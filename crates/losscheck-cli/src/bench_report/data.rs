@@ -270,7 +270,7 @@ mod tests {
     fn workload(loss: &str) -> Value {
         json!({
             "id": format!("{loss}/forward/128/f32"), "loss": loss, "pass": "forward", "shape": "128", "dtype": "f32",
-            "size": "small", "elements": 128, "bytes": 1028, "absent": {}, "disturbed": null,
+            "size": "small", "tensors": {"input": [128], "target": [128]}, "elements": 128, "bytes": 1028, "absent": {}, "disturbed": null,
         })
     }
 

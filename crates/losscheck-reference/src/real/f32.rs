@@ -20,7 +20,6 @@ impl Real for f32 {
 
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
-    const IS_VECTORISED: bool = true;
 
     #[inline(always)]
     fn from_f64(x: f64) -> Self {

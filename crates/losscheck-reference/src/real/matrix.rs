@@ -1,6 +1,6 @@
 //! Products of matrices.
 
-use ndarray::{ArrayView2, ArrayViewMut2, Axis};
+use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::{Real, Sum};
 use crate::fold;
@@ -10,29 +10,30 @@ const LANES: usize = 32;
 
 /// Adds to each of `sums` (M, N) the products of a row of `a` (M, K) and a column of `b` (K, N).
 pub(super) fn add_product<R: Real>(a: ArrayView2<'_, R>, b: ArrayView2<'_, R>, sums: ArrayViewMut2<'_, R::Sum>) {
-    let b_rows = b.as_standard_layout();
-    let b_columns = b.t();
-    R::vectorize(
-        #[inline(always)]
-        || match b_columns.is_standard_layout() {
-            true => add_dots(a, b_columns, sums),
-            false => add_rows(a, b_rows.view(), sums),
-        },
-    );
+    let columns = b.t();
+    if columns.is_standard_layout() {
+        let a = a.as_standard_layout();
+        R::vectorize(
+            #[inline(always)]
+            || add_dots(a.view(), columns, sums),
+        );
+    } else {
+        let b = b.as_standard_layout();
+        R::vectorize(
+            #[inline(always)]
+            || add_rows(a, b.view(), sums),
+        );
+    }
 }
 
-/// The same where the columns lie in order, given as rows.
+/// The same where the rows of `a` and the columns of `b`, given as rows, lie in order.
 #[inline(always)]
 fn add_dots<R: Real>(a: ArrayView2<'_, R>, columns: ArrayView2<'_, R>, mut sums: ArrayViewMut2<'_, R::Sum>) {
-    for (column, mut sums) in columns.outer_iter().zip(sums.axis_iter_mut(Axis(1))) {
-        let Some(column) = column.to_slice() else { continue };
-        for (row, sum) in a.outer_iter().zip(sums.iter_mut()) {
-            let product = match row.to_slice() {
-                Some(row) => fold::dot(column.len(), |k| (row[k], column[k])),
-                None => fold::dot(column.len(), |k| (row[k], column[k])),
-            };
-            *sum = sum.merge(product);
-        }
+    let terms = a.ncols();
+    let (a, columns) = (a.to_slice().unwrap_or_default(), columns.to_slice().unwrap_or_default());
+    for ((i, j), sum) in sums.indexed_iter_mut() {
+        let (row, column) = (&a[i * terms..][..terms], &columns[j * terms..][..terms]);
+        *sum = sum.merge(fold::dot(terms, |k| (row[k], column[k])));
     }
 }
 

@@ -44,9 +44,6 @@ pub trait Real:
     /// 1.
     const ONE: Self;
 
-    /// Whether the processor works on several of these side by side, so that a few more cost nothing.
-    const IS_VECTORISED: bool = false;
-
     /// The nearest value to `x`.
     fn from_f64(x: f64) -> Self;
 
