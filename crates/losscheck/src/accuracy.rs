@@ -27,28 +27,35 @@ use crate::ulp::distance;
 
 /// The error of one number.
 #[derive(Clone, Copy, Debug)]
-struct Error {
-    output: Output,
-    at: usize,
-    exact: f64,
-    actual: f64,
+pub struct NumberError {
+    /// Which result it is part of.
+    pub output: Output,
+    /// Its place there, in row-major order.
+    pub at: usize,
+    /// What it should be, to the nearest f64.
+    pub exact: f64,
+    /// What it is.
+    pub actual: f64,
     /// In ULPs of the exact result; infinite where one of the two is no number, or out of range, and the other not.
-    plain: f64,
+    pub plain: f64,
     /// In ULPs at the scale of the result.
-    scaled: f64,
+    pub scaled: f64,
 }
 
 /// The exact results of a case, and their scales.
-struct Exact {
-    results: Evaluation<Wide>,
-    scales: Evaluation<Wide>,
+#[derive(Clone, Debug)]
+pub struct Exact {
+    /// The results.
+    pub results: Evaluation<Wide>,
+    /// For each number of the results, its scale.
+    pub scales: Evaluation<Wide>,
     /// Which of the results are not measured.
-    jumps: Evaluation<bool>,
+    pub jumps: Evaluation<bool>,
 }
 
 impl Exact {
     /// The error of every number of an answer whose shape is as it should be.
-    fn errors(&self, answer: &Answer) -> Vec<Error> {
+    pub fn errors(&self, answer: &Answer) -> Vec<NumberError> {
         let mut errors = Vec::new();
         let results = self.results.outputs().zip(self.scales.outputs()).zip(self.jumps.outputs());
         for (((output, exact), (_, scales)), (_, jumps)) in results {
@@ -58,7 +65,7 @@ impl Exact {
             for (at, (((&exact, &scale), _), actual)) in numbers.filter(|(_, ((_, jumps), _))| !**jumps) {
                 let error = |scale| distance(dtype, exact, scale, actual).unwrap_or(f64::INFINITY);
                 let (plain, scaled) = (error(exact), error(scale));
-                errors.push(Error { output, at, exact: exact.to_f64(), actual, plain, scaled });
+                errors.push(NumberError { output, at, exact: exact.to_f64(), actual, plain, scaled });
             }
         }
         errors

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -157,11 +158,13 @@ pub struct Goldens {
 pub fn read(path: &Path) -> Result<Goldens, DataError> {
     let mut goldens = Goldens::default();
     let mut ids = HashSet::new();
-    for file in files(path)? {
-        let (cases, flags) = read_file(&file)?;
+    let files = files(path)?;
+    let contents: Vec<_> = files.par_iter().map(|file| read_file(file)).collect();
+    for (file, contents) in files.iter().zip(contents) {
+        let (cases, flags) = contents?;
         for case in &cases {
             if !ids.insert(case.id.clone()) {
-                return Err(DataError::in_case(&file, &case.id, Problem::new("id", "duplicate, expected a unique id")));
+                return Err(DataError::in_case(file, &case.id, Problem::new("id", "duplicate, expected a unique id")));
             }
         }
         goldens.cases.extend(cases);
@@ -214,18 +217,18 @@ pub fn parse(file: &Path, bytes: &[u8]) -> Result<(Vec<Case>, BTreeMap<String, F
         let message = format!("`count` is {}, expected {}, the number of cases", raw.count, raw.cases.len());
         return Err(DataError::new(file, message));
     }
-    let mut cases = Vec::with_capacity(raw.cases.len());
-    for (position, text) in raw.cases.iter().enumerate() {
-        let case = from_json::<RawCase>(text.get()).and_then(|case| {
-            match case.flags.iter().find(|flag| !raw.flags.contains_key(*flag)) {
-                Some(flag) => {
-                    Err(Problem::new("flags", format!("`{flag}` is not explained under `flags` of the file")))
-                }
-                None => read_case(case),
-            }
-        });
-        cases.push(case.map_err(|problem| DataError::in_case(file, &name_of(text.get(), position), problem))?);
-    }
+    let read = |text: &&RawValue| {
+        let case: RawCase = from_json(text.get())?;
+        match case.flags.iter().find(|flag| !raw.flags.contains_key(*flag)) {
+            Some(flag) => Err(Problem::new("flags", format!("`{flag}` is not explained under `flags` of the file"))),
+            None => read_case(case),
+        }
+    };
+    let cases: Vec<Result<Case, Problem>> = raw.cases.par_iter().map(read).collect();
+    let named = |(position, case): (usize, Result<Case, Problem>)| {
+        case.map_err(|problem| DataError::in_case(file, &name_of(raw.cases[position].get(), position), problem))
+    };
+    let cases = cases.into_iter().enumerate().map(named).collect::<Result<_, _>>()?;
     Ok((cases, raw.flags))
 }
 

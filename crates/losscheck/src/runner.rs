@@ -61,17 +61,3 @@ pub fn without_panic_messages<T>(work: impl FnOnce() -> T) -> T {
     let _at_the_end = Loud;
     work()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hooks_do_not_pile_up() {
-        // Hooks that wrapped one another overflowed the stack when the last was dropped.
-        for _ in 0..1_000_000 {
-            without_panic_messages(|| ());
-        }
-        drop(std::panic::take_hook());
-    }
-}

@@ -70,32 +70,47 @@ impl Wide {
         Self::sum_of_ordered(scaled(self.high), scaled(self.low)).mended(scaled(self.high))
     }
 
-    /// e^r - 1 for |r| up to about 1/2: from r/512, where it is a short Taylor series, by squarings, through which
-    /// (1 + y)^2 - 1 = y (2 + y) keeps its digits.
+    /// e^`self` as (power, rest, exponent): power (1 + rest) 2^exponent. The power is one of [`POWERS`], so near 1 that rest
+    /// is a short Taylor series.
     #[inline(always)]
-    fn exp_m1_near_0(self) -> Self {
-        const SQUARINGS: i32 = 9;
-        let r = self.times_power_of_two(-SQUARINGS);
+    fn exp_in_parts(self) -> (Self, Self, i32) {
+        let n = (self.high * (POWERS_OF_2 as f64 / std::f64::consts::LN_2)).round();
+        let r = self - LN_2.times_power_of_two(-(POWERS_OF_2.ilog2() as i32)) * Self::from_f64(n);
         // The later terms are so small that f64 has all the digits that count.
-        let tail = (TERMS + 2..=10).rev().fold(1.0, |sum, k| 1.0 + sum * r.high / k as f64);
-        let series = INVERSES.iter().rev().fold(Self::from_f64(tail), |sum, &inverse| Self::ONE + sum * (r * inverse));
-        let two = Self::from_f64(2.0);
-        (0..SQUARINGS).fold(r * series, |y, _| y * (two + y))
+        let tail = (TERMS + 2..=9).rev().fold(1.0, |sum, k| 1.0 + sum * r.high / k as f64);
+        let series = INVERSES.iter().take(TERMS).rev();
+        let series = series.fold(Self::from_f64(tail), |sum, &inverse| Self::ONE + sum * (r * inverse));
+        let n = n as i32;
+        let at = n.rem_euclid(POWERS_OF_2 as i32);
+        (POWERS[at as usize], r * series, n.div_euclid(POWERS_OF_2 as i32))
     }
 
-    /// 2 atanh(s), for small s, by its series.
+    /// The logarithm, for a positive number.
+    #[inline(always)]
+    fn ln_of_positive(self) -> Self {
+        let distance = self - Self::ONE;
+        if distance.high.abs() < SERIES {
+            return Self::twice_atanh(distance / (self + Self::ONE));
+        }
+        // Near the ends of the range e^ln(x) would leave it, or lose its low half.
+        let exponent = if (1e-200..1e200).contains(&self.high) { 0 } else { self.high.log2().floor() as i32 };
+        let m = self.times_power_of_two(-exponent);
+        // One step of Halley's method from f64's logarithm, whose error it cubes.
+        let guess = Self::from_f64(m.high.ln());
+        let e = guess.exp();
+        let step = (m - e) / (m + e);
+        guess + step + step + LN_2 * Self::from_f64(f64::from(exponent))
+    }
+
+    /// 2 atanh(s), for |s| up to 1/31, by its series.
+    #[inline(always)]
     fn twice_atanh(s: Self) -> Self {
         let square = s * s;
-        let mut power = s;
-        let mut sum = s;
-        for odd in (3..).step_by(2) {
-            power = power * square;
-            let term = power / Self::from_f64(f64::from(odd));
-            sum = sum + term;
-            if term.high.abs() <= sum.high.abs() * 2f64.powi(-108) {
-                break;
-            }
-        }
+        // The later terms are so small that f64 has all the digits that count.
+        let tail = (ODD_TERMS + 1..=11).rev().fold(0.0, |sum, k| sum * square.high + 1.0 / (2 * k + 1) as f64);
+        let inverse = |k: usize| INVERSES[2 * k - 1];
+        let series = (1..=ODD_TERMS).rev().fold(Self::from_f64(tail), |sum, k| inverse(k) + square * sum);
+        let sum = s + s * (square * series);
         sum + sum
     }
 }
@@ -111,10 +126,26 @@ const SERIES: f64 = 1.0 / 16.0;
 /// Below this, ln(1 + z) and e^z - 1 are z.
 const LINEAR: f64 = 1.0 / (1u128 << 110) as f64;
 /// How many terms of the exponential's series need all digits.
-const TERMS: usize = 5;
+const TERMS: usize = 4;
+/// How many terms of the series of atanh need all digits.
+const ODD_TERMS: usize = 5;
 /// 1/2, 1/3, ...
-static INVERSES: LazyLock<[Wide; TERMS]> =
+static INVERSES: LazyLock<[Wide; 2 * ODD_TERMS]> =
     LazyLock::new(|| std::array::from_fn(|k| Wide::ONE / Wide::from_f64(k as f64 + 2.0)));
+/// How many powers of 2, from 2^0 to below 2^1, are stored.
+const POWERS_OF_2: usize = 256;
+/// 2^0, 2^(1/256), 2^(2/256), ...: products of square roots of square roots of 2.
+static POWERS: LazyLock<[Wide; POWERS_OF_2]> = LazyLock::new(|| {
+    let mut powers = [Wide::ONE; POWERS_OF_2];
+    let (mut root, mut step) = (Wide::from_f64(2.0).sqrt(), POWERS_OF_2 / 2);
+    while step > 0 {
+        for at in (0..POWERS_OF_2).filter(|at| at & step != 0) {
+            powers[at] = powers[at] * root;
+        }
+        (root, step) = (root.sqrt(), step / 2);
+    }
+    powers
+});
 const LN_2: Wide = Wide { high: std::f64::consts::LN_2, low: 2.319_046_813_846_299_6e-17 };
 
 impl PartialOrd for Wide {
@@ -234,8 +265,8 @@ impl Real for Wide {
         if !(-746.0..=710.0).contains(&x) {
             return Self::from_f64(x.exp());
         }
-        let n = (x / std::f64::consts::LN_2).round();
-        (Self::ONE + (self - LN_2 * Self::from_f64(n)).exp_m1_near_0()).times_power_of_two(n as i32)
+        let (power, rest, exponent) = self.exp_in_parts();
+        (power + power * rest).times_power_of_two(exponent)
     }
 
     #[inline(always)]
@@ -243,7 +274,12 @@ impl Real for Wide {
         if self.high.abs() < LINEAR {
             return self;
         }
-        if self.high.abs() < 0.5 { self.exp_m1_near_0() } else { self.exp() - Self::ONE }
+        if self.high.abs() >= 0.5 {
+            return self.exp() - Self::ONE;
+        }
+        let (power, rest, exponent) = self.exp_in_parts();
+        let power = power.times_power_of_two(exponent);
+        (power - Self::ONE) + power * rest
     }
 
     /// One step of Newton's method from f64's root.
@@ -266,7 +302,7 @@ impl Real for Wide {
             return if y < 0.0 { Self::ONE / power } else { power };
         }
         if x > 0.0 && x.is_finite() && y.is_finite() {
-            (exponent * self.ln()).exp()
+            Self::vectorize(|| (exponent * self.ln_of_positive()).exp())
         } else if x < 0.0 && integer && y.is_finite() {
             let power = (-self).powf(exponent);
             if y % 2.0 == 0.0 { power } else { -power }
@@ -280,17 +316,7 @@ impl Real for Wide {
         if x.is_nan() || x <= 0.0 || x.is_infinite() {
             return Self::from_f64(x.ln());
         }
-        let distance = self - Self::ONE;
-        if distance.high.abs() < SERIES {
-            return Self::twice_atanh(distance / (self + Self::ONE));
-        }
-        // One step of Halley's method from f64's logarithm, whose error it cubes. Away from 1, and scaled into range.
-        let exponent = x.log2().floor();
-        let m = self.times_power_of_two(-(exponent as i32));
-        let guess = Self::from_f64(m.high.ln());
-        let e = guess.exp();
-        let step = (m - e) / (m + e);
-        guess + step + step + LN_2 * Self::from_f64(exponent)
+        Self::vectorize(|| self.ln_of_positive())
     }
 
     fn ln_1p(self) -> Self {
@@ -298,7 +324,7 @@ impl Real for Wide {
             return self;
         }
         if self.high.abs() < SERIES {
-            return Self::twice_atanh(self / (self + Self::from_f64(2.0)));
+            return Self::vectorize(|| Self::twice_atanh(self / (self + Self::from_f64(2.0))));
         }
         (Self::ONE + self).ln()
     }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::Value;
 
-use super::{Error, SLICES};
+use super::{NumberError, SLICES};
 use crate::case::Case;
 use crate::definition::Output;
 use crate::golden::{case_of, write_case};
@@ -144,9 +144,9 @@ pub struct Witness {
 
 impl Measure {
     /// Takes an error for the worst if it is.
-    pub(super) fn consider(&mut self, ulps: f64, error: &Error, case: Option<&Case>) {
+    pub(super) fn consider(&mut self, ulps: f64, error: &NumberError, case: Option<&Case>) {
         if ulps > self.worst {
-            let &Error { at, exact, actual, .. } = error;
+            let &NumberError { at, exact, actual, .. } = error;
             self.worst = ulps;
             self.witness = Some(Witness { at, exact, actual, case: case.cloned() });
         }
@@ -176,19 +176,19 @@ impl Row {
     }
 
     /// Counts an error in the histograms.
-    pub(super) fn count(&mut self, error: &Error) {
+    pub(super) fn count(&mut self, error: &NumberError) {
         self.plain.histogram.count(error.plain);
         self.scaled.get_or_insert_default().histogram.count(error.scaled);
     }
 
     /// Takes an error for the worst if it is.
-    pub(super) fn consider(&mut self, error: &Error, case: Option<&Case>) {
+    pub(super) fn consider(&mut self, error: &NumberError, case: Option<&Case>) {
         self.plain.consider(error.plain, error, case);
         self.scaled.get_or_insert_default().consider(error.scaled, error, case);
     }
 
     /// Whether an error is worse than any before.
-    pub(super) fn is_worst(&self, error: &Error) -> bool {
+    pub(super) fn is_worst(&self, error: &NumberError) -> bool {
         error.plain > self.plain.worst || error.scaled > self.scaled.as_ref().map_or(0.0, |scaled| scaled.worst)
     }
 }

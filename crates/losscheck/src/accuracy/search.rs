@@ -5,7 +5,7 @@ use std::mem::take;
 
 use fastrand::Rng;
 
-use super::{Effort, Error, Exact, Inputs, Key, Row, Rows, answer, predictions};
+use super::{Effort, Exact, Inputs, Key, NumberError, Row, Rows, answer, predictions};
 use crate::backend::Backend;
 use crate::case::Case;
 use crate::definition::{Arrays, Output, Wanted};
@@ -124,7 +124,7 @@ impl<'a> Found<'a> {
         Self { backend, columns: BTreeMap::new() }
     }
 
-    fn measure(&self, case: &Case, exact: &Exact) -> Vec<Error> {
+    fn measure(&self, case: &Case, exact: &Exact) -> Vec<NumberError> {
         answer(self.backend, case).map_or_else(Vec::new, |answer| exact.errors(&answer))
     }
 
@@ -181,7 +181,7 @@ impl<'a> Found<'a> {
     }
 }
 
-fn worst(errors: &[Error], output: Output, which: usize) -> f64 {
+fn worst(errors: &[NumberError], output: Output, which: usize) -> f64 {
     let of_output = errors.iter().filter(|error| error.output == output);
     of_output.map(|error| [error.plain, error.scaled][which]).fold(0.0, f64::max)
 }

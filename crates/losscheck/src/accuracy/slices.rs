@@ -10,7 +10,7 @@ use losscheck_reference::{Real, Wide};
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::{Error, Exact, Histogram, Inputs, Key, Measure, Row, Rows, SCREEN, answer};
+use super::{Exact, Histogram, Inputs, Key, Measure, NumberError, Row, Rows, SCREEN, answer};
 use crate::backend::Backend;
 use crate::case::Case;
 use crate::definition::{Arrays, Evaluation, Output, Wanted};
@@ -125,7 +125,7 @@ impl Slice {
                     let per_number = exact.per_number(error.output, numbers.len());
                     let number = numbers[error.at / per_number];
                     // Of the witness the first copy.
-                    let error = &Error { at: error.at % per_number, ..*error };
+                    let error = &NumberError { at: error.at % per_number, ..*error };
                     if row.is_worst(error) {
                         row.consider(error, Some(&self.witness(dtype, number)));
                     }
