@@ -7,93 +7,176 @@ const LANES: usize = 16;
 /// The sum of `term(i)` for i from 0 to `n`.
 #[inline(always)]
 pub(crate) fn sum<R: Real>(n: usize, mut term: impl FnMut(usize) -> R) -> R::Sum {
-    add_up::<R>(n, |sum, i| sum.plus(term(i)))
-}
-
-/// The sum of `term(x)` for each of `row`.
-#[inline(always)]
-pub(crate) fn sum_of<S: Copy, R: Real>(row: &[S], term: impl Fn(S) -> R) -> R::Sum {
-    let mut sums = [R::Sum::ZERO; LANES];
-    let (chunks, rest) = row.as_chunks::<LANES>();
-    for chunk in chunks {
-        let mut terms = [R::ZERO; LANES];
-        add_terms(&mut sums, chunk, &mut terms, &term);
-    }
-    add_terms(&mut sums, rest, &mut [R::ZERO; LANES], &term);
-    merged::<R>(sums)
-}
-
-/// The same, which leaves the terms in `out`.
-#[inline(always)]
-pub(crate) fn sum_into<S: Copy, R: Real>(row: &[S], out: &mut [R], term: impl Fn(S) -> R) -> R::Sum {
-    let mut sums = [R::Sum::ZERO; LANES];
-    let ((chunks, rest), (outs, rest_of_out)) = (row.as_chunks::<LANES>(), out.as_chunks_mut::<LANES>());
-    for (chunk, out) in chunks.iter().zip(outs) {
-        add_terms(&mut sums, chunk, out, &term);
-    }
-    add_terms(&mut sums, rest, rest_of_out, &term);
-    merged::<R>(sums)
-}
-
-/// Adds a term of each number to a sum of its own: first all terms, for only so are they worked out side by side.
-#[inline(always)]
-fn add_terms<S: Copy, R: Real>(sums: &mut [R::Sum], row: &[S], terms: &mut [R], term: &impl Fn(S) -> R) {
-    for (to, &x) in terms.iter_mut().zip(row) {
-        *to = term(x);
-    }
-    for ((sum, &term), _) in sums.iter_mut().zip(&*terms).zip(row) {
-        *sum = sum.plus(term);
-    }
-}
-
-#[inline(always)]
-fn merged<R: Real>(sums: [R::Sum; LANES]) -> R::Sum {
-    sums.into_iter().reduce(Sum::merge).unwrap_or(R::Sum::ZERO)
-}
-
-/// The sum of the products of both `factors(i)` for i from 0 to `n`, none of which is rounded.
-#[inline(always)]
-pub(crate) fn dot<R: Real>(n: usize, mut factors: impl FnMut(usize) -> (R, R)) -> R::Sum {
-    add_up::<R>(n, |sum, i| {
-        let (a, b) = factors(i);
-        sum.plus_product(a, b)
-    })
-}
-
-#[inline(always)]
-fn add_up<R: Real>(n: usize, mut add: impl FnMut(R::Sum, usize) -> R::Sum) -> R::Sum {
     let mut sums = [R::Sum::ZERO; LANES];
     let whole = n - n % LANES;
     for at in (0..whole).step_by(LANES) {
         for (lane, sum) in sums.iter_mut().enumerate() {
-            *sum = add(*sum, at + lane);
+            *sum = sum.plus(term(at + lane));
         }
     }
     for (at, sum) in (whole..n).zip(&mut sums) {
-        *sum = add(*sum, at);
+        *sum = sum.plus(term(at));
     }
-    merged::<R>(sums)
+    merged(sums, Sum::merge)
 }
 
-/// What to divide `n` numbers by so that neither their squares nor the sum of these leave the range: 1 for numbers of
-/// ordinary size, else the largest magnitude. 1 too where that is 0, infinite or NaN.
+/// The sum of `term(x)` for each of `row` but that at `left_out`.
 #[inline(always)]
-pub(crate) fn scale<R: Real>(n: usize, mut number: impl FnMut(usize) -> R) -> R {
-    const ORDINARY: (f64, f64) = (1e-12, 1e12);
-    let largest = (0..n).fold(R::ZERO, |largest, i| {
-        let magnitude = number(i).abs();
-        if magnitude > largest { magnitude } else { largest }
-    });
-    let is_ordinary = largest > R::from_f64(ORDINARY.0) && largest < R::from_f64(ORDINARY.1);
-    let is_finite = largest < R::from_f64(f64::INFINITY);
-    if is_ordinary || !is_finite || largest == R::ZERO { R::ONE } else { largest }
+pub(crate) fn sum_of_others<S: Copy, R: Real>(row: &[S], left_out: usize, term: impl Fn(S) -> R) -> R::Sum {
+    let mut sums = [R::Sum::ZERO; LANES];
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    for (at, chunk) in chunks.iter().enumerate() {
+        let mut terms = [R::ZERO; LANES];
+        for (to, &x) in terms.iter_mut().zip(chunk) {
+            *to = term(x);
+        }
+        add_others(&mut sums, &mut terms, left_out.wrapping_sub(at * LANES));
+    }
+    let mut terms = of_rest(rest, &term);
+    add_others(&mut sums, &mut terms, left_out.wrapping_sub(row.len() - rest.len()));
+    merged(sums, Sum::merge)
+}
+
+/// The same, which leaves all terms in `out`.
+#[inline(always)]
+pub(crate) fn sum_of_others_into<S: Copy, R: Real>(
+    row: &[S],
+    left_out: usize,
+    out: &mut [R],
+    term: impl Fn(S) -> R,
+) -> R::Sum {
+    let mut sums = [R::Sum::ZERO; LANES];
+    let out = &mut out[..row.len()];
+    let ((chunks, rest), (outs, rest_of_out)) = (row.as_chunks::<LANES>(), out.as_chunks_mut::<LANES>());
+    for (at, (chunk, out)) in chunks.iter().zip(outs).enumerate() {
+        for (to, &x) in out.iter_mut().zip(chunk) {
+            *to = term(x);
+        }
+        add_others(&mut sums, &mut { *out }, left_out.wrapping_sub(at * LANES));
+    }
+    let mut terms = of_rest(rest, &term);
+    for (to, &term) in rest_of_out.iter_mut().zip(&terms) {
+        *to = term;
+    }
+    add_others(&mut sums, &mut terms, left_out.wrapping_sub(row.len() - rest.len()));
+    merged(sums, Sum::merge)
+}
+
+/// The terms of fewer numbers than there are lanes, and zeros.
+#[inline(always)]
+fn of_rest<S: Copy, R: Real>(rest: &[S], term: impl Fn(S) -> R) -> [R; LANES] {
+    let mut terms = [R::ZERO; LANES];
+    let Some(&first) = rest.first() else { return terms };
+    if !R::HAS_VECTORS {
+        for (to, &x) in terms.iter_mut().zip(rest) {
+            *to = term(x);
+        }
+        return terms;
+    }
+    // All lanes cost what one does.
+    let mut padded = [first; LANES];
+    for (to, &x) in padded.iter_mut().zip(rest) {
+        *to = x;
+    }
+    for (lane, (to, &x)) in terms.iter_mut().zip(&padded).enumerate() {
+        let term = term(x);
+        *to = if lane < rest.len() { term } else { R::ZERO };
+    }
+    terms
+}
+
+/// Adds to each sum a term of its own: apart from working them out, for only so do both run side by side.
+#[inline(always)]
+fn add_others<R: Real>(sums: &mut [R::Sum; LANES], terms: &mut [R; LANES], left_out: usize) {
+    if let Some(term) = terms.get_mut(left_out) {
+        *term = R::ZERO;
+    }
+    for (sum, &term) in sums.iter_mut().zip(&*terms) {
+        *sum = sum.plus(term);
+    }
+}
+
+/// The sum of `term(x, y)` over the pairs of two rows.
+#[inline(always)]
+pub(crate) fn sum_of_pairs<R: Real>(x: &[R], y: &[R], term: impl Fn(R, R) -> R::Guarded) -> R::Guarded {
+    R::guarded_total(fold_pairs(x, y, R::Sum::ZERO, |sum, x, y| R::plus_guarded(sum, term(x, y)), Sum::merge))
+}
+
+/// The sum of `term(x)` for each of `row`.
+#[inline(always)]
+pub(crate) fn sum_of<R: Real>(row: &[R], term: impl Fn(R) -> R::Guarded) -> R::Sum {
+    fold_pairs(row, row, R::Sum::ZERO, |sum, x, _| R::plus_guarded(sum, term(x)), Sum::merge)
+}
+
+/// The sum of the products of both `factors(x, y)`, none of which is rounded, over the pairs of two rows.
+#[inline(always)]
+pub(crate) fn dot<S: Copy, R: Real>(x: &[S], y: &[S], factors: impl Fn(S, S) -> (R, R)) -> R::Sum {
+    let plus = |sum: R::Sum, x, y| {
+        let (a, b) = factors(x, y);
+        sum.plus_product(a, b)
+    };
+    fold_pairs(x, y, R::Sum::ZERO, plus, Sum::merge)
+}
+
+#[inline(always)]
+fn fold_pairs<S: Copy, T: Copy>(
+    x: &[S],
+    y: &[S],
+    first: T,
+    step: impl Fn(T, S, S) -> T,
+    merge: impl Fn(T, T) -> T,
+) -> T {
+    // To merge many lanes takes longer than to fill them, in a short row.
+    const FEW: usize = 4;
+    if x.len() < LANES {
+        merged(in_lanes([first; FEW], x, y, step), merge)
+    } else {
+        merged(in_lanes([first; LANES], x, y, step), merge)
+    }
+}
+
+#[inline(always)]
+fn in_lanes<S: Copy, T: Copy, const N: usize>(
+    mut lanes: [T; N],
+    x: &[S],
+    y: &[S],
+    step: impl Fn(T, S, S) -> T,
+) -> [T; N] {
+    let ((x, rest_of_x), (y, rest_of_y)) = (x.as_chunks::<N>(), y.as_chunks::<N>());
+    for (x, y) in x.iter().zip(y) {
+        for lane in 0..N {
+            lanes[lane] = step(lanes[lane], x[lane], y[lane]);
+        }
+    }
+    for ((lane, &x), &y) in lanes.iter_mut().zip(rest_of_x).zip(rest_of_y) {
+        *lane = step(*lane, x, y);
+    }
+    lanes
+}
+
+/// All lanes in one: halves are merged side by side.
+#[inline(always)]
+fn merged<T: Copy, const N: usize>(mut lanes: [T; N], merge: impl Fn(T, T) -> T) -> T {
+    let mut half = N / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] = merge(lanes[lane], lanes[lane + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+/// Whether a magnitude is so far from the ends of f64's range that squares and quotients of such stay in it.
+#[inline(always)]
+pub(crate) fn is_ordinary<R: Real>(magnitude: R) -> bool {
+    magnitude > R::from_f64(1e-100) && magnitude < R::from_f64(1e100)
 }
 
 /// The largest element; NaN if any is. Minus infinity of nothing.
 #[inline(always)]
 pub(crate) fn largest<R: Real>(row: &[R]) -> R {
-    let lowest = R::from_f64(f64::NEG_INFINITY);
-    let mut maxima = [lowest; LANES];
+    let mut maxima = [R::from_f64(f64::NEG_INFINITY); LANES];
     let (chunks, rest) = row.as_chunks::<LANES>();
     for chunk in chunks {
         for lane in 0..LANES {
@@ -103,7 +186,7 @@ pub(crate) fn largest<R: Real>(row: &[R]) -> R {
     for (maximum, &x) in maxima.iter_mut().zip(rest) {
         *maximum = maximum.maximum(x);
     }
-    maxima.into_iter().reduce(R::maximum).unwrap_or(lowest)
+    merged(maxima, R::maximum)
 }
 
 /// The largest element and where it first stands; NaN if any is. Minus infinity, at 0, of nothing.

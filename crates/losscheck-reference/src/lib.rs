@@ -36,6 +36,7 @@ mod buffers;
 mod error;
 mod fold;
 mod half;
+mod lanes;
 mod linear;
 mod loss;
 pub mod losses;

@@ -1,9 +1,13 @@
 //! The driver of losses over classes: the class dimension, class indices and probabilities, `ignore_index`, reduction
 //! and cotangents.
 
-use ndarray::iter::{Iter, LanesIter, LanesIterMut};
-use ndarray::{ArrayView1, ArrayViewD, ArrayViewMut1, ArrayViewMutD, Axis, IxDyn};
+use std::ops::Range;
 
+use ndarray::iter::Iter;
+use ndarray::{ArrayViewD, ArrayViewMutD, Axis, IxDyn};
+
+use crate::lanes::LaneSinks;
+pub use crate::lanes::LaneSource;
 use crate::loss::{Pull, check_shape};
 use crate::threads::{self, Divide};
 use crate::{Backward, Error, Real, Reduction, Shapes, Sum};
@@ -57,8 +61,8 @@ pub trait Targets<R: Real>: Clone + Send {
     /// All rows, from the first.
     fn iter(&self, class_axis: usize) -> Self::Iter<'_>;
 
-    /// The next row's target, copied into the buffer where it does not lie in order; `None` for an ignored row.
-    fn next<'r, 'i>(iter: &'r mut Self::Iter<'i>, buffer: &'r mut Vec<R>) -> Option<Self::Row<'r>>
+    /// The next row's target; `None` for an ignored row.
+    fn next<'r, 'i>(iter: &'r mut Self::Iter<'i>) -> Option<Self::Row<'r>>
     where
         Self: 'i;
 }
@@ -87,13 +91,12 @@ impl<R: Real> Targets<R> for Classes<'_> {
 
     fn divisor(&self, classes: usize, _: usize, weight: &Option<ArrayViewD<'_, R>>) -> Result<R::Sum, Error> {
         let &Self { ref indices, ignore_index } = self;
-        let mut divisor = R::Sum::ZERO;
-        for (row, &index) in indices.iter().enumerate().filter(|&(_, &index)| index != ignore_index) {
-            let class = usize::try_from(index).ok().filter(|&class| class < classes);
-            let class = class.ok_or(Error::Index { index, row, classes, exception: Some(ignore_index) })?;
-            divisor = divisor.plus(weight_of(weight, class));
-        }
-        Ok(divisor)
+        check_indices(indices, 1, classes, Some(ignore_index))?;
+        let counted = indices.iter().filter(|&&index| index != ignore_index);
+        Ok(match weight {
+            None => count::<R>(counted.count()),
+            Some(weight) => counted.fold(R::Sum::ZERO, |sum, &class| sum.plus(weight[[class as usize].as_slice()])),
+        })
     }
 
     fn split_at(self, sample: usize) -> (Self, Self) {
@@ -107,7 +110,7 @@ impl<R: Real> Targets<R> for Classes<'_> {
     }
 
     #[inline(always)]
-    fn next<'r, 'i>((indices, ignore_index): &'r mut Self::Iter<'i>, _: &'r mut Vec<R>) -> Option<usize>
+    fn next<'r, 'i>((indices, ignore_index): &'r mut Self::Iter<'i>) -> Option<usize>
     where
         Self: 'i,
     {
@@ -131,8 +134,8 @@ impl<R: Real> Targets<R> for Labels<'_> {
     }
 
     fn divisor(&self, classes: usize, rows: usize, _: &Option<ArrayViewD<'_, R>>) -> Result<R::Sum, Error> {
-        check_indices(&self.0, classes, None)?;
-        Ok(R::Sum::ZERO.plus(R::from_f64(rows as f64)))
+        check_indices(&self.0, 1, classes, None)?;
+        Ok(count::<R>(rows))
     }
 
     fn split_at(self, sample: usize) -> (Self, Self) {
@@ -145,7 +148,7 @@ impl<R: Real> Targets<R> for Labels<'_> {
     }
 
     #[inline(always)]
-    fn next<'r, 'i>(indices: &'r mut Self::Iter<'i>, _: &'r mut Vec<R>) -> Option<usize>
+    fn next<'r, 'i>(indices: &'r mut Self::Iter<'i>) -> Option<usize>
     where
         Self: 'i,
     {
@@ -158,9 +161,9 @@ impl<R: Real> Targets<R> for Labels<'_> {
 pub struct LabelLists<'a>(pub ArrayViewD<'a, i64>);
 
 impl<R: Real> Targets<R> for LabelLists<'_> {
-    type Row<'r> = &'r [i64];
+    type Row<'r> = LabelList<'r>;
     type Iter<'i>
-        = (LanesIter<'i, i64, IxDyn>, Vec<i64>)
+        = (LaneSource<'i, i64>, Vec<usize>, Vec<usize>)
     where
         Self: 'i;
 
@@ -169,8 +172,8 @@ impl<R: Real> Targets<R> for LabelLists<'_> {
     }
 
     fn divisor(&self, classes: usize, rows: usize, _: &Option<ArrayViewD<'_, R>>) -> Result<R::Sum, Error> {
-        check_indices(&self.0, classes, Some(-1))?;
-        Ok(R::Sum::ZERO.plus(R::from_f64(rows as f64)))
+        check_indices(&self.0, classes.max(1), classes, Some(-1))?;
+        Ok(count::<R>(rows))
     }
 
     fn split_at(self, sample: usize) -> (Self, Self) {
@@ -179,33 +182,58 @@ impl<R: Real> Targets<R> for LabelLists<'_> {
     }
 
     fn iter(&self, class_axis: usize) -> Self::Iter<'_> {
-        (self.0.lanes(Axis(class_axis)).into_iter(), Vec::new())
+        (LaneSource::new(&self.0, class_axis), Vec::new(), Vec::new())
     }
 
     #[inline(always)]
-    fn next<'r, 'i>((rows, list): &'r mut Self::Iter<'i>, _: &'r mut Vec<R>) -> Option<&'r [i64]>
+    fn next<'r, 'i>((rows, classes, sorted): &'r mut Self::Iter<'i>) -> Option<LabelList<'r>>
     where
         Self: 'i,
     {
-        list.clear();
-        list.extend(rows.next()?.iter().copied().take_while(|&class| class >= 0));
-        Some(list)
+        classes.clear();
+        classes.extend(rows.next()?.iter().map_while(|&class| usize::try_from(class).ok()));
+        sorted.clone_from(classes);
+        sorted.sort_unstable();
+        Some(LabelList { classes, sorted })
     }
 }
 
+/// The classes of one row.
+#[derive(Clone, Copy, Debug)]
+pub struct LabelList<'a> {
+    /// In their order; one may stand more than once.
+    pub classes: &'a [usize],
+    sorted: &'a [usize],
+}
+
+impl LabelList<'_> {
+    /// The stretches of classes, of so many, that are not in the list.
+    #[inline(always)]
+    pub fn others(&self, classes: usize) -> impl Iterator<Item = Range<usize>> {
+        let starts = std::iter::once(0).chain(self.sorted.iter().map(|class| class + 1));
+        let ends = self.sorted.iter().copied().chain([classes]);
+        starts.zip(ends).map(|(start, end)| start..end.max(start))
+    }
+}
+
+/// That each index is a class or the exception; a row has so many of them.
 pub(crate) fn check_indices(
     indices: &ArrayViewD<'_, i64>,
+    per_row: usize,
     classes: usize,
     exception: Option<i64>,
 ) -> Result<(), Error> {
     let wrong = |index: i64| exception != Some(index) && usize::try_from(index).map_or(true, |class| class >= classes);
     match indices.iter().enumerate().find(|&(_, &index)| wrong(index)) {
-        Some((position, &index)) => {
-            let row = if indices.ndim() > 1 { position / classes.max(1) } else { position };
-            Err(Error::Index { index, row, classes, exception })
-        }
+        Some((position, &index)) => Err(Error::Index { index, row: position / per_row, classes, exception }),
         None => Ok(()),
     }
+}
+
+/// A number of rows, exactly, also where it has more digits than `R`.
+fn count<R: Real>(rows: usize) -> R::Sum {
+    let rest = rows % (1 << 20);
+    R::Sum::ZERO.plus(R::from_f64((rows - rest) as f64)).plus(R::from_f64(rest as f64))
 }
 
 /// A probability for each score.
@@ -215,7 +243,7 @@ pub struct Probabilities<'a, R>(pub ArrayViewD<'a, R>);
 impl<R: Real> Targets<R> for Probabilities<'_, R> {
     type Row<'r> = &'r [R];
     type Iter<'i>
-        = (LanesIter<'i, R, IxDyn>, Option<ArrayView1<'i, R>>)
+        = LaneSource<'i, R>
     where
         Self: 'i;
 
@@ -226,7 +254,7 @@ impl<R: Real> Targets<R> for Probabilities<'_, R> {
     fn divisor(&self, classes: usize, rows: usize, _: &Option<ArrayViewD<'_, R>>) -> Result<R::Sum, Error> {
         // Without classes there is nothing to take the mean of.
         let rows = if classes == 0 { 0 } else { rows };
-        Ok(R::Sum::ZERO.plus(R::from_f64(rows as f64)))
+        Ok(count::<R>(rows))
     }
 
     fn split_at(self, sample: usize) -> (Self, Self) {
@@ -235,16 +263,15 @@ impl<R: Real> Targets<R> for Probabilities<'_, R> {
     }
 
     fn iter(&self, class_axis: usize) -> Self::Iter<'_> {
-        (self.0.lanes(Axis(class_axis)).into_iter(), None)
+        LaneSource::new(&self.0, class_axis)
     }
 
     #[inline(always)]
-    fn next<'r, 'i>((rows, row): &'r mut Self::Iter<'i>, buffer: &'r mut Vec<R>) -> Option<&'r [R]>
+    fn next<'r, 'i>(rows: &'r mut Self::Iter<'i>) -> Option<&'r [R]>
     where
         Self: 'i,
     {
-        *row = rows.next();
-        row.as_ref().map(|row| in_order(row, buffer))
+        rows.next()
     }
 }
 
@@ -418,22 +445,23 @@ impl<R: Real, T: Targets<R>> Piece<'_, R, T> {
         F: for<'r> Rowwise<R, T::Row<'r>>,
     {
         let axis = self.class_axis;
+        let classes = self.scores.shape()[axis];
         let mut cotangents = self.cotangents.as_ref().map(|cotangents| cotangents.iter());
-        let mut score_gradients = GradientRows::new(&mut self.score_gradient, axis);
-        let mut target_gradients = GradientRows::new(&mut self.target_gradient, axis);
+        let mut scores = LaneSource::new(&self.scores, axis);
+        let mut score_gradients = LaneSinks::new(self.score_gradient.as_mut(), axis, classes);
+        let mut target_gradients = LaneSinks::new(self.target_gradient.as_mut(), axis, classes);
         let mut targets = self.targets.iter(axis);
         let mut losses = self.losses.as_mut().map(|losses| losses.iter_mut());
-        let (mut score_buffer, mut target_buffer, mut workspace) = (Vec::new(), Vec::new(), Vec::new());
+        let mut workspace = Vec::new();
 
         let mut sum = R::Sum::ZERO;
-        for scores in self.scores.lanes(Axis(axis)) {
+        while let Some(scores) = scores.next() {
             let cotangent = cotangents.as_mut().and_then(Iterator::next).copied().unwrap_or(common_cotangent);
-            let scores = in_order(&scores, &mut score_buffer);
-            let loss = match T::next(&mut targets, &mut target_buffer) {
+            let loss = match T::next(&mut targets) {
                 Some(target) if backs => {
                     let gradients = RowGradients {
-                        scores: score_gradients.advance(scores.len()),
-                        target: target_gradients.asked().then(|| target_gradients.advance(scores.len())),
+                        scores: score_gradients.advance(),
+                        target: target_gradients.asked().then(|| target_gradients.advance()),
                         workspace: &mut workspace,
                     };
                     formula.value_and_pullback(cotangent, scores, target, gradients)
@@ -442,7 +470,7 @@ impl<R: Real, T: Targets<R>> Piece<'_, R, T> {
                 None => {
                     // Whatever an ignored row holds, it counts for nothing.
                     for gradients in [&mut score_gradients, &mut target_gradients] {
-                        gradients.advance(scores.len()).fill(R::ZERO);
+                        gradients.advance().fill(R::ZERO);
                     }
                     R::ZERO
                 }
@@ -455,61 +483,5 @@ impl<R: Real, T: Targets<R>> Piece<'_, R, T> {
             }
         }
         sum
-    }
-}
-
-/// The rows of a gradient, one after the other; scratch space where no gradient is asked for.
-struct GradientRows<'a, R> {
-    rows: Option<LanesIterMut<'a, R, IxDyn>>,
-    row: Option<ArrayViewMut1<'a, R>>,
-    buffer: Vec<R>,
-}
-
-impl<'a, R: Real> GradientRows<'a, R> {
-    fn new(gradient: &'a mut Option<ArrayViewMutD<'_, R>>, axis: usize) -> Self {
-        let rows = gradient.as_mut().map(|gradient| gradient.lanes_mut(Axis(axis)).into_iter());
-        Self { rows, row: None, buffer: Vec::new() }
-    }
-
-    fn asked(&self) -> bool {
-        self.rows.is_some()
-    }
-
-    /// Where to write the next row.
-    #[inline(always)]
-    fn advance(&mut self, classes: usize) -> &mut [R] {
-        self.row = self.rows.as_mut().and_then(Iterator::next);
-        match self.row.as_mut().and_then(|row| row.as_slice_mut()) {
-            Some(slice) => slice,
-            None => {
-                self.buffer.resize(classes, R::ZERO);
-                &mut self.buffer
-            }
-        }
-    }
-
-    /// Passes on a row that does not lie in order.
-    #[inline(always)]
-    fn flush(&mut self) {
-        if let Some(row) = &mut self.row
-            && row.as_slice().is_none()
-        {
-            for (to, &from) in row.iter_mut().zip(&self.buffer) {
-                *to = from;
-            }
-        }
-    }
-}
-
-/// The row as a slice, copied where it does not lie in order.
-#[inline(always)]
-fn in_order<'a, R: Copy>(row: &'a ArrayView1<'_, R>, buffer: &'a mut Vec<R>) -> &'a [R] {
-    match row.as_slice() {
-        Some(slice) => slice,
-        None => {
-            buffer.clear();
-            buffer.extend(row);
-            buffer
-        }
     }
 }

@@ -13,8 +13,15 @@ pub trait Vectorwise<R: Real, const N: usize>: Sync {
     /// The loss of the vectors.
     fn value(&self, vectors: [&[R]; N], label: R) -> R;
 
-    /// The loss; writes the cotangent times its gradients over what `gradients` held.
-    fn value_and_pullback(&self, cotangent: R, vectors: [&[R]; N], label: R, gradients: [&mut [R]; N]) -> R;
+    /// The loss; writes the cotangent times its gradients over what `gradients` held. The workspace is for any use.
+    fn value_and_pullback(
+        &self,
+        cotangent: R,
+        vectors: [&[R]; N],
+        label: R,
+        gradients: [&mut [R]; N],
+        workspace: &mut Vec<R::Guarded>,
+    ) -> R;
 }
 
 /// Vectors, in the last dimension, ready to run.
@@ -181,6 +188,7 @@ impl<R: Real, const N: usize> Piece<'_, R, N> {
         // Where the gradients go that nobody asked for.
         let mut scratch: [Vec<R>; N] = std::array::from_fn(|_| vec![R::ZERO; if backs { length } else { 0 }]);
         let mut losses = self.losses.as_mut().map(|losses| losses.iter_mut());
+        let mut workspace = Vec::new();
         let mut sum = R::Sum::ZERO;
         for row in 0..count {
             let vectors = operands.each_mut().map(|operand| operand.block(row * length, length));
@@ -193,7 +201,7 @@ impl<R: Real, const N: usize> Piece<'_, R, N> {
                     let scratch = places.next().map_or(&mut [][..], |place| place.as_mut_slice());
                     sink.as_mut().map_or(scratch, |sink| sink.block(row * length, length))
                 });
-                formula.value_and_pullback(cotangent, vectors, label, gradients)
+                formula.value_and_pullback(cotangent, vectors, label, gradients, &mut workspace)
             } else {
                 formula.value(vectors, label)
             };

@@ -252,7 +252,7 @@ impl AdaptiveLogSoftmaxWithLoss {
             backward.check(self, input.shape(), &shape)?;
         }
         if let Some(target) = result.target() {
-            check_indices(target, self.n_classes, None)?;
+            check_indices(target, 1, self.n_classes, None)?;
         }
         let clusters = Clusters::new(self, parameters);
         let (cotangent, mut gradients) = match backward {

@@ -26,6 +26,8 @@ pub struct CosineEmbeddingLoss {
 
 /// PyTorch's, inside both squares.
 const EPS: f64 = 1e-12;
+/// What a cosine lacks of 1 or -1 that takes no more than the guard digits.
+const NARROW: f64 = 1.0 / (1 << 20) as f64;
 const NAMES: [&str; 2] = ["input1", "input2"];
 
 type Inputs<'a, R> = (ArrayViewD<'a, R>, ArrayViewD<'a, R>, ArrayViewD<'a, R>);
@@ -55,24 +57,59 @@ struct Side<R> {
 
 impl<R: Real> Side<R> {
     #[inline(always)]
-    fn of<S: Real<Guarded = R>>(x: &[S]) -> Self {
-        // Below 1e-6 it is eps that counts.
-        let scale = fold::scale(x.len(), |i| x[i]).guarded().maximum(R::from_f64(1e-6));
+    fn new(scale: R, square @ [high, low]: [R; 2]) -> Self {
         let eps = (R::from_f64(EPS) / scale) / scale;
-        let squares = fold::dot(x.len(), |i| {
-            let x = x[i].guarded() / scale;
+        Self { scale, square, eps, length: R::Sum::ZERO.plus(high).plus(low).plus(eps).total().sqrt() }
+    }
+
+    /// With twice the digits.
+    #[inline(always)]
+    fn of<S: Real<Guarded = R>>(x: &[S]) -> Self {
+        let squares = fold::dot(x, x, |x, _| (x.guarded(), x.guarded()));
+        if is_in_range(squares.total()) {
+            return Self::new(R::ONE, squares.parts());
+        }
+        let scale = x.iter().fold(R::ONE, |largest, x| {
+            let x = x.guarded().abs();
+            if x > largest && x < R::from_f64(f64::INFINITY) { x } else { largest }
+        });
+        let squares = fold::dot(x, x, |x, _| {
+            let x = x.guarded() / scale;
             (x, x)
         });
-        Self { scale, square: squares.parts(), eps, length: squares.plus(eps).total().sqrt() }
+        Self::new(scale, squares.parts())
     }
+}
+
+/// Whether products with a squared length stay in range. Short vectors do as they are: below 1e-6 it is eps that counts.
+#[inline(always)]
+fn is_in_range<R: Real>(square: R) -> bool {
+    fold::is_ordinary(square.maximum(R::from_f64(EPS)))
 }
 
 impl<R: Real> Cosine<R> {
     #[inline(always)]
-    fn of<S: Real<Guarded = R>>([x1, x2]: [&[S]; 2]) -> Self {
+    fn of<S: Real<Guarded = R>>(vectors @ [x1, x2]: [&[S]; 2]) -> Self {
+        let dot = |x: &[S], y: &[S]| S::guarded_parts(fold::dot(x, y, |x, y| (x, y)));
+        let squares @ [[of_1, _], [of_2, _]] = [dot(x1, x1), dot(x2, x2)];
+        if is_in_range(of_1) && is_in_range(of_2) {
+            let cosine = Self::new(squares.map(|square| Side::new(R::ONE, square)), dot(x1, x2));
+            if cosine.whole == R::ZERO || cosine.rest.abs() > R::from_f64(NARROW) {
+                return cosine;
+            }
+        }
+        Self::with_twice_the_digits(vectors)
+    }
+
+    #[inline(always)]
+    fn with_twice_the_digits<S: Real<Guarded = R>>([x1, x2]: [&[S]; 2]) -> Self {
         let sides @ [one, two] = [Side::of(x1), Side::of(x2)];
-        let products = fold::dot(x1.len(), |i| (x1[i].guarded() / one.scale, x2[i].guarded() / two.scale));
-        let product @ [high, low] = products.parts();
+        let products = fold::dot(x1, x2, |x1, x2| (x1.guarded() / one.scale, x2.guarded() / two.scale));
+        Self::new(sides, products.parts())
+    }
+
+    #[inline(always)]
+    fn new(sides @ [one, two]: [Side<R>; 2], product @ [high, low]: [R; 2]) -> Self {
         let cosine = (high / one.length) / two.length;
         if cosine.is_nan() || cosine.abs() <= R::from_f64(0.5) {
             return Self { whole: R::ZERO, rest: cosine, product, sides };
@@ -138,27 +175,44 @@ impl<R: Real> Vectorwise<R, 2> for CosineEmbeddingLoss {
     }
 
     #[inline(always)]
-    fn value_and_pullback(&self, cotangent: R, [x1, x2]: [&[R]; 2], label: R, [g1, g2]: [&mut [R]; 2]) -> R {
+    fn value_and_pullback(
+        &self,
+        cotangent: R,
+        [x1, x2]: [&[R]; 2],
+        label: R,
+        [by_1, by_2]: [&mut [R]; 2],
+        _: &mut Vec<R::Guarded>,
+    ) -> R {
         let (cosine, label) = (Cosine::of([x1, x2]), label.guarded());
         let Cosine { product: [product, low], sides: [one, two], .. } = cosine;
         let slope = cotangent.guarded() * self.slope(&cosine, label);
-        // The part of a vector that is across the other: x2 |x1|^2 - x1 (x1 . x2) for the gradient of x1.
+        // The part of a vector that is across the other: x2 |x1|^2 - x1 (x1 . x2) for the gradient of x1, as the difference
+        // of two products by Kahan's method.
         let across = |own: R::Guarded, side: &Side<R::Guarded>, other: R::Guarded| {
             let [square, square_low] = side.square;
-            <R::Guarded as Real>::Sum::ZERO
-                .plus_product(other, square)
-                .plus_product(-own, product)
-                .plus_product(other, square_low)
-                .plus_product(-own, low)
-                .plus_product(other, side.eps)
-                .total()
+            let rounded = own * product;
+            let lost = (-own).mul_add(product, rounded);
+            let rest = other * (square_low + side.eps) - own * low;
+            other.mul_add(square, -rounded) + (lost + rest)
         };
         let cubes = [one, two].map(|side| side.length * side.length * side.length);
-        let (by_1, by_2) = (cubes[0] * two.length, cubes[1] * one.length);
-        for i in 0..x1.len() {
-            let (x1, x2) = (x1[i].guarded() / one.scale, x2[i].guarded() / two.scale);
-            g1[i] = R::rounded(slope * (across(x1, &one, x2) / by_1 / one.scale));
-            g2[i] = R::rounded(slope * (across(x2, &two, x1) / by_2 / two.scale));
+        let (lengths_of_1, lengths_of_2) = (cubes[0] * two.length, cubes[1] * one.length);
+        let (factor_1, factor_2) = (slope / lengths_of_1, slope / lengths_of_2);
+        let is_in_range = |factor: R::Guarded| factor == R::Guarded::ZERO || fold::is_ordinary(factor.abs());
+        let scales = [one.scale, two.scale];
+        let elements = x1.iter().zip(x2).zip(by_1.iter_mut().zip(by_2));
+        if scales == [R::Guarded::ONE; 2] && is_in_range(factor_1) && is_in_range(factor_2) {
+            for ((&x1, &x2), (by_1, by_2)) in elements {
+                let (x1, x2) = (x1.guarded(), x2.guarded());
+                *by_1 = R::rounded(factor_1 * across(x1, &one, x2));
+                *by_2 = R::rounded(factor_2 * across(x2, &two, x1));
+            }
+        } else {
+            for ((&x1, &x2), (by_1, by_2)) in elements {
+                let (x1, x2) = (x1.guarded() / one.scale, x2.guarded() / two.scale);
+                *by_1 = R::rounded(slope * (across(x1, &one, x2) / lengths_of_1 / one.scale));
+                *by_2 = R::rounded(slope * (across(x2, &two, x1) / lengths_of_2 / two.scale));
+            }
         }
         R::rounded(self.loss(&cosine, label))
     }

@@ -66,29 +66,18 @@ impl<R: Real> Surprise<R> {
     fn with_exps<S: Real>(scores: &[S], enter: impl Fn(S) -> R, exps: &mut [R]) -> Self {
         let (max, argmax) = fold::max(scores);
         let max = enter(max);
-        let (first, rest) = scores.split_at(argmax.min(scores.len()));
-        let (first_exps, rest_of_exps) = exps[..scores.len()].split_at_mut(first.len());
-        let term = |score: S| (enter(score) - max).exp();
-        let before = fold::sum_into(first, first_exps, term);
-        let after = match (rest, rest_of_exps) {
-            ([_, rest @ ..], [exp, exps @ ..]) => {
-                *exp = R::ONE;
-                fold::sum_into(rest, exps, term)
-            }
-            _ => R::Sum::ZERO,
-        };
-        Self::from_sum(before.merge(after), max, argmax)
+        let others = fold::sum_of_others_into(scores, argmax, exps, |score| (enter(score) - max).exp());
+        if let Some(exp) = exps.get_mut(argmax) {
+            *exp = R::ONE;
+        }
+        Self::from_sum(others, max, argmax)
     }
 
     #[inline(always)]
     fn new<S: Real>(scores: &[S], enter: impl Fn(S) -> R) -> Self {
         let (max, argmax) = fold::max(scores);
         let max = enter(max);
-        let (first, rest) = scores.split_at(argmax.min(scores.len()));
-        let term = |score: S| (enter(score) - max).exp();
-        let before = fold::sum_of(first, term);
-        let after = fold::sum_of(rest.get(1..).unwrap_or_default(), term);
-        Self::from_sum(before.merge(after), max, argmax)
+        Self::from_sum(fold::sum_of_others(scores, argmax, |score| (enter(score) - max).exp()), max, argmax)
     }
 
     #[inline(always)]

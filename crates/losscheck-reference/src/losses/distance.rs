@@ -1,14 +1,20 @@
 //! The distances that triplets are compared by.
 
-use crate::{Real, Sum, fold};
+use crate::{Real, fold};
 
 /// A distance of two vectors.
 pub trait Distance: Sync {
     /// The distance of a and b.
-    fn distance<R: Real>(&self, a: &[R], b: &[R]) -> R;
+    fn distance<R: Real>(&self, a: &[R], b: &[R]) -> R::Guarded;
 
-    /// Adds the cotangent times the derivatives by a and by b to `by_a` and `by_b`.
-    fn add_pullback<R: Real>(&self, cotangent: R, a: &[R], b: &[R], by_a: &mut [R], by_b: &mut [R]);
+    /// Adds the cotangent times the derivatives by a and by b, whose distance is known, to `by_a` and `by_b`.
+    fn add_pullback<R: Real>(
+        &self,
+        cotangent: R::Guarded,
+        distance: R::Guarded,
+        vectors: [&[R]; 2],
+        gradients: [&mut [R::Guarded]; 2],
+    );
 }
 
 /// The p-norm of the difference, to each element of which `eps` is added:
@@ -36,91 +42,115 @@ impl Default for PairwiseDistance {
 }
 
 impl PairwiseDistance {
-    /// a_i - b_i + eps.
+    /// a - b + eps.
     #[inline(always)]
-    fn difference<R: Real>(&self, a: &[R], b: &[R], i: usize) -> R {
-        (a[i] - b[i]) + R::from_f64(self.eps)
+    fn difference<R: Real>(&self, a: R, b: R) -> R::Guarded {
+        (a.guarded() - b.guarded()) + R::from_f64(self.eps).guarded()
     }
 
     #[inline(always)]
-    fn largest<R: Real>(&self, a: &[R], b: &[R]) -> R {
-        (0..a.len()).fold(R::ZERO, |largest, i| self.difference(a, b, i).abs().maximum(largest))
+    fn magnitudes<R: Real>(&self, a: &[R], b: &[R]) -> impl Iterator<Item = R::Guarded> {
+        a.iter().zip(b).map(|(&a, &b)| self.difference(a, b).abs())
     }
 
     #[inline(always)]
-    fn smallest<R: Real>(&self, a: &[R], b: &[R]) -> R {
-        (0..a.len()).fold(R::from_f64(f64::INFINITY), |smallest, i| self.difference(a, b, i).abs().minimum(smallest))
+    fn largest<R: Real>(&self, a: &[R], b: &[R]) -> R::Guarded {
+        self.magnitudes(a, b).fold(R::Guarded::ZERO, |largest, d| d.maximum(largest))
     }
 
     /// The norm as a product of two: a scale, and what the norm is in its unit, which is in range.
     #[inline(always)]
-    fn norm<R: Real>(&self, a: &[R], b: &[R]) -> (R, R) {
-        let sum = |term: &dyn Fn(R) -> R| fold::sum(a.len(), |i| term(self.difference(a, b, i))).total();
-        let scale = || fold::scale(a.len(), |i| self.difference(a, b, i));
+    fn norm<R: Real>(&self, a: &[R], b: &[R]) -> (R::Guarded, R::Guarded) {
+        let one = R::Guarded::ONE;
+        let scale = || {
+            let largest = self.largest(a, b);
+            let is_scale = largest > R::Guarded::ZERO && largest < R::Guarded::from_f64(f64::INFINITY);
+            if is_scale { largest } else { one }
+        };
         if self.p == 2.0 {
+            let square = |d: R::Guarded| d * d;
+            let norm = fold::sum_of_pairs(a, b, |a, b| square(self.difference(a, b))).sqrt();
+            if fold::is_ordinary(norm) {
+                return (one, norm);
+            }
             let scale = scale();
-            let square = |i| {
-                let d = self.difference(a, b, i) / scale;
-                d * d
-            };
-            (scale, fold::sum(a.len(), square).total().sqrt())
+            (scale, fold::sum_of_pairs(a, b, |a, b| square(self.difference(a, b) / scale)).sqrt())
         } else if self.p == 1.0 {
-            (R::ONE, fold::sum(a.len(), |i| self.difference(a, b, i).abs()).total())
+            (one, fold::sum_of_pairs(a, b, |a, b| self.difference(a, b).abs()))
         } else if self.p == f64::INFINITY {
-            (R::ONE, self.largest(a, b))
+            (one, self.largest(a, b))
         } else if self.p == f64::NEG_INFINITY {
-            (R::ONE, self.smallest(a, b))
+            let infinity = R::Guarded::from_f64(f64::INFINITY);
+            (one, self.magnitudes(a, b).fold(infinity, |smallest, d| d.minimum(smallest)))
         } else if self.p == 0.0 {
-            (R::ONE, sum(&|d| if d == R::ZERO || d.is_nan() { d } else { R::ONE }))
+            let count = |d: R::Guarded| if d == R::Guarded::ZERO || d.is_nan() { d } else { one };
+            (one, fold::sum_of_pairs(a, b, |a, b| count(self.difference(a, b))))
         } else {
             // Powers of ratios, which stay in range.
-            let largest = self.largest(a, b);
-            let scale = if largest > R::ZERO && largest < R::from_f64(f64::INFINITY) { largest } else { R::ONE };
-            let p = R::from_f64(self.p);
-            (scale, sum(&|d| (d.abs() / scale).powf(p)).powf(R::ONE / p))
+            let (scale, p) = (scale(), R::Guarded::from_f64(self.p));
+            let power = |a: R, b: R| (self.difference(a, b).abs() / scale).powf(p);
+            (scale, fold::sum_of_pairs(a, b, power).powf(one / p))
         }
     }
 }
 
 impl Distance for PairwiseDistance {
     #[inline(always)]
-    fn distance<R: Real>(&self, a: &[R], b: &[R]) -> R {
+    fn distance<R: Real>(&self, a: &[R], b: &[R]) -> R::Guarded {
         let (scale, norm) = self.norm(a, b);
         scale * norm
     }
 
     #[inline(always)]
-    fn add_pullback<R: Real>(&self, cotangent: R, a: &[R], b: &[R], by_a: &mut [R], by_b: &mut [R]) {
+    fn add_pullback<R: Real>(
+        &self,
+        cotangent: R::Guarded,
+        distance: R::Guarded,
+        [a, b]: [&[R]; 2],
+        gradients: [&mut [R::Guarded]; 2],
+    ) {
+        let (zero, one) = (R::Guarded::ZERO, R::Guarded::ONE);
         if self.p == 0.0 {
             return;
         }
-        let (scale, norm) = self.norm(a, b);
-        let difference = |i| self.difference(a, b, i);
+        let (scale, norm) = if fold::is_ordinary(distance) { (one, distance) } else { self.norm(a, b) };
+        if self.p == 2.0 && scale == one {
+            let slope = |d: R::Guarded| if d == zero { zero } else { cotangent * (d / norm) };
+            return add_slopes([a, b], gradients, |a, b| slope(self.difference(a, b)));
+        }
         let ties = if self.p.is_infinite() {
-            fold::sum(a.len(), |i| if difference(i).abs() == norm { R::ONE } else { R::ZERO }).total()
+            fold::sum_of_pairs(a, b, |a, b| if self.difference(a, b).abs() == norm { one } else { zero })
         } else {
-            R::ONE
+            one
         };
-        let exponent = R::from_f64(self.p - 1.0);
-        for i in 0..a.len() {
-            let d = difference(i);
+        let exponent = R::Guarded::from_f64(self.p - 1.0);
+        add_slopes([a, b], gradients, |a, b| {
+            let d = self.difference(a, b);
             let slope = if self.p == 2.0 {
                 d / scale / norm
             } else if self.p == 1.0 {
                 d.signum_or_zero()
             } else if self.p.is_infinite() {
                 let is_another = if self.p > 0.0 { d.abs() < norm } else { d.abs() > norm };
-                if is_another { R::ZERO } else { d.signum_or_zero() / ties }
+                if is_another { zero } else { d.signum_or_zero() / ties }
             } else if self.p > 0.0 && self.p < 2.0 {
                 // Such a power is in range where the ratio may not be.
                 d.signum_or_zero() * d.abs().powf(exponent) / scale.powf(exponent) / norm.powf(exponent)
             } else {
                 d.signum_or_zero() * (d.abs() / scale / norm).powf(exponent)
             };
-            let slope = if d == R::ZERO { R::ZERO } else { cotangent * slope };
-            by_a[i] = by_a[i] + slope;
-            by_b[i] = by_b[i] - slope;
-        }
+            if d == zero { zero } else { cotangent * slope }
+        });
+    }
+}
+
+/// Adds the slope of each pair of elements to that of a, and takes it from that of b.
+#[inline(always)]
+fn add_slopes<R: Real>([a, b]: [&[R]; 2], [by_a, by_b]: [&mut [R::Guarded]; 2], slope: impl Fn(R, R) -> R::Guarded) {
+    for ((&a, &b), (by_a, by_b)) in a.iter().zip(b).zip(by_a.iter_mut().zip(by_b)) {
+        let slope = slope(a, b);
+        *by_a = *by_a + slope;
+        *by_b = *by_b - slope;
     }
 }
 
@@ -130,13 +160,19 @@ pub struct ManhattanDistance;
 
 impl Distance for ManhattanDistance {
     #[inline(always)]
-    fn distance<R: Real>(&self, a: &[R], b: &[R]) -> R {
+    fn distance<R: Real>(&self, a: &[R], b: &[R]) -> R::Guarded {
         PairwiseDistance { p: 1.0, eps: 0.0 }.distance(a, b)
     }
 
     #[inline(always)]
-    fn add_pullback<R: Real>(&self, cotangent: R, a: &[R], b: &[R], by_a: &mut [R], by_b: &mut [R]) {
-        PairwiseDistance { p: 1.0, eps: 0.0 }.add_pullback(cotangent, a, b, by_a, by_b);
+    fn add_pullback<R: Real>(
+        &self,
+        cotangent: R::Guarded,
+        distance: R::Guarded,
+        vectors: [&[R]; 2],
+        gradients: [&mut [R::Guarded]; 2],
+    ) {
+        PairwiseDistance { p: 1.0, eps: 0.0 }.add_pullback(cotangent, distance, vectors, gradients);
     }
 }
 
@@ -146,21 +182,24 @@ pub struct SquaredEuclideanDistance;
 
 impl Distance for SquaredEuclideanDistance {
     #[inline(always)]
-    fn distance<R: Real>(&self, a: &[R], b: &[R]) -> R {
-        let square = |i: usize| {
-            let d = a[i] - b[i];
+    fn distance<R: Real>(&self, a: &[R], b: &[R]) -> R::Guarded {
+        fold::sum_of_pairs(a, b, |a, b| {
+            let d = a.guarded() - b.guarded();
             d * d
-        };
-        fold::sum(a.len(), square).total()
+        })
     }
 
     #[inline(always)]
-    fn add_pullback<R: Real>(&self, cotangent: R, a: &[R], b: &[R], by_a: &mut [R], by_b: &mut [R]) {
-        for i in 0..a.len() {
-            let d = a[i] - b[i];
-            let slope = cotangent * (d + d);
-            by_a[i] = by_a[i] + slope;
-            by_b[i] = by_b[i] - slope;
-        }
+    fn add_pullback<R: Real>(
+        &self,
+        cotangent: R::Guarded,
+        _: R::Guarded,
+        vectors: [&[R]; 2],
+        gradients: [&mut [R::Guarded]; 2],
+    ) {
+        add_slopes(vectors, gradients, |a, b| {
+            let d = a.guarded() - b.guarded();
+            cotangent * (d + d)
+        });
     }
 }

@@ -42,11 +42,28 @@ struct Formula<'a, R> {
 }
 
 impl<R: Real> Formula<'_, R> {
-    /// margin - x_y + x_i, whose other terms are 0 at y.
+    /// max(0, margin - x_y + x_i), for a score x_i.
     #[inline(always)]
-    fn hinge(&self, scores: &[R], class: usize, i: usize) -> R::Guarded {
-        let z = (R::Guarded::from_f64(self.margin) - scores[class].guarded()) + scores[i].guarded();
-        if i == class { R::Guarded::ZERO } else { z.maximum(R::Guarded::ZERO) }
+    fn hinge(&self, own: R, score: R) -> R::Guarded {
+        let z = (R::Guarded::from_f64(self.margin) - own.guarded()) + score.guarded();
+        z.maximum(R::Guarded::ZERO)
+    }
+
+    /// The slope of that to the power of p.
+    #[inline(always)]
+    fn slope(&self, own: R, score: R) -> R::Guarded {
+        let z = self.hinge(own, score);
+        let slope = if self.is_squared { z + z } else { R::Guarded::ONE };
+        if z > R::Guarded::ZERO { slope } else { R::Guarded::ZERO }
+    }
+
+    /// The sum of `term(x_y, x_i)` over the other classes.
+    #[inline(always)]
+    fn sum_of_others(scores: &[R], class: usize, term: impl Fn(R, R) -> R::Guarded) -> R::Guarded {
+        let own = scores[class];
+        let before = fold::sum_of(&scores[..class], |score| term(own, score));
+        let after = fold::sum_of(&scores[class + 1..], |score| term(own, score));
+        R::guarded_total(before.merge(after))
     }
 
     /// w_y / C.
@@ -59,25 +76,22 @@ impl<R: Real> Formula<'_, R> {
 impl<R: Real> Rowwise<R, usize> for Formula<'_, R> {
     #[inline(always)]
     fn value(&self, scores: &[R], class: usize) -> R {
-        let term = |i| {
-            let z = self.hinge(scores, class, i);
+        let term = |own, score| {
+            let z = self.hinge(own, score);
             if self.is_squared { z * z } else { z }
         };
-        R::rounded(fold::sum(scores.len(), term).total() * self.share(scores, class))
+        R::rounded(Self::sum_of_others(scores, class, term) * self.share(scores, class))
     }
 
     #[inline(always)]
     fn value_and_pullback(&self, cotangent: R, scores: &[R], class: usize, gradients: RowGradients<'_, R>) -> R {
         let factor = cotangent.guarded() * self.share(scores, class);
-        let slope = |i| {
-            let z = self.hinge(scores, class, i);
-            let slope = if self.is_squared { z + z } else { R::Guarded::ONE };
-            if z > R::Guarded::ZERO { slope } else { R::Guarded::ZERO }
-        };
-        for (i, gradient) in gradients.scores.iter_mut().enumerate() {
-            *gradient = R::rounded(factor * slope(i));
+        let own = scores[class];
+        for (gradient, &score) in gradients.scores.iter_mut().zip(scores) {
+            *gradient = R::rounded(factor * self.slope(own, score));
         }
-        gradients.scores[class] = -R::rounded(factor * fold::sum(scores.len(), slope).total());
+        let slopes = Self::sum_of_others(scores, class, |own, score| self.slope(own, score));
+        gradients.scores[class] = -R::rounded(factor * slopes);
         self.value(scores, class)
     }
 }

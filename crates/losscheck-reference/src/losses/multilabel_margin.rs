@@ -2,7 +2,7 @@ use ndarray::{ArrayViewMutD, Axis};
 
 use crate::losses::InputAndClasses;
 use crate::losses::multi_margin::evaluate_rows;
-use crate::rowwise::{LabelLists, RowGradients, Rows, Rowwise};
+use crate::rowwise::{LabelList, LabelLists, RowGradients, Rows, Rowwise};
 use crate::{Backward, Error, Loss, Real, Reduction, Shapes, Sum, fold};
 
 /// Margin loss of class scores x for a row with a list of classes y, over the C classes:
@@ -24,38 +24,42 @@ pub struct MultiLabelMarginLoss {
 
 struct Formula;
 
-impl Formula {
-    /// max(0, 1 - x_j + x_i) for a class i that is not in the list.
+impl<R: Real> Rowwise<R, LabelList<'_>> for Formula {
     #[inline(always)]
-    fn hinge<R: Real>(scores: &[R], list: &[i64], j: i64, i: usize) -> R::Guarded {
-        let z = (R::Guarded::ONE - scores[j as usize].guarded()) + scores[i].guarded();
-        if list.contains(&(i as i64)) { R::Guarded::ZERO } else { z.maximum(R::Guarded::ZERO) }
-    }
-}
-
-impl<R: Real> Rowwise<R, &[i64]> for Formula {
-    #[inline(always)]
-    fn value(&self, scores: &[R], list: &[i64]) -> R {
-        let of_class = |&j: &i64| fold::sum(scores.len(), |i| Self::hinge(scores, list, j, i));
-        let sum = list.iter().map(of_class).fold(<R::Guarded as Real>::Sum::ZERO, Sum::merge);
-        R::rounded(sum.total() / R::Guarded::from_f64(scores.len() as f64))
-    }
-
-    #[inline(always)]
-    fn value_and_pullback(&self, cotangent: R, scores: &[R], list: &[i64], gradients: RowGradients<'_, R>) -> R {
-        let is_positive = |j, i| if Self::hinge(scores, list, j, i) > R::Guarded::ZERO { R::ONE } else { R::ZERO };
-        // First the hinges that are counted, then what they are worth.
-        for (i, gradient) in gradients.scores.iter_mut().enumerate() {
-            *gradient = list.iter().fold(R::ZERO, |count, &j| count + is_positive(j, i));
+    fn value(&self, scores: &[R], list: LabelList<'_>) -> R {
+        let mut sum = R::Sum::ZERO;
+        for &j in list.classes {
+            let margin = R::Guarded::ONE - scores[j].guarded();
+            for others in list.others(scores.len()) {
+                let hinge = |score: R| (margin + score.guarded()).maximum(R::Guarded::ZERO);
+                sum = sum.merge(fold::sum_of(&scores[others], hinge));
+            }
         }
-        for &j in list {
-            let hinges = fold::sum(scores.len(), |i| is_positive(j, i)).total();
-            let gradient = &mut gradients.scores[j as usize];
-            *gradient = *gradient - hinges;
+        R::rounded(R::guarded_total(sum) / R::Guarded::from_f64(scores.len() as f64))
+    }
+
+    #[inline(always)]
+    fn value_and_pullback(&self, cotangent: R, scores: &[R], list: LabelList<'_>, gradients: RowGradients<'_, R>) -> R {
+        // First how many hinges are above 0, then what they are worth.
+        let counts = gradients.workspace;
+        counts.clear();
+        counts.resize(scores.len(), R::Guarded::ZERO);
+        for &j in list.classes {
+            let margin = R::Guarded::ONE - scores[j].guarded();
+            let is_above = |score: R| {
+                if margin + score.guarded() > R::Guarded::ZERO { R::Guarded::ONE } else { R::Guarded::ZERO }
+            };
+            for others in list.others(scores.len()) {
+                let (scores, counts_of_others) = (&scores[others.clone()], &mut counts[others]);
+                for (count, &score) in counts_of_others.iter_mut().zip(scores) {
+                    *count = *count + is_above(score);
+                }
+                counts[j] = counts[j] - R::guarded_total(fold::sum_of(scores, is_above));
+            }
         }
         let factor = cotangent.guarded() / R::Guarded::from_f64(scores.len() as f64);
-        for gradient in gradients.scores.iter_mut() {
-            *gradient = R::rounded(factor * gradient.guarded());
+        for (gradient, &count) in gradients.scores.iter_mut().zip(&*counts) {
+            *gradient = R::rounded(factor * count);
         }
         self.value(scores, list)
     }

@@ -105,15 +105,15 @@ impl<R: Real> Distances<R> {
 
 impl<D: Distance> TripletMarginWithDistanceLoss<D> {
     #[inline(always)]
-    fn distances<R: Real>(&self, [a, p, n]: [&[R]; 3]) -> Distances<R> {
+    fn distances<R: Real>(&self, [a, p, n]: [&[R]; 3]) -> Distances<R::Guarded> {
         let d = &self.distance_function;
         let swapped = if self.swap { Some(d.distance(p, n)) } else { None };
         Distances { positive: d.distance(a, p), negative: d.distance(a, n), swapped }
     }
 
     #[inline(always)]
-    fn shortfall<R: Real>(&self, distances: &Distances<R>) -> R {
-        (R::from_f64(self.margin) + distances.positive) - distances.nearest()
+    fn shortfall<R: Real>(&self, distances: &Distances<R::Guarded>) -> R::Guarded {
+        (R::from_f64(self.margin).guarded() + distances.positive) - distances.nearest()
     }
 
     fn vectors<'a, R: Real>(
@@ -140,31 +140,45 @@ impl<D: Distance> TripletMarginWithDistanceLoss<D> {
 impl<R: Real, D: Distance> Vectorwise<R, 3> for TripletMarginWithDistanceLoss<D> {
     #[inline(always)]
     fn value(&self, vectors: [&[R]; 3], _: R) -> R {
-        self.shortfall(&self.distances(vectors)).maximum(R::ZERO)
+        R::rounded(self.shortfall::<R>(&self.distances(vectors)).maximum(R::Guarded::ZERO))
     }
 
     #[inline(always)]
-    fn value_and_pullback(&self, cotangent: R, vectors: [&[R]; 3], _: R, gradients: [&mut [R]; 3]) -> R {
+    fn value_and_pullback(
+        &self,
+        cotangent: R,
+        vectors: [&[R]; 3],
+        _: R,
+        gradients: [&mut [R]; 3],
+        workspace: &mut Vec<R::Guarded>,
+    ) -> R {
+        let zero = R::Guarded::ZERO;
         let distances = self.distances(vectors);
-        let shortfall = self.shortfall(&distances);
-        let ([a, p, n], [by_a, by_p, by_n]) = (vectors, gradients);
-        for gradient in [&mut *by_a, &mut *by_p, &mut *by_n] {
-            gradient.fill(R::ZERO);
-        }
-        let cotangent = if shortfall >= R::ZERO { cotangent } else { R::ZERO };
+        let shortfall = self.shortfall::<R>(&distances);
+        let [a, p, n] = vectors;
+        workspace.clear();
+        workspace.resize(3 * a.len(), zero);
+        let (by_a, others) = workspace.split_at_mut(a.len());
+        let (by_p, by_n) = others.split_at_mut(a.len());
+        let cotangent = if shortfall >= zero { cotangent.guarded() } else { zero };
         // NaN has to show in the gradients of what it comes from.
-        if shortfall >= R::ZERO || shortfall.is_nan() {
+        if shortfall >= zero || shortfall.is_nan() {
             let d = &self.distance_function;
-            d.add_pullback(cotangent, a, p, by_a, by_p);
-            let [own, swapped] = distances.shares();
-            if own > R::ZERO {
-                d.add_pullback(-(cotangent * own), a, n, by_a, by_n);
+            d.add_pullback(cotangent, distances.positive, [a, p], [by_a, by_p]);
+            let [own, of_swapped] = distances.shares();
+            if own > zero {
+                d.add_pullback(-(cotangent * own), distances.negative, [a, n], [by_a, by_n]);
             }
-            if swapped > R::ZERO {
-                d.add_pullback(-(cotangent * swapped), p, n, by_p, by_n);
+            if let Some(swapped) = distances.swapped.filter(|_| of_swapped > zero) {
+                d.add_pullback(-(cotangent * of_swapped), swapped, [p, n], [by_p, by_n]);
             }
         }
-        shortfall.maximum(R::ZERO)
+        for (gradient, sums) in gradients.into_iter().zip([by_a, by_p, by_n]) {
+            for (to, &sum) in gradient.iter_mut().zip(&*sums) {
+                *to = R::rounded(sum);
+            }
+        }
+        R::rounded(shortfall.maximum(zero))
     }
 }
 

@@ -107,6 +107,11 @@ impl<R: Real> Real for Dual<R> {
         Dual { value: self.value.guarded(), derivative: self.derivative.guarded() }
     }
 
+    #[inline(always)]
+    fn guarded_total(sum: Self::Sum) -> Self::Guarded {
+        Dual { value: R::guarded_total(sum.value), derivative: R::guarded_total(sum.derivative) }
+    }
+
     fn plus_guarded(sum: Self::Sum, term: Self::Guarded) -> Self::Sum {
         let value = R::plus_guarded(sum.value, term.value);
         DualSum { value, derivative: R::plus_guarded(sum.derivative, term.derivative) }

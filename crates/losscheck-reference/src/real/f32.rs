@@ -18,6 +18,8 @@ impl Real for f32 {
     type Sum = f64;
     type Guarded = f64;
 
+    const HAS_VECTORS: bool = true;
+
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
 
@@ -39,6 +41,11 @@ impl Real for f32 {
     #[inline(always)]
     fn rounded(guarded: f64) -> Self {
         guarded as f32
+    }
+
+    #[inline(always)]
+    fn guarded_total(sum: f64) -> f64 {
+        sum
     }
 
     #[inline(always)]

@@ -12,6 +12,8 @@ impl Real for f64 {
     type Sum = CompensatedSum<f64>;
     type Guarded = Self;
 
+    const HAS_VECTORS: bool = true;
+
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
 
@@ -33,6 +35,11 @@ impl Real for f64 {
     #[inline(always)]
     fn rounded(guarded: Self) -> Self {
         guarded
+    }
+
+    #[inline(always)]
+    fn guarded_total(sum: Self::Sum) -> Self::Guarded {
+        sum.total()
     }
 
     #[inline(always)]

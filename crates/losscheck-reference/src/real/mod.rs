@@ -39,6 +39,9 @@ pub trait Real:
     /// is as quick; f64 for f32, any other type itself.
     type Guarded: Real;
 
+    /// Whether [`Real::vectorize`] runs several numbers at once.
+    const HAS_VECTORS: bool = false;
+
     /// 0.
     const ZERO: Self;
     /// 1.
@@ -55,6 +58,16 @@ pub trait Real:
 
     /// The nearest value to a number with guard digits.
     fn rounded(guarded: Self::Guarded) -> Self;
+
+    /// The total of a sum, with guard digits.
+    fn guarded_total(sum: Self::Sum) -> Self::Guarded;
+
+    /// The total of a sum, with guard digits, and what its rounding leaves.
+    #[inline(always)]
+    fn guarded_parts(sum: Self::Sum) -> [Self::Guarded; 2] {
+        let high = Self::guarded_total(sum);
+        [high, Self::guarded_total(Self::plus_guarded(sum, -high))]
+    }
 
     /// A sum with one more term that has guard digits.
     fn plus_guarded(sum: Self::Sum, term: Self::Guarded) -> Self::Sum;

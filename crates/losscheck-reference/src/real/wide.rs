@@ -77,9 +77,14 @@ impl Wide {
         let n = (self.high * (POWERS_OF_2 as f64 / std::f64::consts::LN_2)).round();
         let r = self - LN_2.times_power_of_two(-(POWERS_OF_2.ilog2() as i32)) * Self::from_f64(n);
         // The later terms are so small that f64 has all the digits that count.
-        let tail = (TERMS + 2..=9).rev().fold(1.0, |sum, k| 1.0 + sum * r.high / k as f64);
-        let series = INVERSES.iter().take(TERMS).rev();
-        let series = series.fold(Self::from_f64(tail), |sum, &inverse| Self::ONE + sum * (r * inverse));
+        let mut tail = 1.0;
+        for k in (TERMS + 2..=9).rev() {
+            tail = 1.0 + tail * r.high / k as f64;
+        }
+        let (mut series, inverses) = (Self::from_f64(tail), &*INVERSES);
+        for k in (0..TERMS).rev() {
+            series = Self::ONE + series * (r * inverses[k]);
+        }
         let n = n as i32;
         let at = n.rem_euclid(POWERS_OF_2 as i32);
         (POWERS[at as usize], r * series, n.div_euclid(POWERS_OF_2 as i32))
@@ -107,9 +112,14 @@ impl Wide {
     fn twice_atanh(s: Self) -> Self {
         let square = s * s;
         // The later terms are so small that f64 has all the digits that count.
-        let tail = (ODD_TERMS + 1..=11).rev().fold(0.0, |sum, k| sum * square.high + 1.0 / (2 * k + 1) as f64);
-        let inverse = |k: usize| INVERSES[2 * k - 1];
-        let series = (1..=ODD_TERMS).rev().fold(Self::from_f64(tail), |sum, k| inverse(k) + square * sum);
+        let mut tail = 0.0;
+        for k in (ODD_TERMS + 1..=11).rev() {
+            tail = tail * square.high + 1.0 / (2 * k + 1) as f64;
+        }
+        let (mut series, inverses) = (Self::from_f64(tail), &*INVERSES);
+        for k in (1..=ODD_TERMS).rev() {
+            series = inverses[2 * k - 1] + square * series;
+        }
         let sum = s + s * (square * series);
         sum + sum
     }
@@ -247,6 +257,11 @@ impl Real for Wide {
     #[inline(always)]
     fn rounded(guarded: Self) -> Self {
         guarded
+    }
+
+    #[inline(always)]
+    fn guarded_total(sum: Self::Sum) -> Self::Guarded {
+        sum
     }
 
     #[inline(always)]
