@@ -5,7 +5,7 @@ use losscheck_reference::{Error, Real, Wide};
 use crate::case::Case;
 use crate::definition::{Arrays, Evaluation, Wanted};
 use crate::loss::Loss;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::DType;
 use crate::ulp::{distance, largest};
 
 /// What a case's results are in exact arithmetic.
@@ -68,14 +68,7 @@ impl Contenders {
 pub fn truth(case: &Case) -> Result<Truth, Error> {
     let inputs = Arrays::new(case);
     let exact = case.loss.evaluate(&inputs, Wanted::Gradients)?;
-    let mut magnitudes = case.loss.magnitudes(&inputs)?;
-    let floats = || case.inputs.values().chain(&case.cotangent).flat_map(Tensor::to_f64);
-    if magnitudes.outputs().any(|(_, array)| array.iter().any(|x| x.is_nan())) && floats().all(f64::is_finite) {
-        // 0 times what is beyond any range, as of an element that weighs nothing.
-        for array in magnitudes.gradients.iter_mut().map(|(_, gradient)| gradient).chain([&mut magnitudes.value]) {
-            array.mapv_inplace(|x| if x.is_nan() { Wide::from_f64(f64::INFINITY) } else { x });
-        }
-    }
+    let magnitudes = case.loss.magnitudes(&inputs)?;
     let contenders = case.loss.contenders().map(|loss| Contenders::new(&loss, &inputs, case.dtype())).transpose()?;
     Ok(Truth { exact, magnitudes, overflows: overflows(case, &inputs)?, contenders })
 }

@@ -56,12 +56,33 @@ pub(super) fn magnitudes<const N: usize, const K: usize>(
         cotangent: cotangent.as_ref().map(|cotangent| cotangent.view()),
         gradients: gradients.each_mut().map(|gradient| Some(gradient.view_mut())),
     };
-    elements.evaluate_into(terms, names, value.view_mut(), Some(backward))?;
+    elements.evaluate_into(&InRange(terms), names, value.view_mut(), Some(backward))?;
     let evaluation = Evaluation { value, gradients: differentiable.into_iter().zip(gradients).collect() };
     Ok(match denominator {
         Some(denominator) => classes::divided(evaluation, reduction, denominator),
         None => evaluation,
     })
+}
+
+/// Terms that are infinite only of infinite operands: 0 times what merely is out of range, of an element that weighs nothing,
+/// would be no number.
+struct InRange<'a, T>(&'a T);
+
+impl<T> InRange<'_, T> {
+    fn clamped<R: Real, const N: usize>(operands: [R; N], magnitude: R) -> R {
+        let is_finite = operands.iter().all(|x| x.abs() < R::from_f64(f64::INFINITY));
+        if is_finite { magnitude.minimum(R::from_f64(f64::MAX)) } else { magnitude }
+    }
+}
+
+impl<T: Pointwise<N>, const N: usize> Pointwise<N> for InRange<'_, T> {
+    fn value<R: Real>(&self, operands: [R; N]) -> R {
+        Self::clamped(operands, self.0.value(operands))
+    }
+
+    fn pullback<R: Real>(&self, cotangent: R, operands: [R; N]) -> [R; N] {
+        self.0.pullback(R::ONE, operands).map(|slope| cotangent * Self::clamped(operands, slope))
+    }
 }
 
 /// The magnitudes of a formula of input and target, both differentiable.
