@@ -81,7 +81,7 @@ impl<T: Pointwise<N>, const N: usize> Pointwise<N> for InRange<'_, T> {
     }
 
     fn pullback<R: Real>(&self, cotangent: R, operands: [R; N]) -> [R; N] {
-        self.0.pullback(R::ONE, operands).map(|slope| cotangent * Self::clamped(operands, slope))
+        self.0.pullback(cotangent, operands).map(|slope| Self::clamped(operands, slope))
     }
 }
 
