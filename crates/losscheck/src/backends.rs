@@ -2,13 +2,13 @@
 
 use std::hint::black_box;
 
-use losscheck_reference::{Error, Real};
+use losscheck_reference::Error;
 use ndarray::ArrayD;
 
 use crate::backend::{Backend, Coverage, Outcome, Pass};
 use crate::case::{Answer, Case, Tensors};
 use crate::definition::{Arrays, Evaluation, Wanted};
-use crate::loss::LossKind;
+use crate::loss::{Arithmetic, LossKind};
 use crate::tensor::{DType, Tensor};
 
 /// The reference, in the dtype of the case; in 16 bits it computes in f32 and rounds each result once.
@@ -87,7 +87,7 @@ pub fn value_in_f64(case: &Case) -> Result<ArrayD<f64>, Error> {
     Ok(case.loss.evaluate(&Arrays::new(case), Wanted::Value)?.value)
 }
 
-fn answer<R: Real>(case: &Case) -> Result<Answer, Error> {
+fn answer<R: Arithmetic>(case: &Case) -> Result<Answer, Error> {
     let inputs = Arrays::<R>::new(case);
     if let Some(indices) = case.loss.indices(&inputs) {
         return Ok(Answer { value: Tensor::from_indices(indices?), gradients: Tensors::new() });
@@ -98,7 +98,7 @@ fn answer<R: Real>(case: &Case) -> Result<Answer, Error> {
     Ok(Answer { value: tensor(&value), gradients })
 }
 
-fn workload<'a, R: Real>(case: &'a Case, pass: Pass, is_into: bool) -> Option<Box<dyn FnMut() + 'a>> {
+fn workload<'a, R: Arithmetic>(case: &'a Case, pass: Pass, is_into: bool) -> Option<Box<dyn FnMut() + 'a>> {
     let inputs = Arrays::<R>::new(case);
     let wanted = match pass {
         Pass::Forward => Wanted::Value,

@@ -1,6 +1,6 @@
 //! The one list of losses. Tests, goldens, generators and benchmarks are driven by [`LossKind::ALL`].
 
-use losscheck_reference::{Error, Real, Wide};
+use losscheck_reference::{Dual, Error, Real, Wide};
 use ndarray::ArrayD;
 use proptest::strategy::BoxedStrategy;
 
@@ -99,12 +99,7 @@ macro_rules! losses {
                 .expect("options are plain data")
             }
 
-            /// The reference's value and gradients, in any arithmetic.
-            ///
-            /// # Errors
-            ///
-            /// Where the reference refuses the inputs.
-            pub fn evaluate<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
+            fn evaluate_in<R: Real>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
                 match self {
                     $(Loss::$variant(options) => options.evaluate(inputs, wanted),)*
                 }
@@ -182,7 +177,42 @@ impl LossKind {
     }
 }
 
+/// An arithmetic that losses are evaluated in.
+///
+/// The kernels are compiled here, once for each type: as generic functions, every crate that calls them would compile all
+/// of them again.
+pub trait Arithmetic: Real {
+    /// See [`Loss::evaluate`].
+    ///
+    /// # Errors
+    ///
+    /// Where the reference refuses the inputs.
+    fn evaluate(loss: &Loss, inputs: &Arrays<Self>, wanted: Wanted) -> Result<Evaluation<Self>, Error>;
+}
+
+macro_rules! arithmetics {
+    ($($number:ty),*) => {
+        $(impl Arithmetic for $number {
+            #[inline(never)]
+            fn evaluate(loss: &Loss, inputs: &Arrays<Self>, wanted: Wanted) -> Result<Evaluation<Self>, Error> {
+                loss.evaluate_in(inputs, wanted)
+            }
+        })*
+    };
+}
+
+arithmetics!(f32, f64, Wide, Dual<Wide>);
+
 impl Loss {
+    /// The reference's value and gradients, in any arithmetic.
+    ///
+    /// # Errors
+    ///
+    /// Where the reference refuses the inputs.
+    pub fn evaluate<R: Arithmetic>(&self, inputs: &Arrays<R>, wanted: Wanted) -> Result<Evaluation<R>, Error> {
+        R::evaluate(self, inputs, wanted)
+    }
+
     /// The loss with another value of an option.
     ///
     /// # Errors
