@@ -81,10 +81,11 @@ impl<R: Real> Side<R> {
     }
 }
 
-/// Whether products with a squared length stay in range. Short vectors do as they are: below 1e-6 it is eps that counts.
+/// Whether a vector of that squared length is worked with as it is. Beyond, eps is lost beside it with twice the digits; short
+/// vectors need no scale, for below 1e-6 it is eps that counts.
 #[inline(always)]
 fn is_in_range<R: Real>(square: R) -> bool {
-    fold::is_ordinary(square.maximum(R::from_f64(EPS)))
+    square < R::from_f64(1e24)
 }
 
 impl<R: Real> Cosine<R> {
@@ -128,6 +129,44 @@ impl<R: Real> Cosine<R> {
         let lengths = one.length * two.length;
         let rest = -whole * (lacking.total() / lengths / (lengths + high.abs()));
         Self { whole, rest, product, sides }
+    }
+
+    /// Writes the slope times the gradients. Says whether some element of them is all but nothing of the two terms that it
+    /// is the difference of, as beside an element that makes up nearly all of its vector.
+    #[inline(always)]
+    fn pull_back<S: Real<Guarded = R>>(&self, slope: R, [x1, x2]: [&[S]; 2], [by_1, by_2]: [&mut [S]; 2]) -> bool {
+        let Self { product: [product, low], sides: [one, two], .. } = self;
+        let (narrow, mut cancels) = (R::from_f64(NARROW), false);
+        // The part of a vector that is across the other: x2 |x1|^2 - x1 (x1 . x2) for the gradient of x1, as the difference
+        // of two products by Kahan's method.
+        let mut across = |own: R, side: &Side<R>, other: R| {
+            let [square, square_low] = side.square;
+            let rounded = own * *product;
+            let lost = (-own).mul_add(*product, rounded);
+            let rest = other * (square_low + side.eps) - own * *low;
+            let across = other.mul_add(square, -rounded) + (lost + rest);
+            cancels |= across.abs() < narrow * rounded.abs();
+            across
+        };
+        let cubes = [one, two].map(|side| side.length * side.length * side.length);
+        let (lengths_of_1, lengths_of_2) = (cubes[0] * two.length, cubes[1] * one.length);
+        let (factor_1, factor_2) = (slope / lengths_of_1, slope / lengths_of_2);
+        let is_in_range = |factor: R| factor == R::ZERO || fold::is_ordinary(factor.abs());
+        let elements = x1.iter().zip(x2).zip(by_1.iter_mut().zip(by_2));
+        if [one.scale, two.scale] == [R::ONE; 2] && is_in_range(factor_1) && is_in_range(factor_2) {
+            for ((&x1, &x2), (by_1, by_2)) in elements {
+                let (x1, x2) = (x1.guarded(), x2.guarded());
+                *by_1 = S::rounded(factor_1 * across(x1, one, x2));
+                *by_2 = S::rounded(factor_2 * across(x2, two, x1));
+            }
+        } else {
+            for ((&x1, &x2), (by_1, by_2)) in elements {
+                let (x1, x2) = (x1.guarded() / one.scale, x2.guarded() / two.scale);
+                *by_1 = S::rounded(slope * (across(x1, one, x2) / lengths_of_1 / one.scale));
+                *by_2 = S::rounded(slope * (across(x2, two, x1) / lengths_of_2 / two.scale));
+            }
+        }
+        cancels
     }
 
     #[inline(always)]
@@ -184,35 +223,9 @@ impl<R: Real> Vectorwise<R, 2> for CosineEmbeddingLoss {
         _: &mut Vec<R::Guarded>,
     ) -> R {
         let (cosine, label) = (Cosine::of([x1, x2]), label.guarded());
-        let Cosine { product: [product, low], sides: [one, two], .. } = cosine;
         let slope = cotangent.guarded() * self.slope(&cosine, label);
-        // The part of a vector that is across the other: x2 |x1|^2 - x1 (x1 . x2) for the gradient of x1, as the difference
-        // of two products by Kahan's method.
-        let across = |own: R::Guarded, side: &Side<R::Guarded>, other: R::Guarded| {
-            let [square, square_low] = side.square;
-            let rounded = own * product;
-            let lost = (-own).mul_add(product, rounded);
-            let rest = other * (square_low + side.eps) - own * low;
-            other.mul_add(square, -rounded) + (lost + rest)
-        };
-        let cubes = [one, two].map(|side| side.length * side.length * side.length);
-        let (lengths_of_1, lengths_of_2) = (cubes[0] * two.length, cubes[1] * one.length);
-        let (factor_1, factor_2) = (slope / lengths_of_1, slope / lengths_of_2);
-        let is_in_range = |factor: R::Guarded| factor == R::Guarded::ZERO || fold::is_ordinary(factor.abs());
-        let scales = [one.scale, two.scale];
-        let elements = x1.iter().zip(x2).zip(by_1.iter_mut().zip(by_2));
-        if scales == [R::Guarded::ONE; 2] && is_in_range(factor_1) && is_in_range(factor_2) {
-            for ((&x1, &x2), (by_1, by_2)) in elements {
-                let (x1, x2) = (x1.guarded(), x2.guarded());
-                *by_1 = R::rounded(factor_1 * across(x1, &one, x2));
-                *by_2 = R::rounded(factor_2 * across(x2, &two, x1));
-            }
-        } else {
-            for ((&x1, &x2), (by_1, by_2)) in elements {
-                let (x1, x2) = (x1.guarded() / one.scale, x2.guarded() / two.scale);
-                *by_1 = R::rounded(slope * (across(x1, &one, x2) / lengths_of_1 / one.scale));
-                *by_2 = R::rounded(slope * (across(x2, &two, x1) / lengths_of_2 / two.scale));
-            }
+        if cosine.pull_back(slope, [x1, x2], [&mut *by_1, &mut *by_2]) {
+            Cosine::with_twice_the_digits([x1, x2]).pull_back(slope, [x1, x2], [by_1, by_2]);
         }
         R::rounded(self.loss(&cosine, label))
     }
