@@ -136,7 +136,8 @@ impl<R: Real> Cosine<R> {
     #[inline(always)]
     fn pull_back<S: Real<Guarded = R>>(&self, slope: R, [x1, x2]: [&[S]; 2], [by_1, by_2]: [&mut [S]; 2]) -> bool {
         let Self { product: [product, low], sides: [one, two], .. } = self;
-        let (narrow, mut cancels) = (R::from_f64(NARROW), false);
+        // The product of the vectors may itself be all but nothing of its terms, of which the lengths are a bound.
+        let (narrow, mut cancels) = (R::from_f64(NARROW) * (one.length * two.length), false);
         // The part of a vector that is across the other: x2 |x1|^2 - x1 (x1 . x2) for the gradient of x1, as the difference
         // of two products by Kahan's method.
         let mut across = |own: R, side: &Side<R>, other: R| {
@@ -145,7 +146,7 @@ impl<R: Real> Cosine<R> {
             let lost = (-own).mul_add(*product, rounded);
             let rest = other * (square_low + side.eps) - own * *low;
             let across = other.mul_add(square, -rounded) + (lost + rest);
-            cancels |= across.abs() < narrow * rounded.abs();
+            cancels |= across.abs() < narrow * own.abs();
             across
         };
         let cubes = [one, two].map(|side| side.length * side.length * side.length);
