@@ -145,7 +145,8 @@ impl<R: Real> Cosine<R> {
             let rounded = own * *product;
             let lost = (-own).mul_add(*product, rounded);
             let rest = other * (square_low + side.eps) - own * *low;
-            let across = other.mul_add(square, -rounded) + (lost + rest);
+            // In this order, for of parallel vectors only eps is left.
+            let across = (other.mul_add(square, -rounded) + lost) + rest;
             cancels |= across.abs() < narrow * own.abs();
             across
         };
