@@ -358,4 +358,12 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn the_instructions_of_every_loss_are_counted() {
+        let counts: BTreeMap<String, u64> =
+            serde_json::from_str(include_str!("../instructions.json")).expect("a number for each loss");
+        let names: Vec<&str> = LossKind::ALL.iter().map(|loss| loss.name()).collect();
+        assert!(counts.keys().eq(&names), "{counts:?}: `scripts/instructions --update` counts {names:?}");
+    }
 }
