@@ -20,45 +20,36 @@ pub(crate) fn sum<R: Real>(n: usize, mut term: impl FnMut(usize) -> R) -> R::Sum
     merged(sums, Sum::merge)
 }
 
-/// The sum of `term(x)` for each of `row` but that at `left_out`.
+/// The sum of `term(x)` for each of `row` but that at `left_out`; `keep` gets all terms, from the place on that it is given.
 #[inline(always)]
-pub(crate) fn sum_of_others<S: Copy, R: Real>(row: &[S], left_out: usize, term: impl Fn(S) -> R) -> R::Sum {
+pub(crate) fn sum_of_others<S: Copy, R: Real>(
+    row: &[S],
+    left_out: usize,
+    term: impl Fn(S) -> R,
+    mut keep: impl FnMut(usize, &[R]),
+) -> R::Sum {
     let mut sums = [R::Sum::ZERO; LANES];
+    // Apart from working the terms out, for only so do both run side by side.
+    let mut add = |at: usize, mut terms: [R; LANES]| {
+        if let Some(term) = terms.get_mut(left_out.wrapping_sub(at)) {
+            *term = R::ZERO;
+        }
+        for (sum, &term) in sums.iter_mut().zip(&terms) {
+            *sum = sum.plus(term);
+        }
+    };
     let (chunks, rest) = row.as_chunks::<LANES>();
-    for (at, chunk) in chunks.iter().enumerate() {
+    for (chunk, at) in chunks.iter().zip((0..).step_by(LANES)) {
         let mut terms = [R::ZERO; LANES];
         for (to, &x) in terms.iter_mut().zip(chunk) {
             *to = term(x);
         }
-        add_others(&mut sums, &mut terms, left_out.wrapping_sub(at * LANES));
+        keep(at, &terms);
+        add(at, terms);
     }
-    let mut terms = of_rest(rest, &term);
-    add_others(&mut sums, &mut terms, left_out.wrapping_sub(row.len() - rest.len()));
-    merged(sums, Sum::merge)
-}
-
-/// The same, which leaves all terms in `out`.
-#[inline(always)]
-pub(crate) fn sum_of_others_into<S: Copy, R: Real>(
-    row: &[S],
-    left_out: usize,
-    out: &mut [R],
-    term: impl Fn(S) -> R,
-) -> R::Sum {
-    let mut sums = [R::Sum::ZERO; LANES];
-    let out = &mut out[..row.len()];
-    let ((chunks, rest), (outs, rest_of_out)) = (row.as_chunks::<LANES>(), out.as_chunks_mut::<LANES>());
-    for (at, (chunk, out)) in chunks.iter().zip(outs).enumerate() {
-        for (to, &x) in out.iter_mut().zip(chunk) {
-            *to = term(x);
-        }
-        add_others(&mut sums, &mut { *out }, left_out.wrapping_sub(at * LANES));
-    }
-    let mut terms = of_rest(rest, &term);
-    for (to, &term) in rest_of_out.iter_mut().zip(&terms) {
-        *to = term;
-    }
-    add_others(&mut sums, &mut terms, left_out.wrapping_sub(row.len() - rest.len()));
+    let (at, terms) = (row.len() - rest.len(), of_rest(rest, &term));
+    keep(at, &terms[..rest.len()]);
+    add(at, terms);
     merged(sums, Sum::merge)
 }
 
@@ -83,17 +74,6 @@ fn of_rest<S: Copy, R: Real>(rest: &[S], term: impl Fn(S) -> R) -> [R; LANES] {
         *to = if lane < rest.len() { term } else { R::ZERO };
     }
     terms
-}
-
-/// Adds to each sum a term of its own: apart from working them out, for only so do both run side by side.
-#[inline(always)]
-fn add_others<R: Real>(sums: &mut [R::Sum; LANES], terms: &mut [R; LANES], left_out: usize) {
-    if let Some(term) = terms.get_mut(left_out) {
-        *term = R::ZERO;
-    }
-    for (sum, &term) in sums.iter_mut().zip(&*terms) {
-        *sum = sum.plus(term);
-    }
 }
 
 /// The sum of `term(x, y)` over the pairs of two rows.

@@ -45,7 +45,10 @@ impl<'a, T: Copy> LaneSource<'a, T> {
 /// The lanes of a tensor to write, one after the other.
 pub(crate) enum LaneSinks<'a, R> {
     /// There is no such tensor: what is written is forgotten.
-    Nowhere(Vec<R>),
+    Nowhere {
+        length: usize,
+        buffer: Vec<R>,
+    },
     InOrder(ChunksExactMut<'a, R>),
     Scattered {
         lanes: LanesIterMut<'a, R, IxDyn>,
@@ -58,7 +61,7 @@ impl<'a, R: Real> LaneSinks<'a, R> {
     /// Lanes of that length.
     pub(crate) fn new(view: Option<&'a mut ArrayViewMutD<'_, R>>, axis: usize, length: usize) -> Self {
         match view {
-            None => Self::Nowhere(vec![R::ZERO; length]),
+            None => Self::Nowhere { length, buffer: Vec::new() },
             Some(view) if axis + 1 == view.ndim() && view.is_standard_layout() && !view.is_empty() => {
                 Self::InOrder(view.as_slice_mut().unwrap_or_default().chunks_exact_mut(length))
             }
@@ -70,14 +73,17 @@ impl<'a, R: Real> LaneSinks<'a, R> {
     }
 
     pub(crate) fn asked(&self) -> bool {
-        !matches!(self, Self::Nowhere(_))
+        !matches!(self, Self::Nowhere { .. })
     }
 
     /// Where to write the next lane, before `flush`.
     #[inline(always)]
     pub(crate) fn advance(&mut self) -> &mut [R] {
         match self {
-            Self::Nowhere(buffer) => buffer,
+            Self::Nowhere { length, buffer } => {
+                buffer.resize(*length, R::ZERO);
+                buffer
+            }
             Self::InOrder(lanes) => lanes.next().unwrap_or_default(),
             Self::Scattered { lanes, lane, buffer } => {
                 *lane = lanes.next();

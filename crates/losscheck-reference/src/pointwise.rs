@@ -4,6 +4,7 @@ use ndarray::{ArrayViewD, ArrayViewMutD, Axis, IxDyn};
 
 use crate::buffers::{BLOCK, Sink, Source, broadcast};
 use crate::loss::{Pull, check_shape};
+use crate::reduction;
 use crate::threads::{self, Divide};
 use crate::{Backward, Error, Real, Reduction, Shapes, Sum};
 
@@ -75,7 +76,7 @@ impl<R: Real, const N: usize> Elements<'_, R, N> {
 
     /// What the sum is divided by, where there are that many elements.
     #[inline(always)]
-    fn divisor(&self, count: usize) -> R::Sum {
+    fn divisor(&self, losses: usize) -> R::Sum {
         let number = |n: f64| R::Sum::ZERO.plus(R::from_f64(n));
         match (self.reduction, self.denominator, &self.weight) {
             (Reduction::None | Reduction::Sum, ..) => number(1.0),
@@ -83,7 +84,7 @@ impl<R: Real, const N: usize> Elements<'_, R, N> {
             (Reduction::Mean, Denominator::Weights, Some(weight)) => {
                 weight.iter().fold(R::Sum::ZERO, |sum, &weight| sum.plus(weight))
             }
-            (Reduction::Mean, Denominator::Elements | Denominator::Weights, _) => number(count as f64),
+            (Reduction::Mean, Denominator::Elements | Denominator::Weights, _) => reduction::count::<R>(losses),
         }
     }
 

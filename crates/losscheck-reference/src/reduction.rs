@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::Error;
+use crate::{Error, Real, Sum};
 
 /// PyTorch's `reduction`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -39,4 +39,10 @@ impl FromStr for Reduction {
             .find(|reduction| reduction.name() == name)
             .ok_or_else(|| Error::Reduction(name.to_owned()))
     }
+}
+
+/// A number of losses, exactly, also where it has more digits than `R`.
+pub(crate) fn count<R: Real>(losses: usize) -> R::Sum {
+    let rest = losses % (1 << 20);
+    R::Sum::ZERO.plus(R::from_f64((losses - rest) as f64)).plus(R::from_f64(rest as f64))
 }

@@ -9,6 +9,7 @@ use ndarray::{ArrayViewD, ArrayViewMutD, Axis, IxDyn};
 use crate::lanes::LaneSinks;
 pub use crate::lanes::LaneSource;
 use crate::loss::{Pull, check_shape};
+use crate::reduction;
 use crate::threads::{self, Divide};
 use crate::{Backward, Error, Real, Reduction, Shapes, Sum};
 
@@ -94,8 +95,8 @@ impl<R: Real> Targets<R> for Classes<'_> {
         check_indices(indices, 1, classes, Some(ignore_index))?;
         let counted = indices.iter().filter(|&&index| index != ignore_index);
         Ok(match weight {
-            None => count::<R>(counted.count()),
-            Some(weight) => counted.fold(R::Sum::ZERO, |sum, &class| sum.plus(weight[[class as usize].as_slice()])),
+            None => reduction::count::<R>(counted.count()),
+            Some(_) => counted.fold(R::Sum::ZERO, |sum, &class| sum.plus(weight_of(weight, class as usize))),
         })
     }
 
@@ -135,7 +136,7 @@ impl<R: Real> Targets<R> for Labels<'_> {
 
     fn divisor(&self, classes: usize, rows: usize, _: &Option<ArrayViewD<'_, R>>) -> Result<R::Sum, Error> {
         check_indices(&self.0, 1, classes, None)?;
-        Ok(count::<R>(rows))
+        Ok(reduction::count::<R>(rows))
     }
 
     fn split_at(self, sample: usize) -> (Self, Self) {
@@ -173,7 +174,7 @@ impl<R: Real> Targets<R> for LabelLists<'_> {
 
     fn divisor(&self, classes: usize, rows: usize, _: &Option<ArrayViewD<'_, R>>) -> Result<R::Sum, Error> {
         check_indices(&self.0, classes.max(1), classes, Some(-1))?;
-        Ok(count::<R>(rows))
+        Ok(reduction::count::<R>(rows))
     }
 
     fn split_at(self, sample: usize) -> (Self, Self) {
@@ -230,12 +231,6 @@ pub(crate) fn check_indices(
     }
 }
 
-/// A number of rows, exactly, also where it has more digits than `R`.
-fn count<R: Real>(rows: usize) -> R::Sum {
-    let rest = rows % (1 << 20);
-    R::Sum::ZERO.plus(R::from_f64((rows - rest) as f64)).plus(R::from_f64(rest as f64))
-}
-
 /// A probability for each score.
 #[derive(Clone, Debug)]
 pub struct Probabilities<'a, R>(pub ArrayViewD<'a, R>);
@@ -254,7 +249,7 @@ impl<R: Real> Targets<R> for Probabilities<'_, R> {
     fn divisor(&self, classes: usize, rows: usize, _: &Option<ArrayViewD<'_, R>>) -> Result<R::Sum, Error> {
         // Without classes there is nothing to take the mean of.
         let rows = if classes == 0 { 0 } else { rows };
-        Ok(count::<R>(rows))
+        Ok(reduction::count::<R>(rows))
     }
 
     fn split_at(self, sample: usize) -> (Self, Self) {

@@ -5,6 +5,7 @@ use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 use crate::buffers::{Sink, Source, broadcast};
 use crate::loss::{Pull, check_shape};
 use crate::pointwise::broadcast_shapes;
+use crate::reduction;
 use crate::threads::{self, Divide};
 use crate::{Backward, Error, Real, Reduction, Shapes, Sum};
 
@@ -104,8 +105,7 @@ impl<R: Real, const N: usize> Vectors<'_, R, N> {
         let count: usize = rows.iter().product();
         let shape = [rows, &[length]].concat();
         let is_reduced = self.reduction != Reduction::None;
-        let divisor =
-            R::Sum::ZERO.plus(R::from_f64(if self.reduction == Reduction::Mean { count as f64 } else { 1.0 }));
+        let divisor = reduction::count::<R>(if self.reduction == Reduction::Mean { count } else { 1 });
         let pull = Pull::new(backward, is_reduced);
         let common_cotangent = pull.common / divisor.total();
         let all = Piece {

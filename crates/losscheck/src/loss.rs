@@ -204,7 +204,7 @@ macro_rules! arithmetics {
 arithmetics!(f32, f64, Wide, Dual<Wide>);
 
 impl Loss {
-    /// The reference's value and gradients, in any arithmetic.
+    /// The reference's value and gradients, in the arithmetic of the inputs.
     ///
     /// # Errors
     ///

@@ -8,6 +8,7 @@ use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, Axis, IxDyn};
 use self::clusters::{Clusters, Gradients};
 pub use self::parameters::{AdaptiveParameters, AdaptiveTail};
 use crate::loss::{check_shape, zeros};
+use crate::reduction;
 use crate::rowwise::check_indices;
 use crate::{Error, Real, Sum};
 
@@ -269,7 +270,7 @@ impl AdaptiveLogSoftmaxWithLoss {
             gradients.input = gradients.input.take().map(|gradient| gradient.insert_axis(Axis(0)));
         }
         let target: Vec<usize> = target.iter().map(|&class| class as usize).collect();
-        let count = R::Sum::ZERO.plus(R::from_f64(target.len() as f64));
+        let count = reduction::count::<R>(target.len());
         // By the losses, of which the output has the other sign.
         let cotangents: Vec<R> = match (&result, cotangent) {
             (AdaptiveResult::Output(_), Some(cotangent)) => cotangent.iter().map(|&cotangent| -cotangent).collect(),

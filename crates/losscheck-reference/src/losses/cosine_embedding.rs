@@ -26,7 +26,7 @@ pub struct CosineEmbeddingLoss {
 
 /// PyTorch's, inside both squares.
 const EPS: f64 = 1e-12;
-/// What a cosine lacks of 1 or -1 that takes no more than the guard digits.
+/// What may be left of a difference before it takes more than the guard digits.
 const NARROW: f64 = 1.0 / (1 << 20) as f64;
 const NAMES: [&str; 2] = ["input1", "input2"];
 
@@ -153,9 +153,9 @@ impl<R: Real> Cosine<R> {
         let cubes = [one, two].map(|side| side.length * side.length * side.length);
         let (lengths_of_1, lengths_of_2) = (cubes[0] * two.length, cubes[1] * one.length);
         let (factor_1, factor_2) = (slope / lengths_of_1, slope / lengths_of_2);
-        let is_in_range = |factor: R| factor == R::ZERO || fold::is_ordinary(factor.abs());
+        let is_usable = |factor: R| factor == R::ZERO || fold::is_ordinary(factor.abs());
         let elements = x1.iter().zip(x2).zip(by_1.iter_mut().zip(by_2));
-        if [one.scale, two.scale] == [R::ONE; 2] && is_in_range(factor_1) && is_in_range(factor_2) {
+        if [one.scale, two.scale] == [R::ONE; 2] && is_usable(factor_1) && is_usable(factor_2) {
             for ((&x1, &x2), (by_1, by_2)) in elements {
                 let (x1, x2) = (x1.guarded(), x2.guarded());
                 *by_1 = S::rounded(factor_1 * across(x1, one, x2));

@@ -66,7 +66,8 @@ impl<R: Real> Surprise<R> {
     fn with_exps<S: Real>(scores: &[S], enter: impl Fn(S) -> R, exps: &mut [R]) -> Self {
         let (max, argmax) = fold::max(scores);
         let max = enter(max);
-        let others = fold::sum_of_others_into(scores, argmax, exps, |score| (enter(score) - max).exp());
+        let keep = |at: usize, terms: &[R]| exps[at..at + terms.len()].copy_from_slice(terms);
+        let others = fold::sum_of_others(scores, argmax, |score| (enter(score) - max).exp(), keep);
         if let Some(exp) = exps.get_mut(argmax) {
             *exp = R::ONE;
         }
@@ -77,7 +78,8 @@ impl<R: Real> Surprise<R> {
     fn new<S: Real>(scores: &[S], enter: impl Fn(S) -> R) -> Self {
         let (max, argmax) = fold::max(scores);
         let max = enter(max);
-        Self::from_sum(fold::sum_of_others(scores, argmax, |score| (enter(score) - max).exp()), max, argmax)
+        let others = fold::sum_of_others(scores, argmax, |score| (enter(score) - max).exp(), |_, _| ());
+        Self::from_sum(others, max, argmax)
     }
 
     #[inline(always)]

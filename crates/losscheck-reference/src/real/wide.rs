@@ -2,7 +2,8 @@
 //!
 //! The operations are those of Joldes, Muller and Popescu, "Tight and rigorous error bounds for basic building blocks of
 //! double-word arithmetic", 2017, with infinities and NaN mended. The functions are within 2^-90 (`tests/elementary.rs`).
-//! Everything is inlined, so that under [`Real::vectorize`] the fused multiply-adds are instructions rather than calls.
+//! Under [`Real::vectorize`] the fused multiply-adds are instructions rather than calls: what is short is inlined, and the
+//! logarithms see to it themselves.
 //!
 //! The exponents are f64's: below about 2^-960 the low half vanishes and the precision falls towards f64's own.
 
