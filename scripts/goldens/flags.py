@@ -343,6 +343,10 @@ FLAGS = {
         "differences that are subnormal once the cotangent multiplies them, but not their quotient by beta",
         "a product that is divided afterwards has lost its digits",
     ),
+    "subnormal_share": Flag(
+        "probabilities whose product with the cotangent is subnormal, for one target of many inputs",
+        "each part of a gradient loses its digits before they are summed",
+    ),
     "weighted_mean": Flag(
         "weights that do not add up to their number, and a mean",
         "binary cross-entropy divides by the number of elements, cross-entropy by the sum of the weights",

@@ -220,6 +220,15 @@ pub const ALL: &[Condition] = &[
         holds: |case| case.dtype() == DType::F16 && is_mean(case) && smallest_share(case) < smallest_normal(case),
     },
     Condition {
+        name: "subnormal_probability",
+        describes: "KL divergence in f16 with `log_target` and a probability that is subnormal once the cotangent's share for an element multiplies it",
+        holds: |case| {
+            matches!(&case.loss, Loss::KlDiv(options) if options.log_target)
+                && case.dtype() == DType::F16
+                && smallest_share(case) < smallest_normal(case)
+        },
+    },
+    Condition {
         name: "subnormal_cotangent",
         describes: "a cotangent that is subnormal",
         holds: |case| {

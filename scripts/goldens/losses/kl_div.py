@@ -57,6 +57,11 @@ def cases() -> Iterator[Case]:
             inputs = {"input": Stored(dtype, (2,), [-0.5, -2.0]), "target": Stored("i64", (2,), [0, 1])}
             case_id = f"{NAME}/{dtype}/target=i64/{reduction}"
             yield PLAIN.case(case_id, ["invalid", "wrong_dtype"], {}, reduction, inputs)
+    # In f16 the cotangent times e^-9.75 is less than half of the smallest number.
+    inputs = {"input": Stored("f16", (60,), [-10.625] * 60), "target": Stored("f16", (), [-9.75])}
+    options = {"log_target": True, "reduction": "sum"}
+    cotangent = Stored("f16", (), [0.00048])
+    yield Case(f"{NAME}/f16/60+target=scalar/subnormal_share/sum", ("subnormal_share",), options, inputs, cotangent=cotangent)
 
 
 LOSS = Loss(NAME, ("input", "target"), cases)
