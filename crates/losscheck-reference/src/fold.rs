@@ -1,8 +1,11 @@
 //! Folds over a row, in lanes that the processor runs side by side.
 
+use std::ops::Range;
+
 use crate::{Real, Sum};
 
 const LANES: usize = 16;
+const HALF: usize = LANES / 2;
 
 /// The sum of `term(i)` for i from 0 to `n`.
 #[inline(always)]
@@ -20,7 +23,8 @@ pub(crate) fn sum<R: Real>(n: usize, mut term: impl FnMut(usize) -> R) -> R::Sum
     merged(sums, Sum::merge)
 }
 
-/// The sum of `term(x)` for each of `row` but that at `left_out`; `keep` gets all terms, from the place on that it is given.
+/// The sum of `term(x)` for each of `row` but that at `left_out`; `keep` gets all terms, from the place on that it is given,
+/// some of them twice.
 #[inline(always)]
 pub(crate) fn sum_of_others<S: Copy, R: Real>(
     row: &[S],
@@ -28,52 +32,104 @@ pub(crate) fn sum_of_others<S: Copy, R: Real>(
     term: impl Fn(S) -> R,
     mut keep: impl FnMut(usize, &[R]),
 ) -> R::Sum {
-    let mut sums = [R::Sum::ZERO; LANES];
-    // Apart from working the terms out, for only so do both run side by side.
-    let mut add = |at: usize, mut terms: [R; LANES]| {
-        if let Some(term) = terms.get_mut(left_out.wrapping_sub(at)) {
-            *term = R::ZERO;
-        }
-        for (sum, &term) in sums.iter_mut().zip(&terms) {
-            *sum = sum.plus(term);
-        }
-    };
-    let (chunks, rest) = row.as_chunks::<LANES>();
-    for (chunk, at) in chunks.iter().zip((0..).step_by(LANES)) {
-        let mut terms = [R::ZERO; LANES];
-        for (to, &x) in terms.iter_mut().zip(chunk) {
-            *to = term(x);
-        }
-        keep(at, &terms);
-        add(at, terms);
+    if !R::HAS_VECTORS {
+        return sum_in_chunks::<S, R, 1>(row, left_out, term, keep);
     }
-    let (at, terms) = (row.len() - rest.len(), of_rest(rest, &term));
-    keep(at, &terms[..rest.len()]);
-    add(at, terms);
+    let Some(Short { lanes, repeated }) = Short::new(row) else {
+        return sum_in_chunks::<S, R, LANES>(row, left_out, term, keep);
+    };
+    let terms = terms_of(&lanes, term);
+    match repeated {
+        Range { start: HALF, .. } => {
+            keep(0, &terms[..HALF]);
+            keep(row.len() - HALF, &terms[HALF..]);
+        }
+        Range { start, .. } => keep(0, &terms[..start]),
+    }
+    let mut sums = [R::Sum::ZERO; LANES];
+    let left_out = if left_out < repeated.start { left_out } else { left_out.wrapping_add(repeated.len()) };
+    add(&mut sums, &terms, |lane| lane != left_out && !repeated.contains(&lane));
     merged(sums, Sum::merge)
 }
 
-/// The terms of fewer numbers than there are lanes, and zeros.
+/// As [`sum_of_others`], in steps of `N` elements.
 #[inline(always)]
-fn of_rest<S: Copy, R: Real>(rest: &[S], term: impl Fn(S) -> R) -> [R; LANES] {
-    let mut terms = [R::ZERO; LANES];
-    let Some(&first) = rest.first() else { return terms };
-    if !R::HAS_VECTORS {
-        for (to, &x) in terms.iter_mut().zip(rest) {
-            *to = term(x);
+fn sum_in_chunks<S: Copy, R: Real, const N: usize>(
+    row: &[S],
+    left_out: usize,
+    term: impl Fn(S) -> R,
+    mut keep: impl FnMut(usize, &[R]),
+) -> R::Sum {
+    let mut sums = [R::Sum::ZERO; N];
+    for (at, seen, chunk) in overlapping::<S, N>(row) {
+        let terms = terms_of(chunk, &term);
+        keep(at, &terms);
+        let left_out = left_out.wrapping_sub(at);
+        if seen == 0 && left_out >= N {
+            add(&mut sums, &terms, |_| true);
+        } else {
+            add(&mut sums, &terms, |lane| lane >= seen && lane != left_out);
         }
-        return terms;
     }
-    // All lanes cost what one does.
-    let mut padded = [first; LANES];
-    for (to, &x) in padded.iter_mut().zip(rest) {
-        *to = x;
-    }
-    for (lane, (to, &x)) in terms.iter_mut().zip(&padded).enumerate() {
-        let term = term(x);
-        *to = if lane < rest.len() { term } else { R::ZERO };
+    merged(sums, Sum::merge)
+}
+
+/// Apart from adding the terms, for only so do both run side by side.
+#[inline(always)]
+fn terms_of<S: Copy, R: Real, const N: usize>(chunk: &[S; N], term: impl Fn(S) -> R) -> [R; N] {
+    let mut terms = [R::ZERO; N];
+    for (to, &x) in terms.iter_mut().zip(chunk) {
+        *to = term(x);
     }
     terms
+}
+
+/// Adds to each lane the term that counts.
+#[inline(always)]
+fn add<R: Real, const N: usize>(sums: &mut [R::Sum; N], terms: &[R; N], counts: impl Fn(usize) -> bool) {
+    for lane in 0..N {
+        sums[lane] = sums[lane].plus(if counts(lane) { terms[lane] } else { R::ZERO });
+    }
+}
+
+/// A row in arrays of `N` elements, each with its place. Where `N` does not divide the length, the last one begins with
+/// elements that the one before ends with: the number between says with how many. A row that is shorter has none.
+#[inline(always)]
+fn overlapping<S, const N: usize>(row: &[S]) -> impl Iterator<Item = (usize, usize, &[S; N])> {
+    (0..row.len()).step_by(N).filter_map(move |start| {
+        let at = start.min(row.len().checked_sub(N)?);
+        Some((at, start - at, row[at..].first_chunk()?))
+    })
+}
+
+/// A row of fewer elements than there are lanes. All lanes cost what one does, so those left over repeat elements.
+struct Short<S> {
+    lanes: [S; LANES],
+    /// Which lanes do; what comes after them is the row's end.
+    repeated: Range<usize>,
+}
+
+impl<S: Copy> Short<S> {
+    /// `None` where the row is not short, or empty.
+    #[inline(always)]
+    fn new(row: &[S]) -> Option<Self> {
+        let count = row.len();
+        if count >= LANES {
+            return None;
+        }
+        let mut lanes = [*row.first()?; LANES];
+        let repeated = if let (Some(start), Some(end)) = (row.first_chunk::<HALF>(), row.last_chunk::<HALF>()) {
+            lanes[..HALF].copy_from_slice(start);
+            lanes[HALF..].copy_from_slice(end);
+            HALF..HALF + LANES - count
+        } else {
+            for (lane, &x) in lanes.iter_mut().zip(row) {
+                *lane = x;
+            }
+            count..LANES
+        };
+        Some(Self { lanes, repeated })
+    }
 }
 
 /// The sum of `term(x, y)` over the pairs of two rows.
@@ -107,9 +163,8 @@ fn fold_pairs<S: Copy, T: Copy>(
     merge: impl Fn(T, T) -> T,
 ) -> T {
     // To merge many lanes takes longer than to fill them, in a short row.
-    const FEW: usize = 4;
     if x.len() < LANES {
-        merged(in_lanes([first; FEW], x, y, step), merge)
+        merged(in_lanes([first; LANES / 4], x, y, step), merge)
     } else {
         merged(in_lanes([first; LANES], x, y, step), merge)
     }
@@ -169,22 +224,59 @@ pub(crate) fn largest<R: Real>(row: &[R]) -> R {
     merged(maxima, R::maximum)
 }
 
-/// The largest element and where it first stands; NaN if any is. Minus infinity, at 0, of nothing.
+/// The largest element and where it first stands, of elements none of which is NaN; where one is, any of them or NaN, at some
+/// place. Minus infinity, at 0, of nothing.
 #[inline(always)]
 pub(crate) fn max<R: Real>(row: &[R]) -> (R, usize) {
-    let maximum = largest(row);
-    match row.iter().position(|&x| x == maximum) {
+    let maximum_and_place = match Short::new(row) {
+        _ if !R::HAS_VECTORS => max_in_chunks::<R, 1>(row),
+        None => max_in_chunks::<R, LANES>(row),
+        Some(Short { lanes, repeated }) => {
+            let maximum = merged(lanes, larger);
+            let lane = first_lane(&lanes, maximum);
+            (maximum, if lane < repeated.end { lane } else { lane - repeated.len() })
+        }
+    };
+    match maximum_and_place {
         // The element itself, for a dual number has its own derivative.
-        Some(first) => (row[first], first),
-        None => (maximum, 0),
+        (_, place) if place < row.len() => (row[place], place),
+        (maximum, _) => (maximum, 0),
     }
+}
+
+/// As [`max`], in steps of `N` elements; the place is out of range where there is none.
+#[inline(always)]
+fn max_in_chunks<R: Real, const N: usize>(row: &[R]) -> (R, usize) {
+    let mut maxima = [R::from_f64(f64::NEG_INFINITY); N];
+    for (.., chunk) in overlapping::<R, N>(row) {
+        for (maximum, &x) in maxima.iter_mut().zip(chunk) {
+            *maximum = larger(*maximum, x);
+        }
+    }
+    let maximum = merged(maxima, larger);
+    let places = overlapping::<R, N>(row).map(|(at, _, chunk)| (at, first_lane(chunk, maximum)));
+    let first = places.into_iter().find(|&(_, lane)| lane < N);
+    (maximum, first.map_or(row.len(), |(at, lane)| at + lane))
+}
+
+/// The second where it is larger: not where either is NaN.
+#[inline(always)]
+fn larger<R: Real>(a: R, b: R) -> R {
+    if b > a { b } else { a }
+}
+
+/// The first lane of that value; out of range where there is none.
+#[inline(always)]
+fn first_lane<R: Real, const N: usize>(lanes: &[R; N], value: R) -> usize {
+    let mut places = [u32::MAX; N];
+    for (lane, place) in places.iter_mut().enumerate() {
+        *place = if lanes[lane] == value { lane as u32 } else { u32::MAX };
+    }
+    merged(places, u32::min) as usize
 }
 
 /// Where the largest element first stands; NaN counts as larger than any other.
 #[inline(always)]
 pub(crate) fn argmax<R: Real>(row: &[R]) -> usize {
-    match max(row) {
-        (maximum, _) if maximum.is_nan() => row.iter().position(|x| x.is_nan()).unwrap_or(0),
-        (_, first) => first,
-    }
+    row.iter().position(|x| x.is_nan()).unwrap_or_else(|| max(row).1)
 }
