@@ -64,17 +64,21 @@ impl<const LOG_INPUT: bool, const FULL: bool> Pointwise<2> for Formula<LOG_INPUT
     fn pullback<R: Real>(&self, cotangent: R, [x, t]: [R; 2]) -> [R; 2] {
         let (by_input, by_target) = if LOG_INPUT {
             let near_0 = x.exp_m1() + (R::ONE - t);
-            (if x.abs() < R::from_f64(0.5) { near_0 } else { x.exp() - t }, -x)
+            (cotangent * if x.abs() < R::from_f64(0.5) { near_0 } else { x.exp() - t }, -x)
         } else {
             let shifted = x + R::from_f64(self.eps);
-            let slope = ((x - t) + R::from_f64(self.eps)) / shifted;
+            let rest = (x - t) + R::from_f64(self.eps);
+            // Near 0 the quotient of the smaller factor, for that of the other may be out of range where the product is not.
+            let cotangent_first = shifted.abs() < R::ONE && rest.abs() > cotangent.abs();
+            let (first, second) = if cotangent_first { (cotangent, rest) } else { (rest, cotangent) };
             // At an infinite rate, the limit.
-            let limit = R::ONE - t * R::ZERO;
-            (if x.abs() == R::from_f64(f64::INFINITY) { limit } else { slope }, -shifted.ln())
+            let limit = cotangent * (R::ONE - t * R::ZERO);
+            let by_input = first / shifted * second;
+            (if x.abs() == R::from_f64(f64::INFINITY) { limit } else { by_input }, -shifted.ln())
         };
         let of_stirling = t.ln() + R::from_f64(0.5) / t;
         let by_target = if FULL && (t > R::ONE || t.is_nan()) { by_target + of_stirling } else { by_target };
-        [cotangent * by_input, cotangent * by_target]
+        [by_input, cotangent * by_target]
     }
 
     fn cancels(&self) -> bool {
