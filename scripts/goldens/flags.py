@@ -344,8 +344,8 @@ FLAGS = {
         "a product that is divided afterwards has lost its digits",
     ),
     "subnormal_share": Flag(
-        "probabilities whose product with the cotangent is subnormal, for one target of many inputs",
-        "each part of a gradient loses its digits before they are summed",
+        "a cotangent so small that its product with a weight or a probability, or a class's share of it, is subnormal",
+        "the gradient is not as small, and has lost its digits",
     ),
     "weighted_mean": Flag(
         "weights that do not add up to their number, and a mean",

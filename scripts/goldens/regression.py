@@ -175,6 +175,8 @@ class Regression:
         bounds = {"input": (-3, 3), "target": (-3, 3), "weight": (0.25, 3)}
         inputs = {key: draw.seeded(key, dtype, (50_001,), *to) for key, to in bounds.items()}
         yield Case(case_id, ("element_weight", "large"), {"reduction": "mean"}, inputs)
+        if dtype == "f16":
+            yield self.subnormal_share({})
         for shape in ((), (1,), (4,), (1, 3), (3, 1)):
             for reduction in ("none", "mean"):
                 flags = ["invalid", "weight_mismatch"]
@@ -198,6 +200,14 @@ class Regression:
         weight = drawn if data is None else Stored(dtype, weight_shape, data)
         case = self.case(case_id, flags, settings, reduction, input, target)
         return Case(case.id, case.flags, case.options, {**case.inputs, "weight": weight})
+
+    def subnormal_share(self, settings: Options) -> Case:
+        data = {"input": [-60.0, 70.0, 5.0], "target": [1.0, 1.0, 1.0], "weight": [2.0**-10, 2.0**-11, 1.0]}
+        inputs = {key: Stored("f16", (3,), numbers) for key, numbers in data.items()}
+        case_id = name(self.loss, "f16", "subnormal_share", "weight", options_name(settings), "none")
+        options = {**settings, "reduction": "none"}
+        flags = ("element_weight", "subnormal_share")
+        return Case(case_id, flags, options, inputs, cotangent=Stored("f16", (3,), [0.000193] * 3))
 
     def threshold(self, option: str) -> Iterator[Case]:
         """Differences at the option's value, rounded to the dtype, and one step to either side."""

@@ -216,17 +216,8 @@ pub const ALL: &[Condition] = &[
     },
     Condition {
         name: "subnormal_share",
-        describes: "a mean in f16 in which the cotangent's share for an element, times its weight or target, is subnormal",
-        holds: |case| case.dtype() == DType::F16 && is_mean(case) && smallest_share(case) < smallest_normal(case),
-    },
-    Condition {
-        name: "subnormal_probability",
-        describes: "KL divergence in f16 with `log_target` and a probability that is subnormal once the cotangent's share for an element multiplies it",
-        holds: |case| {
-            matches!(&case.loss, Loss::KlDiv(options) if options.log_target)
-                && case.dtype() == DType::F16
-                && smallest_share(case) < smallest_normal(case)
-        },
+        describes: "in f16 the cotangent's share for an element, times its weight or probability, is subnormal",
+        holds: |case| case.dtype() == DType::F16 && smallest_share(case) < smallest_normal(case),
     },
     Condition {
         name: "subnormal_cotangent",
@@ -350,7 +341,8 @@ fn is_mean(case: &Case) -> bool {
 }
 
 /// The smallest part of a gradient that is not 0: the cotangent, in a mean over the number of elements or the sum of their
-/// weights, times an element's weight, or times the probability that is the target of a divergence.
+/// weights (over classes where each row is a mean of them), times an element's weight, or times the probability that is the
+/// target of a divergence.
 fn smallest_share(case: &Case) -> f64 {
     let count = case.inputs.values().map(Tensor::len).max().unwrap_or(0);
     let factors = match &case.loss {
@@ -361,6 +353,9 @@ fn smallest_share(case: &Case) -> f64 {
         _ => elements(case, "weight"),
     };
     let total = match case.loss {
+        Loss::MultilabelSoftMarginLoss(_) if !is_mean(case) => {
+            case.input("input").and_then(|input| input.shape().last().copied()).unwrap_or(1) as f64
+        }
         _ if !is_mean(case) => 1.0,
         Loss::KlDiv(_) => count as f64,
         _ if factors.is_empty() => count as f64,

@@ -55,6 +55,12 @@ def probabilities(dtype: str) -> Iterator[Case]:
         case_id = name(NAME, dtype, label(flag, options_name(options)), reduction)
         inputs = {"input": INDICES.input(Draw(case_id), dtype, (2, 3)), "target": Stored(dtype, (2, 3), data)}
         yield case(case_id, [flag], options, reduction, inputs)
+    if dtype == "f16":
+        data = {"input": [60.0, -80.0, 3.0, 5.0], "target": [0.25, 0.75, 0.5, 0.5]}
+        inputs = {key: Stored(dtype, (2, 2), numbers) for key, numbers in data.items()}
+        inputs["weight"] = Stored(dtype, (2,), [2.0**-10, 2.0**-11])
+        case_id = name(NAME, dtype, "subnormal_share+probabilities+weight", "none")
+        yield Case(case_id, ("subnormal_share",), {"reduction": "none"}, inputs, cotangent=Stored(dtype, (2,), [0.000193] * 2))
     for reduction in ("mean", "sum"):
         case_id = name(NAME, dtype, "128x1000", "large+probabilities", reduction)
         draw = Draw(case_id)

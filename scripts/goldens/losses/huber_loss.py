@@ -11,6 +11,7 @@ def cases() -> Iterator[Case]:
     regression = Regression(NAME, settings=[{}, {"delta": 0.1}, {"delta": 0.5}, {"delta": 10.0}], weighted=True)
     yield from regression.cases()
     yield from regression.threshold("delta")
+    yield regression.subnormal_share({"delta": 1000.0})
     for delta in (0.0, -1.0):
         yield from regression.invalid_option("delta", delta)
 

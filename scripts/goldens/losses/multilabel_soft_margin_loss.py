@@ -4,7 +4,7 @@ from itertools import product
 from ..bernoulli import targets, weights
 from ..case import FLOATS, MANY, REDUCTIONS, Case, Loss, label, name, shape_name
 from ..draw import Draw
-from ..special import edges
+from ..special import edges, limits
 from ..tensors import Shape, Stored, Tensor
 
 NAME = "multilabel_soft_margin_loss"
@@ -59,6 +59,12 @@ def cases() -> Iterator[Case]:
         draw = Draw(case_id)
         inputs = {key: draw.seeded(key, dtype, (MANY, 3), *to) for key, to in (("input", (0.3, 0.3)), ("target", (0.7, 0.7)))}
         yield case(case_id, ["many_samples"], "mean", inputs)
+    # In f16 the share of one class is 0, and the gradient of its target is not.
+    data = {"input": [-3.0, 800.0, 0.5], "target": [0.125, 1.0, 0.0]}
+    inputs = {key: Stored("f16", (1, 3), numbers) for key, numbers in data.items()}
+    cotangent = Stored("f16", (1,), [limits("f16").smallest_subnormal])
+    case_id = name(NAME, "f16", "subnormal_share", "none")
+    yield Case(case_id, ("confident", "subnormal_share"), {"reduction": "none"}, inputs, cotangent=cotangent)
 
 
 def special(dtype: str) -> Iterator[Case]:
