@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod conformance;
+mod targets;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

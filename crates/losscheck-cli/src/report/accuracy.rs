@@ -8,6 +8,7 @@ use losscheck::case::Case;
 use losscheck::tensor::DType;
 use losscheck::verdict::count;
 
+use super::targets;
 use crate::accuracy::both;
 use crate::markdown::table;
 
@@ -56,6 +57,7 @@ pub fn page(results: &Results) -> (String, Vec<Case>) {
         effort.draws, effort.steps, effort.climbs
     ));
     line(&lines(results, &backends, |inputs| matches!(inputs, Inputs::Searched), both));
+    line(&targets::section(results));
     line("\n## How the errors are spread\n\n");
     line("The share of all numbers measured, the searched ones before the search, in f32, by plain error in ULPs.\n\n");
     line(&histograms(results, &backends));
