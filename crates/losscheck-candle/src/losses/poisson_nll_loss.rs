@@ -37,13 +37,12 @@ pub fn poisson_nll_loss(input: &Tensor, target: &Tensor, options: PoissonNllOpti
     let PoissonNllOptions { log_input, full, eps, reduction } = options;
     let [input, target] = broadcast([input, target])?;
     let (x, t) = (input.detach(), target.detach());
-    let (mut losses, by_input, mut by_target) = if log_input {
-        let rate = x.exp()?;
-        ((&rate - (&t * &x)?)?, (&rate - &t)?, x.neg()?)
+    let rate = if log_input { x.exp()? } else { x.affine(1., eps)? };
+    let (mut losses, mut by_target) = if log_input {
+        ((&rate - (&t * &x)?)?, x.neg()?)
     } else {
-        let shifted = x.affine(1., eps)?;
-        let ln = shifted.log()?;
-        ((&x - (&t * &ln)?)?, (&t / shifted)?.affine(-1., 1.)?, ln.neg()?)
+        let ln = rate.log()?;
+        ((&x - (&t * &ln)?)?, ln.neg()?)
     };
     if full {
         let (none, ln, zeros) = (t.le(1.)?, t.log()?, t.zeros_like()?);
@@ -53,7 +52,15 @@ pub fn poisson_nll_loss(input: &Tensor, target: &Tensor, options: PoissonNllOpti
         let slope = (ln + t.recip()?.affine(0.5, 0.)?)?;
         by_target = (by_target + none.where_cond(&zeros, &slope)?)?;
     }
-    let losses = graft(losses, &input, move |gradient| gradient * &by_input)?;
+    let by_input = move |gradient: &Tensor| {
+        if log_input {
+            gradient * (&rate - &t)?
+        } else {
+            // The product first: t over a tiny rate may be out of range where it is not.
+            gradient - ((gradient * &t)? / &rate)?
+        }
+    };
+    let losses = graft(losses, &input, by_input)?;
     let losses = graft(losses, &target, move |gradient| gradient * &by_target)?;
     reduction.apply(&losses)
 }
