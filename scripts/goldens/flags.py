@@ -392,6 +392,10 @@ FLAGS = {
         "a weight times a score that is subnormal",
         "the mean divides by the weight again, and the digits are gone"
     ),
+    "subnormal_weighted_loss": Flag(
+        "a weight times a loss that is subnormal",
+        "the mean divides by the weight again, and the digits are gone",
+    ),
     "zero_weight_sum": Flag(
         "weights of the targets that add up to 0",
         "where the mean divides by that sum it is infinite or NaN",

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from .case import FLOATS, REDUCTIONS, Case, Options, name, options_name, shape_name
 from .draw import Draw
-from .special import edges, neighbours
+from .special import edges, limits, neighbours
 from .tensors import Shape, Stored, Tensor
 
 SHAPES: tuple[tuple[Shape, Shape], ...] = (
@@ -177,6 +177,10 @@ class Regression:
         yield Case(case_id, ("element_weight", "large"), {"reduction": "mean"}, inputs)
         if dtype == "f16":
             yield self.subnormal_share({})
+            data = {"input": [0.0087] * 3, "target": [0.0] * 3, "weight": [768 * limits(dtype).smallest_subnormal] * 3}
+            inputs = {key: Stored(dtype, (3,), numbers) for key, numbers in data.items()}
+            case_id = name(self.loss, dtype, "subnormal_weighted_loss", "mean")
+            yield Case(case_id, ("element_weight", "subnormal_weighted_loss"), {"reduction": "mean"}, inputs)
         for shape in ((), (1,), (4,), (1, 3), (3, 1)):
             for reduction in ("none", "mean"):
                 flags = ["invalid", "weight_mismatch"]

@@ -228,14 +228,20 @@ pub const ALL: &[Condition] = &[
         },
     },
     Condition {
+        name: "subnormal_weighted_loss",
+        describes: "a mean of weighted losses one of which is subnormal",
+        holds: |case| {
+            let is_subnormal = |x: &f64| *x != 0.0 && x.abs() < smallest_normal(case);
+            case.input("weight").is_some() && is_mean(case) && value_reduced_by("none", case).iter().any(is_subnormal)
+        },
+    },
+    Condition {
         name: "sum_beyond_f16",
         describes: "a mean in f16 of losses whose sum is out of range",
         holds: |case| {
-            let summed = case.loss.with_option("reduction", "sum".into());
-            let sum = summed.ok().and_then(|loss| loss.evaluate::<f64>(&Arrays::new(case), Wanted::Value).ok());
             case.dtype() == DType::F16
                 && is_mean(case)
-                && sum.is_some_and(|sum| sum.value.iter().any(|x| x.abs() > largest(DType::F16)))
+                && value_reduced_by("sum", case).iter().any(|x| x.abs() > largest(DType::F16))
         },
     },
     Condition {
@@ -338,6 +344,13 @@ fn ignore_index(loss: &Loss) -> Option<i64> {
 
 fn is_mean(case: &Case) -> bool {
     case.loss.reduction().as_deref() == Some("mean")
+}
+
+/// The value with another reduction; nothing where there is none.
+fn value_reduced_by(reduction: &str, case: &Case) -> Vec<f64> {
+    let loss = case.loss.with_option("reduction", reduction.into());
+    let evaluated = loss.ok().and_then(|loss| loss.evaluate::<f64>(&Arrays::new(case), Wanted::Value).ok());
+    evaluated.map_or_else(Vec::new, |evaluation| evaluation.value.into_iter().collect())
 }
 
 /// The smallest part of a gradient that is not 0: the cotangent, in a mean over the number of elements or the sum of their

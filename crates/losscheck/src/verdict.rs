@@ -205,8 +205,12 @@ impl Elements<'_> {
         for (index, ((&exact, &scale), actual)) in
             self.exact.iter().zip(self.magnitudes).zip(self.actual.to_f64()).enumerate()
         {
-            // The oracle's exponents are f64's, so that near the end of its range the truth may overflow instead.
-            let near_end = !exact.to_f64().is_finite() && actual.abs() > near_largest(dtype);
+            // The oracle's exponents are f64's, so that near the end of its range the truth may overflow instead: of terms
+            // that come near it even where their sum does not.
+            let size = Some(scale.to_f64())
+                .filter(|scale| scale.is_finite())
+                .map_or(actual.abs(), |scale| scale.max(actual.abs()));
+            let near_end = !exact.to_f64().is_finite() && size > near_largest(dtype);
             let overflow = self.overflows && (!actual.is_finite() || near_end || self.contenders.is_some());
             let from_exact = if overflow { Some(0.0) } else { error(index, exact, scale, actual) };
             if let Some(ulps) = from_exact.filter(|&ulps| ulps <= self.allowed) {
