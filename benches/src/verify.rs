@@ -138,5 +138,6 @@ fn truth_of_whole(case: &Case, slice: &Truth) -> Result<Truth, Error> {
     let factor = total(&slice.magnitudes.value) / total(&slice.exact.value);
     let value = value_in_f64(case)?;
     let scaled = |factor: f64| Evaluation { value: value.mapv(|x| Wide::from_f64(x * factor)), gradients: Vec::new() };
-    Ok(Truth { exact: scaled(1.0), magnitudes: scaled(factor), overflows: slice.overflows, contenders: None })
+    let &Truth { overflows, sums_overflow, .. } = slice;
+    Ok(Truth { exact: scaled(1.0), magnitudes: scaled(factor), overflows, sums_overflow, contenders: None })
 }

@@ -158,5 +158,11 @@ fn expected(own: &Truth, Numbers { value, gradients }: Numbers) -> Truth {
             .collect(),
     };
     let gradients = exact_gradients.iter().map(|(name, _)| (*name, wide(&gradients[*name]))).collect();
-    Truth { exact: Evaluation { value: wide(&value), gradients }, magnitudes, overflows: false, contenders: None }
+    Truth {
+        exact: Evaluation { value: wide(&value), gradients },
+        magnitudes,
+        overflows: false,
+        sums_overflow: false,
+        contenders: None,
+    }
 }

@@ -18,6 +18,8 @@ pub struct Truth {
     /// Whether a tensor, the loss of an element or its slope comes near the end of the dtype's range (`near_largest`).
     /// An intermediate result may overflow then, so infinity and NaN are no fault, though the exact result is in range.
     pub overflows: bool,
+    /// Whether every loss is finite and their sum was not, on the way at least: its terms may yet cancel.
+    pub sums_overflow: bool,
     /// Where the value consists of indices, what these are chosen from.
     pub contenders: Option<Contenders>,
 }
@@ -70,7 +72,15 @@ pub fn truth(case: &Case) -> Result<Truth, Error> {
     let exact = case.loss.evaluate(&inputs, Wanted::Gradients)?;
     let magnitudes = case.loss.magnitudes(&inputs)?;
     let contenders = case.loss.contenders().map(|loss| Contenders::new(&loss, &inputs, case.dtype())).transpose()?;
-    Ok(Truth { exact, magnitudes, overflows: overflows(case, &inputs)?, contenders })
+    let overflows = overflows(case, &inputs)?;
+    let sums_overflow =
+        overflows && is_infinite(&exact) && !is_infinite(&case.loss.unreduced().evaluate(&inputs, Wanted::Value)?);
+    Ok(Truth { exact, magnitudes, overflows, sums_overflow, contenders })
+}
+
+/// Whether a number of the value is infinite or NaN.
+fn is_infinite(evaluation: &Evaluation<Wide>) -> bool {
+    evaluation.value.iter().any(|x| !x.to_f64().is_finite())
 }
 
 /// From where on an intermediate result may overflow: within a factor of 2^24 of the end of the range, but 2^4 for f16,

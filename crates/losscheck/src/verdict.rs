@@ -144,7 +144,7 @@ fn judge_by(
 fn truth_of(golden: &Answer, case: &Case) -> Truth {
     let gradients = case.differentiable().filter_map(|name| Some((name, golden.gradients.get(name)?.to_array())));
     let exact = crate::definition::Evaluation { value: golden.value.to_array(), gradients: gradients.collect() };
-    Truth { magnitudes: exact.clone(), exact, overflows: false, contenders: None }
+    Truth { magnitudes: exact.clone(), exact, overflows: false, sums_overflow: false, contenders: None }
 }
 
 fn compare(case: &Case, (called, truth): (&'static str, &Truth), golden: Option<&Answer>, answer: &Answer) -> Verdict {
@@ -171,6 +171,7 @@ fn compare(case: &Case, (called, truth): (&'static str, &Truth), golden: Option<
             actual,
             allowed,
             overflows: truth.overflows,
+            sums_overflow: truth.sums_overflow && output == Output::Value,
             contenders: truth.contenders.as_ref().filter(|_| output == Output::Value),
         };
         worst = worst.max(elements.compare(&mut differences));
@@ -188,6 +189,7 @@ struct Elements<'a> {
     actual: &'a Tensor,
     allowed: f64,
     overflows: bool,
+    sums_overflow: bool,
     contenders: Option<&'a Contenders>,
 }
 
@@ -205,12 +207,8 @@ impl Elements<'_> {
         for (index, ((&exact, &scale), actual)) in
             self.exact.iter().zip(self.magnitudes).zip(self.actual.to_f64()).enumerate()
         {
-            // The oracle's exponents are f64's, so that near the end of its range the truth may overflow instead: of terms
-            // that come near it even where their sum does not.
-            let size = Some(scale.to_f64())
-                .filter(|scale| scale.is_finite())
-                .map_or(actual.abs(), |scale| scale.max(actual.abs()));
-            let near_end = !exact.to_f64().is_finite() && size > near_largest(dtype);
+            // The oracle's exponents are f64's, so that near the end of its range the truth may overflow instead.
+            let near_end = !exact.to_f64().is_finite() && (self.sums_overflow || actual.abs() > near_largest(dtype));
             let overflow = self.overflows && (!actual.is_finite() || near_end || self.contenders.is_some());
             let from_exact = if overflow { Some(0.0) } else { error(index, exact, scale, actual) };
             if let Some(ulps) = from_exact.filter(|&ulps| ulps <= self.allowed) {
