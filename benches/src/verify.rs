@@ -139,5 +139,5 @@ fn truth_of_whole(case: &Case, slice: &Truth) -> Result<Truth, Error> {
     let value = value_in_f64(case)?;
     let scaled = |factor: f64| Evaluation { value: value.mapv(|x| Wide::from_f64(x * factor)), gradients: Vec::new() };
     let &Truth { overflows, sums_overflow, .. } = slice;
-    Ok(Truth { exact: scaled(1.0), magnitudes: scaled(factor), overflows, sums_overflow, contenders: None })
+    Ok(Truth { overflows, sums_overflow, ..Truth::in_range(scaled(1.0), scaled(factor)) })
 }

@@ -74,7 +74,7 @@ fn sum_in_chunks<S: Copy, R: Real, const N: usize>(
     merged(sums, Sum::merge)
 }
 
-/// Apart from adding the terms, for only so do both run side by side.
+/// The terms of a chunk, worked out before any is added: only so do both vectorise.
 #[inline(always)]
 fn terms_of<S: Copy, R: Real, const N: usize>(chunk: &[S; N], term: impl Fn(S) -> R) -> [R; N] {
     let mut terms = [R::ZERO; N];

@@ -158,11 +158,5 @@ fn expected(own: &Truth, Numbers { value, gradients }: Numbers) -> Truth {
             .collect(),
     };
     let gradients = exact_gradients.iter().map(|(name, _)| (*name, wide(&gradients[*name]))).collect();
-    Truth {
-        exact: Evaluation { value: wide(&value), gradients },
-        magnitudes,
-        overflows: false,
-        sums_overflow: false,
-        contenders: None,
-    }
+    Truth::in_range(Evaluation { value: wide(&value), gradients }, magnitudes)
 }

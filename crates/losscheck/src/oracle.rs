@@ -24,6 +24,13 @@ pub struct Truth {
     pub contenders: Option<Contenders>,
 }
 
+impl Truth {
+    /// Of numbers none of which comes near the end of the range.
+    pub fn in_range(exact: Evaluation<Wide>, magnitudes: Evaluation<Wide>) -> Self {
+        Self { exact, magnitudes, overflows: false, sums_overflow: false, contenders: None }
+    }
+}
+
 /// Numbers that an answer of indices is chosen from, a row for each index.
 #[derive(Clone, Debug)]
 pub struct Contenders {

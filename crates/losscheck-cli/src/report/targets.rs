@@ -23,7 +23,7 @@ What `losscheck-reference` aims at, in f32 and f64:
 
 ";
 
-/// Why a loss misses; a loss that is not named misses by roundings of the last digit alone.
+/// Why a loss misses most; one that is not named does by few roundings, at scale.
 const REASONS: &[(&[LossKind], &str)] = &[
     (
         &[LossKind::TripletMarginLoss, LossKind::TripletMarginWithDistanceLoss],
@@ -56,7 +56,7 @@ const REASONS: &[(&[LossKind], &str)] = &[
     ),
     (
         &[LossKind::MultilabelSoftMarginLoss],
-        "a mean over classes whose terms cancel where targets lie outside of 0 to 1",
+        "a mean over classes whose terms cancel where their weights are of either sign",
     ),
 ];
 
@@ -92,7 +92,7 @@ pub(super) fn section(results: &Results) -> String {
         let names: Vec<_> = losses.iter().map(|loss| format!("`{loss}`")).collect();
         text += &format!("- {}: {reason}.\n", names.join(", "));
     }
-    text += "- all others: roundings of the last digit.\n";
+    text += "- all others, and the smaller misses of these: a few roundings of the last digit, at scale.\n";
     text
 }
 
