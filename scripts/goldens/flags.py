@@ -347,6 +347,10 @@ FLAGS = {
         "a cotangent so small that its product with a weight or a probability, or a class's share of it, is subnormal",
         "the gradient is not as small, and has lost its digits",
     ),
+    "subnormal_slope": Flag(
+        "a cosine so small that a slope of it, times a small cotangent, is subnormal",
+        "the gradient is not as small where the rounded slope is then multiplied by a squared length",
+    ),
     "weighted_mean": Flag(
         "weights that do not add up to their number, and a mean",
         "binary cross-entropy divides by the number of elements, cross-entropy by the sum of the weights",

@@ -106,6 +106,15 @@ def special(dtype: str) -> Iterator[Case]:
         length = 2.0 ** int(math.log2(500 * limits(dtype).tiny) / -5 + 1)
         apart = [[length, 0.0, 0.0]], [[1.0, 8 * length, 3.0]]
         yield from given(f"long_all_but_orthogonal_vectors+label={label}", ["all_but_orthogonal"], *apart, [label])
+        # The root's backward makes 2.5 of the smallest numbers, rounds and multiplies by the squared length of 1024.
+        subnormal = {
+            "input1": matrix(dtype, [[0.5, 0.0]]),
+            "input2": matrix(dtype, [[5 * 2**18 * limits(dtype).smallest_subnormal, 32.0]]),
+            "target": Stored(dtype, (1,), [label]),
+        }
+        case_id = name(NAME, dtype, f"subnormal_slope+label={label}", "none")
+        cotangent = Stored(dtype, (1,), [1 / 32])
+        yield Case(case_id, ("subnormal_slope",), {"reduction": "none"}, subnormal, cotangent=cotangent)
         across = [[1.0, 0.0, 0.0], [0.0, 2.0, 0.0]], [[0.0, 1.0, 0.0], [0.0, 0.0, 0.5]]
         yield from given(f"orthogonal+label={label}", ["hinge_kink"], *across, [label] * 2)
     yield from given("odd_labels", ["odd_label"], plain, plain[::-1], [0.5, 0.0])

@@ -18,7 +18,7 @@ pub(super) fn indices<R: Real>(inputs: &Arrays<R>) -> Result<ArrayViewD<'_, i64>
 
 /// What a mean divides by: the sum of the weights of the rows' classes, with what its own rounding multiplies errors by.
 pub(super) struct Denominator {
-    sum: Wide,
+    pub(super) sum: Wide,
     condition: Wide,
 }
 

@@ -39,6 +39,11 @@ impl Layer {
         }
     }
 
+    /// Slopes are pulled back as those of a sum, and are divided by this number later, where they may underflow.
+    pub(super) fn slopes_are_divided_by(&mut self, divisor: Wide) {
+        self.smallest_normal = self.smallest_normal * divisor;
+    }
+
     /// The number of scores.
     pub(super) fn outputs(&self) -> usize {
         self.by_bias.len()

@@ -51,6 +51,13 @@ impl Options {
     fn ignored(&self) -> i64 {
         self.ignore_index.unwrap_or(-100)
     }
+
+    /// What a mean divides by.
+    fn denominator(&self, inputs: &Arrays<Wide>) -> Result<classes::Denominator, Error> {
+        let Some(target) = inputs.float("target") else { return Ok(classes::denominator(inputs, self.ignored())) };
+        let classes = inputs.required("linear_weight")?.shape()[0];
+        Ok(classes::Denominator::ones(target.len().checked_div(classes).unwrap_or(0)))
+    }
 }
 
 const NAMES: [&str; 4] = ["input", "linear_weight", "linear_bias", "target"];
@@ -81,7 +88,8 @@ impl Definition for Options {
     }
 
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
-        Magnitudes::new(self, inputs)?.evaluation(self, inputs)
+        let denominator = self.denominator(inputs)?;
+        Ok(Magnitudes::new(self, inputs, &denominator)?.evaluation(self, inputs, denominator))
     }
 
     fn unreduced(&self) -> Self {
@@ -133,7 +141,7 @@ struct Magnitudes {
 
 impl Magnitudes {
     /// A score has an error in proportion to the terms that it is the sum of; see [`linear::surprise`].
-    fn new(options: &Options, inputs: &Arrays<Wide>) -> Result<Self, Error> {
+    fn new(options: &Options, inputs: &Arrays<Wide>, denominator: &classes::Denominator) -> Result<Self, Error> {
         let (input, linear_weight) = (inputs.required("input")?, inputs.required("linear_weight")?);
         let reduction = classes::summed(options.reduction);
         let summed = Options { reduction, ..options.clone() };
@@ -145,6 +153,9 @@ impl Magnitudes {
         let samples = if input.ndim() == 1 { 1 } else { input.shape()[0] };
         let x = linear::exact(input.iter().copied());
         let mut layer = Layer::new(&linear_weight, inputs.float("linear_bias"), inputs);
+        if options.reduction == Reduction::Mean {
+            layer.slopes_are_divided_by(denominator.sum);
+        }
         let terms = Terms {
             weight: inputs.float("weight").map(|weight| weight.iter().copied().collect()),
             label_smoothing: options.label_smoothing,
@@ -213,17 +224,15 @@ impl Magnitudes {
         Ok(Self { value, gradients })
     }
 
-    fn evaluation(self, options: &Options, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
+    fn evaluation(
+        self,
+        options: &Options,
+        inputs: &Arrays<Wide>,
+        denominator: classes::Denominator,
+    ) -> Evaluation<Wide> {
         let given = |name: &str| inputs.float(name).is_some();
         let gradients = NAMES.into_iter().zip(self.gradients).filter(|&(name, _)| given(name)).collect();
-        let denominator = if given("target") {
-            let target = inputs.float("target").map_or(0, |target| target.len());
-            let classes = inputs.required("linear_weight")?.shape()[0];
-            classes::Denominator::ones(target.checked_div(classes).unwrap_or(0))
-        } else {
-            classes::denominator(inputs, options.ignored())
-        };
-        Ok(classes::divided(Evaluation { value: self.value, gradients }, options.reduction, denominator))
+        classes::divided(Evaluation { value: self.value, gradients }, options.reduction, denominator)
     }
 }
 
