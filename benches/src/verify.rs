@@ -97,7 +97,7 @@ impl Verifier {
             let case = case.as_ref().unwrap_or(self.case());
             let outcome = without_panic_messages(|| evaluate(backend, case));
             match judge(case, truth, &outcome) {
-                Verdict::Agrees(_) => {}
+                Verdict::Agrees => {}
                 Verdict::NotProvided(_) => return Finding::Missing,
                 Verdict::Differs(differences) => flaws.extend(differences.iter().map(|it| flaw(backend, case, it))),
             }
@@ -135,9 +135,10 @@ fn claims(workload: Workload, case: &Case) -> Vec<Claim> {
 /// terms are that add up to it.
 fn truth_of_whole(case: &Case, slice: &Truth) -> Result<Truth, Error> {
     let total = |value: &ArrayD<Wide>| value.iter().map(|x| x.abs().to_f64()).sum::<f64>();
-    let factor = total(&slice.magnitudes.value) / total(&slice.exact.value);
+    let factor = total(&slice.magnitudes().value) / total(&slice.exact.value);
     let value = value_in_f64(case)?;
     let scaled = |factor: f64| Evaluation { value: value.mapv(|x| Wide::from_f64(x * factor)), gradients: Vec::new() };
-    let &Truth { overflows, sums_overflow, .. } = slice;
-    Ok(Truth { overflows, sums_overflow, ..Truth::in_range(scaled(1.0), scaled(factor)) })
+    let mut whole = Truth::in_range(scaled(1.0), scaled(factor));
+    (whole.overflows, whole.sums_overflow) = (slice.overflows, slice.sums_overflow);
+    Ok(whole)
 }

@@ -142,7 +142,7 @@ impl Deviations {
                 let differs = match verdict {
                     Verdict::Differs(differences) => differences.iter().any(|difference| difference.kind == *kind),
                     Verdict::NotProvided(_) => true,
-                    Verdict::Agrees(_) => false,
+                    Verdict::Agrees => false,
                 };
                 if !differs {
                     stale.push(format!("deviation of {loss} ({kind:?}): {} does not differ so", case.id));

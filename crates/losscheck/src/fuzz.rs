@@ -239,7 +239,7 @@ impl Subject<'_> {
         let loss = draw.stream.loss;
         let tally = column.tallies.entry(loss).or_default();
         let differences = match verdict {
-            Verdict::Agrees(_) => {
+            Verdict::Agrees => {
                 tally.agree += 1;
                 return Vec::new();
             }

@@ -130,7 +130,7 @@ impl Claim {
         };
         let expected = expected(&self.truth, carry(&answer));
         match judge_by_expected(case, ("from the other", expected), &outcome) {
-            Verdict::Agrees(_) => Holds::Yes,
+            Verdict::Agrees => Holds::Yes,
             Verdict::NotProvided(_) => Holds::Unknown,
             Verdict::Differs(differences) => breach(differences),
         }
@@ -150,8 +150,8 @@ fn expected(own: &Truth, Numbers { value, gradients }: Numbers) -> Truth {
     };
     let exact_gradients = named(&own.exact);
     let magnitudes = Evaluation {
-        value: twice(&own.magnitudes.value, &own.exact.value),
-        gradients: named(&own.magnitudes)
+        value: twice(&own.magnitudes().value, &own.exact.value),
+        gradients: named(own.magnitudes())
             .into_iter()
             .zip(&exact_gradients)
             .map(|((name, magnitudes), (_, exact))| (name, twice(&magnitudes, exact)))

@@ -1,20 +1,22 @@
 //! The truth: the reference's formulas in wide arithmetic.
 
+use std::sync::OnceLock;
+
 use losscheck_reference::{Error, Real, Wide};
+use ndarray::ArrayD;
 
 use crate::case::Case;
 use crate::definition::{Arrays, Evaluation, Wanted};
 use crate::loss::Loss;
-use crate::tensor::DType;
+use crate::tensor::{DType, Tensor};
 use crate::ulp::{distance, largest};
 
 /// What a case's results are in exact arithmetic.
 #[derive(Clone, Debug)]
 pub struct Truth {
-    /// The value and the gradients, to about 100 bits.
+    /// The value and the gradients, to about 100 bits; of many numbers that are narrower than f64, to f64's own error, which
+    /// is some 2^-29 of theirs.
     pub exact: Evaluation<Wide>,
-    /// For each number of these, the sum of the magnitudes of the terms that the documented formula adds up to it.
-    pub magnitudes: Evaluation<Wide>,
     /// Whether a tensor, the loss of an element or its slope comes near the end of the dtype's range (`near_largest`).
     /// An intermediate result may overflow then, so infinity and NaN are no fault, though the exact result is in range.
     pub overflows: bool,
@@ -22,12 +24,32 @@ pub struct Truth {
     pub sums_overflow: bool,
     /// Where the value consists of indices, what these are chosen from.
     pub contenders: Option<Contenders>,
+    magnitudes: Magnitudes,
+}
+
+/// Most results are so near to the exact ones that nobody asks for these, and they take as long as the truth itself.
+#[derive(Clone, Debug)]
+struct Magnitudes {
+    of: Option<Case>,
+    known: OnceLock<Evaluation<Wide>>,
 }
 
 impl Truth {
     /// Of numbers none of which comes near the end of the range.
     pub fn in_range(exact: Evaluation<Wide>, magnitudes: Evaluation<Wide>) -> Self {
-        Self { exact, magnitudes, overflows: false, sums_overflow: false, contenders: None }
+        let magnitudes = Magnitudes { of: None, known: OnceLock::from(magnitudes) };
+        Self { exact, overflows: false, sums_overflow: false, contenders: None, magnitudes }
+    }
+
+    /// For each number of the exact results, the sum of the magnitudes of the terms that the documented formula adds up to
+    /// it; worked out when it is first asked for.
+    pub fn magnitudes(&self) -> &Evaluation<Wide> {
+        let Magnitudes { of, known } = &self.magnitudes;
+        known.get_or_init(|| {
+            let magnitudes = of.as_ref().map(|case| case.loss.magnitudes(&Arrays::new(case)));
+            // A loss that has a value has these, too.
+            magnitudes.and_then(Result::ok).unwrap_or_else(|| self.exact.clone())
+        })
     }
 }
 
@@ -76,13 +98,31 @@ impl Contenders {
 /// Where the loss has no value for the case's inputs and options.
 pub fn truth(case: &Case) -> Result<Truth, Error> {
     let inputs = Arrays::new(case);
-    let exact = case.loss.evaluate(&inputs, Wanted::Gradients)?;
-    let magnitudes = case.loss.magnitudes(&inputs)?;
+    let exact = exact(case, &inputs)?;
+    let magnitudes = Magnitudes { of: Some(Case { expected: None, ..case.clone() }), known: OnceLock::new() };
     let contenders = case.loss.contenders().map(|loss| Contenders::new(&loss, &inputs, case.dtype())).transpose()?;
     let overflows = overflows(case, &inputs)?;
     let sums_overflow =
         overflows && is_infinite(&exact) && !is_infinite(&case.loss.unreduced().evaluate(&inputs, Wanted::Value)?);
-    Ok(Truth { exact, magnitudes, overflows, sums_overflow, contenders })
+    Ok(Truth { exact, overflows, sums_overflow, contenders, magnitudes })
+}
+
+/// From so many numbers on, f64 is exact enough for narrower dtypes.
+const MANY: usize = 4096;
+
+/// Wide arithmetic takes a microsecond for a number. The same formulas in f64 are fifty times as fast, and are themselves
+/// judged in wide arithmetic by the cases in f64.
+fn exact(case: &Case, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
+    let floats = case.inputs.values().filter(|tensor| tensor.dtype().is_float());
+    if case.dtype() == DType::F64 || floats.map(Tensor::len).sum::<usize>() < MANY {
+        return case.loss.evaluate(inputs, Wanted::Gradients);
+    }
+    let Evaluation { value, gradients } = case.loss.evaluate(&Arrays::<f64>::new(case), Wanted::Gradients)?;
+    let wide = |array: ArrayD<f64>| array.mapv(Wide::from_f64);
+    Ok(Evaluation {
+        value: wide(value),
+        gradients: gradients.into_iter().map(|(name, gradient)| (name, wide(gradient))).collect(),
+    })
 }
 
 /// Whether a number of the value is infinite or NaN.

@@ -180,7 +180,7 @@ impl Run {
         let mut tally = Tally::default();
         for (case, verdict) in self.cases.iter().zip(&column.verdicts).filter(|(case, _)| case.loss.kind() == loss) {
             match verdict {
-                Verdict::Agrees(_) => tally.agree += 1,
+                Verdict::Agrees => tally.agree += 1,
                 Verdict::NotProvided(_) => tally.not_provided += 1,
                 Verdict::Differs(differences) => {
                     let excused = |difference: &Difference| self.excuse(column, case, difference.kind).is_some();

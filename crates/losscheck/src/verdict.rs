@@ -1,5 +1,7 @@
 //! What comparing an outcome with the oracle and with PyTorch says.
 
+use std::cell::LazyCell;
+
 use losscheck_reference::{Error, Real, Wide};
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +16,8 @@ use crate::ulp::distance;
 /// What a backend did on one case.
 #[derive(Clone, Debug)]
 pub enum Verdict {
-    /// It agrees, with its worst error in ULPs at scale.
-    Agrees(f64),
+    /// It agrees.
+    Agrees,
     /// It has nothing for the case, and why.
     NotProvided(String),
     /// It differs; at most one difference for each output and kind, the worst.
@@ -94,23 +96,16 @@ pub(crate) fn judge_by_expected(
 
 /// Judges PyTorch's stored answer by the truth alone.
 pub fn judge_golden(case: &Case, truth: &Result<Truth, Error>) -> Verdict {
-    let outcome = match case.expected.clone() {
-        None => return Verdict::NotProvided("the case has no expectation".to_owned()),
-        Some(Expected::Answer(answer)) => Outcome::Answer(answer),
-        Some(Expected::Rejection { message, .. }) => Outcome::Rejection(message),
-    };
-    // Large cases store no gradients, and where backward fails there are none.
-    let stored: Vec<&str> = match &outcome {
-        Outcome::Answer(answer) => answer.gradients.keys().map(String::as_str).collect(),
-        _ => Vec::new(),
-    };
-    let mut truth = truth.clone();
-    if let Ok(truth) = &mut truth {
-        for evaluation in [&mut truth.exact, &mut truth.magnitudes] {
-            evaluation.gradients.retain(|(name, _)| stored.contains(name));
+    match (&case.expected, truth) {
+        (None, _) => Verdict::NotProvided("the case has no expectation".to_owned()),
+        (Some(Expected::Answer(answer)), Ok(truth)) => {
+            // Large cases store no gradients, and where backward fails there are none.
+            compare(case, ("exact", truth), None, answer, |output| answer.output(output).is_some())
         }
+        (Some(Expected::Answer(_)), Err(reason)) => accepted(reason),
+        (Some(Expected::Rejection { .. }), Err(_)) => Verdict::Agrees,
+        (Some(Expected::Rejection { message, .. }), Ok(_)) => rejected(message),
     }
-    judge_by(case, ("exact", &truth), None, &Ok(outcome))
 }
 
 fn judge_by(
@@ -119,25 +114,36 @@ fn judge_by(
     golden: Option<&Expected>,
     outcome: &Result<Outcome, String>,
 ) -> Verdict {
-    let whole = |kind, message| Verdict::Differs(vec![Difference { kind, output: None, ulps: f64::INFINITY, message }]);
     match (outcome, truth, golden) {
         (Err(panic), ..) => whole(Kind::Panicked, format!("panicked: {panic}")),
         (Ok(Outcome::NotProvided(why)), ..) => Verdict::NotProvided(why.clone()),
-        (Ok(Outcome::Rejection(_)), Err(_), _) => Verdict::Agrees(0.0),
-        (Ok(Outcome::Rejection(_)), _, Some(Expected::Rejection { .. })) => Verdict::Agrees(0.0),
-        (Ok(Outcome::Rejection(message)), Ok(_), _) => whole(Kind::Rejected, format!("rejected: {message}")),
+        (Ok(Outcome::Rejection(_)), Err(_), _) => Verdict::Agrees,
+        (Ok(Outcome::Rejection(_)), _, Some(Expected::Rejection { .. })) => Verdict::Agrees,
+        (Ok(Outcome::Rejection(message)), Ok(_), _) => rejected(message),
         (Ok(Outcome::Answer(answer)), Ok(truth), golden) => {
             let golden = match golden {
                 Some(Expected::Answer(answer)) => Some(answer),
                 _ => None,
             };
-            compare(case, (called, truth), golden, answer)
+            compare(case, (called, truth), golden, answer, |_| true)
         }
         (Ok(Outcome::Answer(answer)), Err(_), Some(Expected::Answer(golden))) => {
-            compare(case, (called, &truth_of(golden, case)), Some(golden), answer)
+            compare(case, (called, &truth_of(golden, case)), Some(golden), answer, |_| true)
         }
-        (Ok(Outcome::Answer(_)), Err(reason), _) => whole(Kind::Accepted, format!("accepted, though {reason}")),
+        (Ok(Outcome::Answer(_)), Err(reason), _) => accepted(reason),
     }
+}
+
+fn rejected(message: &str) -> Verdict {
+    whole(Kind::Rejected, format!("rejected: {message}"))
+}
+
+fn accepted(reason: &Error) -> Verdict {
+    whole(Kind::Accepted, format!("accepted, though {reason}"))
+}
+
+fn whole(kind: Kind, message: String) -> Verdict {
+    Verdict::Differs(vec![Difference { kind, output: None, ulps: f64::INFINITY, message }])
 }
 
 /// PyTorch's answer in place of the truth, where the reference has none.
@@ -147,10 +153,15 @@ fn truth_of(golden: &Answer, case: &Case) -> Truth {
     Truth::in_range(exact.clone(), exact)
 }
 
-fn compare(case: &Case, (called, truth): (&'static str, &Truth), golden: Option<&Answer>, answer: &Answer) -> Verdict {
-    let mut worst = 0.0_f64;
+fn compare(
+    case: &Case,
+    (called, truth): (&'static str, &Truth),
+    golden: Option<&Answer>,
+    answer: &Answer,
+    is_asked_for: impl Fn(Output) -> bool,
+) -> Verdict {
     let mut differences = Vec::new();
-    for ((output, exact), (_, magnitudes)) in truth.exact.outputs().zip(truth.magnitudes.outputs()) {
+    for (at, (output, exact)) in truth.exact.outputs().enumerate().filter(|&(_, (output, _))| is_asked_for(output)) {
         let Some(actual) = answer.output(output) else {
             let message = format!("{output}: missing");
             differences.push(Difference { kind: Kind::Shape, output: Some(output), ulps: f64::INFINITY, message });
@@ -166,7 +177,7 @@ fn compare(case: &Case, (called, truth): (&'static str, &Truth), golden: Option<
             output,
             called,
             exact,
-            magnitudes,
+            magnitudes: &|| truth.magnitudes().outputs().nth(at).into_iter().flat_map(|(_, m)| m).copied().collect(),
             golden: golden.and_then(|golden| golden.output(output)),
             actual,
             allowed,
@@ -174,9 +185,9 @@ fn compare(case: &Case, (called, truth): (&'static str, &Truth), golden: Option<
             sums_overflow: truth.sums_overflow && output == Output::Value,
             contenders: truth.contenders.as_ref().filter(|_| output == Output::Value),
         };
-        worst = worst.max(elements.compare(&mut differences));
+        elements.compare(&mut differences);
     }
-    if differences.is_empty() { Verdict::Agrees(worst) } else { Verdict::Differs(differences) }
+    if differences.is_empty() { Verdict::Agrees } else { Verdict::Differs(differences) }
 }
 
 struct Elements<'a> {
@@ -184,7 +195,8 @@ struct Elements<'a> {
     /// What messages call the exact numbers.
     called: &'static str,
     exact: &'a ndarray::ArrayD<Wide>,
-    magnitudes: &'a ndarray::ArrayD<Wide>,
+    /// Those of the exact numbers, which take long to work out.
+    magnitudes: &'a dyn Fn() -> Vec<Wide>,
     golden: Option<&'a Tensor>,
     actual: &'a Tensor,
     allowed: f64,
@@ -194,30 +206,33 @@ struct Elements<'a> {
 }
 
 impl Elements<'_> {
-    /// Adds the worst difference of each kind; gives the worst error among the elements that agree.
-    fn compare(&self, differences: &mut Vec<Difference>) -> f64 {
+    /// Adds the worst difference of each kind.
+    fn compare(&self, differences: &mut Vec<Difference>) {
         let dtype = self.actual.dtype();
         let error = |index: usize, exact: Wide, scale: Wide, actual: f64| match self.contenders {
             Some(contenders) => contenders.distance(index, exact, actual),
             None => distance(dtype, exact, scale, actual),
         };
         let golden = self.golden.filter(|golden| golden.len() == self.actual.len()).map(Tensor::to_f64);
-        let mut agreeing = 0.0_f64;
+        let is_allowed = |ulps: Option<f64>| ulps.is_some_and(|ulps| ulps <= self.allowed);
+        let magnitudes = LazyCell::new(self.magnitudes);
         let mut worst: [Option<Difference>; 2] = [None, None];
-        for (index, ((&exact, &scale), actual)) in
-            self.exact.iter().zip(self.magnitudes).zip(self.actual.to_f64()).enumerate()
-        {
+        for (index, (&exact, actual)) in self.exact.iter().zip(self.actual.to_f64()).enumerate() {
+            // The terms are no smaller than what they add up to.
+            if is_allowed(error(index, exact, exact, actual)) {
+                continue;
+            }
             // The oracle's exponents are f64's, so that near the end of its range the truth may overflow instead.
             let near_end = !exact.to_f64().is_finite() && (self.sums_overflow || actual.abs() > near_largest(dtype));
             let overflow = self.overflows && (!actual.is_finite() || near_end || self.contenders.is_some());
-            let from_exact = if overflow { Some(0.0) } else { error(index, exact, scale, actual) };
-            if let Some(ulps) = from_exact.filter(|&ulps| ulps <= self.allowed) {
-                agreeing = agreeing.max(ulps);
+            if overflow {
                 continue;
             }
+            let scale = magnitudes.get(index).copied().unwrap_or(exact);
+            let from_exact = error(index, exact, scale, actual);
             let as_pytorch =
                 golden.as_ref().and_then(|golden| error(index, Wide::from_f64(golden[index]), scale, actual));
-            if as_pytorch.is_some_and(|ulps| ulps <= self.allowed) {
+            if is_allowed(from_exact) || is_allowed(as_pytorch) {
                 continue;
             }
             let ulps = from_exact.unwrap_or(f64::INFINITY);
@@ -237,7 +252,6 @@ impl Elements<'_> {
             }
         }
         differences.extend(worst.into_iter().flatten());
-        agreeing
     }
 }
 

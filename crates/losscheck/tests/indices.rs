@@ -49,7 +49,7 @@ fn assert_differs(kind: Kind, case: &Case, class: i64) {
 #[test]
 fn an_index_is_as_good_as_what_it_names() {
     let clear = case([0.5, 1.0, 0.0], [0.0, 0.0]);
-    assert!(matches!(verdict(&clear, 1), Verdict::Agrees(_)));
+    assert!(matches!(verdict(&clear, 1), Verdict::Agrees));
     for wrong in [0, 2, 3] {
         assert_differs(Kind::Value, &clear, wrong);
     }
@@ -59,7 +59,7 @@ fn an_index_is_as_good_as_what_it_names() {
 
     let near = case([1.0, 1.0 - f32::EPSILON, 0.0], [0.0, 0.0]);
     for either in [0, 1] {
-        assert!(matches!(verdict(&near, either), Verdict::Agrees(_)), "{either}");
+        assert!(matches!(verdict(&near, either), Verdict::Agrees), "{either}");
     }
     assert_differs(Kind::Value, &near, 2);
 }
@@ -67,7 +67,7 @@ fn an_index_is_as_good_as_what_it_names() {
 #[test]
 fn what_cannot_be_compared_has_one_answer() {
     let case = case([0.0, f32::NAN, 0.0], [0.0, 0.0]);
-    assert!(matches!(verdict(&case, 1), Verdict::Agrees(_)));
+    assert!(matches!(verdict(&case, 1), Verdict::Agrees));
     assert_differs(Kind::Nan, &case, 0);
 }
 

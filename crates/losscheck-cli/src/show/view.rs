@@ -115,7 +115,7 @@ impl View {
         let answers = backends.iter().map(|backend| {
             let outcome = evaluate(backend.as_ref(), case);
             let verdict = judge(case, &truth, &outcome);
-            let exact = matches!(judge(&oracle_alone, &truth, &outcome), Verdict::Agrees(_));
+            let exact = matches!(judge(&oracle_alone, &truth, &outcome), Verdict::Agrees);
             (backend.name(), outcome, verdict, exact)
         });
         let pytorch = data.deviations(PYTORCH)?;
@@ -172,7 +172,7 @@ impl AnswerView {
             Err(panic) => (Some(format!("panics: {panic}")), Vec::new()),
         };
         let (verdict, differences) = match verdict {
-            Verdict::Agrees(_) => ("agrees", Vec::new()),
+            Verdict::Agrees => ("agrees", Vec::new()),
             Verdict::NotProvided(_) => ("not provided", Vec::new()),
             Verdict::Differs(differences) => ("differs", differences),
         };
@@ -197,7 +197,7 @@ fn outputs(answer: Answer, truth: &Result<Truth, Error>) -> Vec<OutputView> {
 
 /// The error of each element; nothing where the shapes differ.
 fn errors(output: &str, own: &Tensor, truth: &Truth) -> Option<Vec<Option<f64>>> {
-    let mut outputs = truth.exact.outputs().zip(truth.magnitudes.outputs());
+    let mut outputs = truth.exact.outputs().zip(truth.magnitudes().outputs());
     let ((name, exact), (_, scales)) = outputs.find(|((name, _), _)| name.to_string() == output)?;
     let contenders = truth.contenders.as_ref().filter(|_| name == Output::Value);
     let elements = exact.iter().zip(scales).zip(own.to_f64()).enumerate();
