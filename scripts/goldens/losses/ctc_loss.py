@@ -126,6 +126,10 @@ def special(dtype: str) -> Iterator[Case]:
         options = given(zero_infinity=zero)
         flags = ["edge_largest"]
         yield from drawn(dtype, "overflow", flags, targets, input_lengths, options, changes=changes)
+    # A score whose exponential is infinite, and with it the gradient of a loss that is not zeroed.
+    options = {"zero_infinity": True}
+    changes[3, 0, 0] = 1000.0
+    yield from drawn(dtype, "overflow_of_both", ["edge_largest"], targets, input_lengths, options, changes=changes)
 
 
 def impossible(dtype: str) -> Iterator[Case]:
