@@ -9,10 +9,9 @@ use losscheck::definition::Output;
 use losscheck::loss::LossKind;
 use losscheck::suite::DataFolder;
 use losscheck::tensor::DType;
+use losscheck_cli::bench_report::{self, Performance};
 use losscheck_cli::report::{ACCURACY, WITNESSES, accuracy_page, conformance, reports};
 
-/// Slices that have only been measured in 16 bits: two scores for each number take hours.
-const WITHOUT_F32: &[&str] = &["score of the right class of two"];
 const REWRITE: &str = "`losscheck report` writes it anew";
 
 fn committed(name: &str) -> String {
@@ -55,7 +54,7 @@ fn the_reference_answers_to_every_witness_as_the_results_say() {
         }
     }
     assert!(count >= 400, "only {count} rows");
-    for slice in SLICES.iter().filter(|slice| !WITHOUT_F32.contains(&slice.name)) {
+    for slice in SLICES {
         let of_slice = |key: &Key| {
             (key.inputs, key.dtype, key.backend.as_str()) == (Inputs::Every(slice.name), DType::F32, "reference")
         };
@@ -97,4 +96,16 @@ fn the_page_of_conformance_is_that_of_the_goldens() {
             .collect()
     };
     assert_eq!(cells(&page.matrix), cells(&committed), "reports/conformance.md: {REWRITE}");
+}
+
+#[test]
+fn the_page_of_performance_and_its_plots_are_those_of_the_document() {
+    const REWRITE: &str = "`losscheck bench-report` writes it anew";
+    let file = reports().join(bench_report::PERFORMANCE);
+    let performance = Performance::read(&file).expect("a committed document");
+    assert!(performance.to_text() == committed(bench_report::PERFORMANCE), "{}: {REWRITE}", bench_report::PERFORMANCE);
+    assert!(bench_report::page(&performance) == committed(bench_report::PAGE), "{}: {REWRITE}", bench_report::PAGE);
+    for (name, svg) in bench_report::plots(&performance).expect("plots") {
+        assert!(svg == committed(&format!("{}/{name}", bench_report::PLOTS)), "{name}: {REWRITE}");
+    }
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use comfy_table::Cell;
 
 use super::numbers::{digits, percent, times};
-use super::performance::{Figure, Pass, Performance, REFERENCE, REFERENCE_INTO, Row};
-use super::statistics::geometric_mean;
+use super::performance::{Figure, Pass, Performance, REFERENCE, REFERENCE_INTO, Row, Run};
+use super::statistics::{geometric_mean, median};
 use super::summary::dtypes;
 use super::targets::{NOISE, disturbed};
 use crate::table::{counted, table};
@@ -106,11 +106,11 @@ pub fn compare(old: &Performance, new: &Performance) -> Comparison {
                     });
                 }
             }
-            cells.extend(pairs.into_iter().map(|Pair { row, old, new }| Change {
+            cells.extend(pairs.into_iter().map(|Pair { before, row, old, new }| Change {
                 name: format!("{}{}", row.name(), disturbed(row)),
                 backend,
                 times: (old.nanoseconds, new.nanoseconds),
-                ratio: new.nanoseconds / old.nanoseconds / slowness,
+                ratio: new.nanoseconds / old.nanoseconds / slowness / lost_by_others(run, before, row, slowness),
                 noise: f64::max(LEAST, NOISE * (old.spread + new.spread)),
             }));
         }
@@ -122,21 +122,30 @@ pub fn compare(old: &Performance, new: &Performance) -> Comparison {
     Comparison { remarks, cells, means, lost }
 }
 
+/// How many times as long as before the other libraries take for the same, sampled in turn with the reference: what they
+/// lose as well, the machine lost. What they gain proves nothing.
+fn lost_by_others(run: &Run, before: &Row, after: &Row, slowness: f64) -> f64 {
+    let others = run.versions.keys().filter(|name| ![REFERENCE, REFERENCE_INTO].contains(&name.as_str()));
+    let ratio = |name: &String| Some(after.figure(name)?.nanoseconds / before.figure(name)?.nanoseconds / slowness);
+    median(&others.filter_map(ratio).collect::<Vec<_>>()).map_or(1.0, |ratio| ratio.max(1.0))
+}
+
 struct Pair<'a> {
+    before: &'a Row,
     row: &'a Row,
     old: Figure,
     new: Figure,
 }
 
 /// The cells of a backend that both documents have, and how many only the older one has.
-fn pairs<'a>(old: &Performance, new: &'a Performance, threads: usize, backend: &str) -> (Vec<Pair<'a>>, usize) {
+fn pairs<'a>(old: &'a Performance, new: &'a Performance, threads: usize, backend: &str) -> (Vec<Pair<'a>>, usize) {
     let mut pairs = Vec::new();
     let mut lost = 0;
     for before in old.rows.iter().filter(|row| row.threads == threads) {
         let Some(old) = before.figure(backend) else { continue };
         let row = new.with_threads(before, threads);
         match row.and_then(|row| Some((row, row.figure(backend)?))) {
-            Some((row, new)) => pairs.push(Pair { row, old, new }),
+            Some((row, new)) => pairs.push(Pair { before, row, old, new }),
             None => lost += 1,
         }
     }
@@ -241,6 +250,21 @@ mod tests {
         new = document(&[("l1_loss", 100.0)], 0.01);
         new.runs[0].calibrations.arithmetic.median = 800.0;
         assert!(!compare(&old, &new).passed());
+    }
+
+    #[test]
+    fn what_the_others_lose_as_well_the_machine_lost() {
+        let document = |reference, tch| {
+            let mut document = performance(vec![row("l1_loss", 128, &[("reference", reference), ("tch", tch)])]);
+            document.runs[0].versions.insert("tch".to_owned(), "libtorch 2.13.0".to_owned());
+            document
+        };
+        let old = document(100.0, 200.0);
+        assert!(compare(&old, &document(120.0, 240.0)).passed());
+        assert!(!compare(&old, &document(120.0, 210.0)).passed());
+        // A faster library makes no slower reference, and hides none.
+        assert!(compare(&old, &document(100.0, 150.0)).passed());
+        assert!(!compare(&old, &document(120.0, 150.0)).passed());
     }
 
     #[test]
