@@ -14,8 +14,7 @@ use crate::ulp::{distance, largest};
 /// What a case's results are in exact arithmetic.
 #[derive(Clone, Debug)]
 pub struct Truth {
-    /// The value and the gradients, to about 100 bits; of many numbers that are narrower than f64, to f64's own error, which
-    /// is some 2^-29 of theirs.
+    /// The value and the gradients, to about 100 bits; from [`MANY`] numbers narrower than f64 on, in f64.
     pub exact: Evaluation<Wide>,
     /// Whether a tensor, the loss of an element or its slope comes near the end of the dtype's range (`near_largest`).
     /// An intermediate result may overflow then, so infinity and NaN are no fault, though the exact result is in range.
@@ -27,7 +26,7 @@ pub struct Truth {
     magnitudes: Magnitudes,
 }
 
-/// Most results are so near to the exact ones that nobody asks for these, and they take as long as the truth itself.
+/// Most results are so near to the exact ones that nobody asks for these, and they take as long as the exact ones.
 #[derive(Clone, Debug)]
 struct Magnitudes {
     of: Option<Case>,
@@ -107,11 +106,11 @@ pub fn truth(case: &Case) -> Result<Truth, Error> {
     Ok(Truth { exact, overflows, sums_overflow, contenders, magnitudes })
 }
 
-/// From so many numbers on, f64 is exact enough for narrower dtypes.
-const MANY: usize = 4096;
+/// From so many numbers on, those of narrower dtypes are judged by f64.
+pub const MANY: usize = 4096;
 
-/// Wide arithmetic takes a microsecond for a number. The same formulas in f64 are fifty times as fast, and are themselves
-/// judged in wide arithmetic by the cases in f64.
+/// Wide arithmetic takes a microsecond for a number. The same formulas in f64 take a small part of that, are off by some
+/// 2^-29 of what narrower dtypes are, and are themselves judged in wide arithmetic by the cases in f64.
 fn exact(case: &Case, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
     let floats = case.inputs.values().filter(|tensor| tensor.dtype().is_float());
     if case.dtype() == DType::F64 || floats.map(Tensor::len).sum::<usize>() < MANY {
