@@ -335,6 +335,10 @@ FLAGS = {
         "differences whose square is out of range, but not its quotient by beta",
         "a square that is divided afterwards overflows on the way",
     ),
+    "smoothing_out_of_range": Flag(
+        "an unlikely class of a large weight, in a mean over small ones with little smoothing",
+        "the losses of all classes are out of range in f16 before the share of one multiplies them",
+    ),
     "subnormal_cotangent": Flag(
         "a cotangent that is subnormal, and a derivative so large that the gradient is not",
         "a product of the cotangent with a number below 1 loses its digits, if it comes first",

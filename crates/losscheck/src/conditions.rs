@@ -245,6 +245,17 @@ pub const ALL: &[Condition] = &[
         },
     },
     Condition {
+        name: "smoothing_beyond_f16",
+        describes: "a mean in f16 with `label_smoothing`, and losses of all classes that are out of range before they are averaged",
+        holds: |case| {
+            let end = largest(DType::F16) / classes(case).unwrap_or(1) as f64;
+            let smoothed = |reduction| value_with(&[("label_smoothing", 1.0.into()), ("reduction", reduction)], case);
+            case.dtype() == DType::F16
+                && is_mean(case)
+                && ["sum", "mean"].into_iter().flat_map(|name| smoothed(name.into())).any(|x| x.abs() > end)
+        },
+    },
+    Condition {
         name: "sentinel_index",
         describes: "an index is the largest of its integer type",
         holds: |case| {
@@ -275,12 +286,7 @@ pub const ALL: &[Condition] = &[
     Condition {
         name: "many_classes",
         describes: "more than 16 classes",
-        holds: |case| {
-            case.input("input").is_some_and(|input| {
-                let shape = input.shape();
-                shape.get(usize::from(shape.len() > 1)).is_some_and(|&classes| classes > 16)
-            })
-        },
+        holds: |case| classes(case).is_some_and(|classes| classes > 16),
     },
     Condition {
         name: "score_beyond_f16",
@@ -348,9 +354,26 @@ fn is_mean(case: &Case) -> bool {
 
 /// The value with another reduction; nothing where there is none.
 fn value_reduced_by(reduction: &str, case: &Case) -> Vec<f64> {
-    let loss = case.loss.with_option("reduction", reduction.into());
-    let evaluated = loss.ok().and_then(|loss| loss.evaluate::<f64>(&Arrays::new(case), Wanted::Value).ok());
+    value_with(&[("reduction", reduction.into())], case)
+}
+
+/// The value with some options changed; empty where the loss does not take them.
+fn value_with(options: &[(&str, serde_json::Value)], case: &Case) -> Vec<f64> {
+    let changed =
+        options.iter().try_fold(case.loss.clone(), |loss, (name, value)| loss.with_option(name, value.clone()));
+    let evaluated = changed.ok().and_then(|loss| loss.evaluate::<f64>(&Arrays::new(case), Wanted::Value).ok());
     evaluated.map_or_else(Vec::new, |evaluation| evaluation.value.into_iter().collect())
+}
+
+/// The number of classes: of scores, or of the layer that makes them.
+fn classes(case: &Case) -> Option<usize> {
+    match case.input("linear_weight") {
+        Some(weight) => weight.shape().first().copied(),
+        None => case.input("input").and_then(|input| {
+            let shape = input.shape();
+            shape.get(usize::from(shape.len() > 1)).copied()
+        }),
+    }
 }
 
 /// The smallest part of a gradient that is not 0: the cotangent, in a mean over the number of elements or the sum of their

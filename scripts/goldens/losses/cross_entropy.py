@@ -181,6 +181,9 @@ def options(dtype: str) -> Iterator[Case]:
     negative = {"label_smoothing": -0.1}
     yield from INDICES.explicit(dtype, "indices", ["negative_label_smoothing"], rows, [2, 1], negative)
     yield from INDICES.explicit(dtype, "indices", ["negative_label_smoothing"], rows, [2, 1], negative, [1.5, 0.5, 2.0])
+    rows = [[0.0, -3000.0, 30.0], [0.5, 0.25, -1.0]]
+    little, weight = {"label_smoothing": 0.01}, [0.0625, 8.0, 0.125]
+    yield from INDICES.explicit(dtype, "unlikely_class", ["smoothing_out_of_range"], rows, [0, 2], little, weight)
 
 
 def invalid(dtype: str) -> Iterator[Case]:

@@ -133,6 +133,13 @@ def special(dtype: str) -> Iterator[Case]:
     weight = Stored(dtype, (3, 2), [1.0, 1.0, 1.0, -1.0, -1.0, -1.0])
     yield from explicit(dtype, "cancelling", ["cancelling_scores"], {}, {"input": cancelling, "linear_weight": weight})
     yield from explicit(dtype, "smoothing", ["negative_label_smoothing"], {"label_smoothing": -0.1}, {})
+    changed = {
+        "input": Stored(dtype, (3, 2), [30.0, 0.0, 0.5, 1.0, -0.5, 0.25]),
+        "linear_weight": Stored(dtype, (3, 2), [0.0, 1.0, -50.0, 0.5, -0.25, 1.0]),
+        "target": Stored("i64", (3,), [0, 0, 2]),
+        "weight": Stored(dtype, (3,), [0.0625, 16.0, 0.125]),
+    }
+    yield from explicit(dtype, "unlikely_class", ["smoothing_out_of_range"], {"label_smoothing": 0.01}, changed)
 
 
 def ignored(dtype: str) -> Iterator[Case]:

@@ -69,6 +69,12 @@ def degenerate(dtype: str) -> Iterator[Case]:
     draw = Draw(case_id)
     input = draw.seeded("input", dtype, (MANY, 3), 0.3, 0.3)
     yield case(case_id, ["many_samples"], "mean", input, draw.seeded("target", "i64", (MANY, 3), -1, 3))
+    # Bounds with as many digits as the dtype has: differences of round ones are, and their sums are exact.
+    for reduction in ("mean", "sum"):
+        case_id = name(NAME, dtype, "many_of_8", reduction)
+        draw = Draw(case_id)
+        input = draw.seeded("input", dtype, (MANY, 8), -3.1, 2.83)
+        yield case(case_id, ["many_samples"], reduction, input, draw.seeded("target", "i64", (MANY, 8), -1, 8))
 
 
 def invalid(dtype: str) -> Iterator[Case]:

@@ -2,7 +2,7 @@ import math
 from collections.abc import Iterator
 from itertools import product
 
-from ..case import FLOATS, REDUCTIONS, Case, Loss
+from ..case import FLOATS, REDUCTIONS, Case, Loss, name
 from ..elements import EMPTY_PAIRS, MISMATCHED_PAIRS, PAIRS, Elements, uniform
 from ..tensors import Stored
 
@@ -70,6 +70,10 @@ def cases() -> Iterator[Case]:
             yield from RATE.given(dtype, "negative_rate", ["negative_rate"], settings, data)
             data = {"input": [2.0, 2.0001, 1.9999, 7.0], "target": [2.0, 2.0, 2.0, 7.0]}
             yield from RATE.given(dtype, "near", ["near"], settings, data)
+        if dtype == "f16":
+            inputs = {"input": Stored(dtype, (3,), [8.0, 0.5, -1.0]), "target": Stored(dtype, (3,), [1.0, 0.0, 2.0])}
+            case_id = name(NAME, dtype, "subnormal_share", "mean")
+            yield Case(case_id, ("subnormal_share",), {"reduction": "mean"}, inputs, cotangent=Stored(dtype, (), [3e-6]))
         settings = {"log_input": False, "eps": 0.07}
         data = {"input": [-0.07, -0.07], "target": [0.0, 1.0]}
         yield from RATE.given(dtype, "rate_of_minus_eps", ["rate_of_minus_eps"], settings, data)
