@@ -41,6 +41,8 @@ struct Formula<'a, R> {
 }
 
 impl<R: Real> Rowwise<R, usize> for Formula<'_, R> {
+    const VALUE_TAKES_ALL: bool = false;
+
     #[inline(always)]
     fn value(&self, scores: &[R], class: usize) -> R {
         -(weight_of(&self.weight, class) * scores[class])
