@@ -1,7 +1,7 @@
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
 use crate::losses::InputAndTarget;
-use crate::losses::softplus::{decay, share};
+use crate::losses::softplus::{decay, minus_magnitude, over_one_plus};
 use crate::pointwise::{Denominator, Elements, Pointwise};
 use crate::{Backward, Error, Loss, Real, Reduction, Shapes};
 
@@ -30,21 +30,18 @@ pub struct BCEWithLogitsLoss<'a, R> {
 
 pub(super) struct Formula;
 
-/// 1 - sigmoid(|x|), which of p and 1 - p is the smaller.
-#[inline(always)]
-fn smaller<R: Real>(x: R) -> R {
-    share(decay(x))
-}
-
-/// sigmoid(x) - 1/2, which keeps its digits near 0.
-#[inline(always)]
-fn excess<R: Real>(x: R) -> R {
-    let e = x.exp_m1();
-    R::from_f64(0.5) * e / (e + R::from_f64(2.0))
-}
-
 /// Below this |x| a gradient may be small because sigmoid(x) is about 1/2.
 const NEAR_0: f64 = 0.5;
+
+/// Near 0, sigmoid(|x|) - 1/2; elsewhere 1 - sigmoid(|x|), which of p and 1 - p is the smaller. Both keep their digits.
+#[inline(always)]
+fn part_of_sigmoid<R: Real>(x: R, is_near_0: bool) -> R {
+    let (minus_magnitude, half) = (minus_magnitude(x), R::from_f64(0.5));
+    let e = minus_magnitude.exp();
+    // (1 - e) / 2, or e, over 1 + e
+    let numerator = if is_near_0 { -half * minus_magnitude.exp_m1() } else { e };
+    over_one_plus(e, numerator, |quotient| if is_near_0 { half + quotient } else { R::ONE - quotient })
+}
 
 /// Logit, target.
 impl Pointwise<2> for Formula {
@@ -58,9 +55,11 @@ impl Pointwise<2> for Formula {
     #[inline(always)]
     fn pullback<R: Real>(&self, cotangent: R, [x, t]: [R; 2]) -> [R; 2] {
         // p - t
-        let away = if x > R::ZERO { (R::ONE - t) - smaller(x) } else { smaller(x) - t };
-        let near_0 = excess(x) + (R::from_f64(0.5) - t);
-        let by_input = if x.abs() < R::from_f64(NEAR_0) { near_0 } else { away };
+        let is_near_0 = x.abs() < R::from_f64(NEAR_0);
+        let part = part_of_sigmoid(x, is_near_0);
+        let away = if x > R::ZERO { (R::ONE - t) - part } else { part - t };
+        let near_0 = (if x > R::ZERO { part } else { -part }) + (R::from_f64(0.5) - t);
+        let by_input = if is_near_0 { near_0 } else { away };
         [cotangent * by_input, cotangent * -x]
     }
 }
@@ -77,13 +76,16 @@ impl Pointwise<3> for Formula {
     #[inline(always)]
     fn pullback<R: Real>(&self, cotangent: R, [x, t, pos_weight]: [R; 3]) -> [R; 3] {
         // (1 - t) p - pos_weight t (1 - p)
-        let (positive, negative, small) = (pos_weight * t, R::ONE - t, smaller(x));
+        let (positive, negative, half) = (pos_weight * t, R::ONE - t, R::from_f64(0.5));
+        let is_near_0 = x.abs() < R::from_f64(NEAR_0);
+        let part = part_of_sigmoid(x, is_near_0);
+        let small = if is_near_0 { half - part } else { part };
         let large = R::ONE - small;
         let away = if x > R::ZERO { negative * large - positive * small } else { negative * small - positive * large };
-        let near_0 = excess(x) * (negative + positive) + R::from_f64(0.5) * (negative - positive);
+        let excess = if x > R::ZERO { part } else { -part };
+        let near_0 = excess * (negative + positive) + half * (negative - positive);
         // The terms of an infinite weight cancel.
-        let is_near_0 = x.abs() < R::from_f64(NEAR_0) && !near_0.is_nan();
-        let by_input = if is_near_0 { near_0 } else { away };
+        let by_input = if is_near_0 && !near_0.is_nan() { near_0 } else { away };
         // pos_weight softplus(-x) - softplus(x), their common part taken once
         let common = decay(x).ln_1p();
         let by_target = (pos_weight - R::ONE) * common - if x > R::ZERO { x } else { pos_weight * x };

@@ -134,8 +134,8 @@ const LN_2_TRAILING: f32 = 1.428_606_8e-6;
 
 /// Beyond these the result is 0 or infinite.
 const EXP_RANGE: (f32, f32) = (-104.0, 89.0);
-/// Beyond these it is -1 or infinite after the subtraction of 1.
-const EXP_M1_RANGE: (f32, f32) = (-20.0, 89.0);
+/// From this power of 2 on down it is -1 after the subtraction of 1.
+const EXP_M1_LEAST: i32 = -40;
 /// (e^r - 1 - r) / r^2 for |r| <= ln(2)/2, relative error of e^r below 2^-28 (Remez).
 const EXP: [f32; 5] = [0.499_999_94, 0.166_665_21, 0.041_668_378, 0.008_368_675, 0.001_381_491];
 /// Adding it rounds to an integer, which then stands in the low bits.
@@ -165,7 +165,9 @@ fn exp(x: f32) -> f32 {
 /// e^x - 1 = 2^n (leading + small) + (2^n - 1).
 #[inline(always)]
 fn exp_m1(x: f32) -> f32 {
-    let (leading, small, n) = reduced(within(EXP_M1_RANGE, x));
+    // Reduced as for e^x, so that a formula that takes both reduces once.
+    let (leading, small, n) = reduced(within(EXP_RANGE, x));
+    let n = n.max(EXP_M1_LEAST);
     // Half of 2^n, for 2^n may be out of range where e^x is not.
     let half = power_of_two(n.wrapping_sub(1));
     // Where n is 1 the result may be as small as what has been rounded, but here the first sum is exact.

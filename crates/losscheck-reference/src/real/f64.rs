@@ -101,8 +101,8 @@ const LN_2_TRAILING: f64 = 2.823_529_056_303_157_7e-13;
 
 /// Beyond these the result is 0 or infinite.
 const EXP_RANGE: (f64, f64) = (-746.0, 710.0);
-/// Beyond these it is -1 or infinite after the subtraction of 1.
-const EXP_M1_RANGE: (f64, f64) = (-40.0, 710.0);
+/// From this power of 2 on down it is -1 after the subtraction of 1.
+const EXP_M1_LEAST: i64 = -80;
 /// (e^r - 1 - r) / r^2 for |r| <= ln(2)/2, relative error of e^r below 2^-61 (at the nodes of Chebyshev).
 const EXP: [f64; 11] = [
     0.5,
@@ -145,7 +145,9 @@ fn exp(x: f64) -> f64 {
 /// e^x - 1 = 2^n (leading + small) + (2^n - 1).
 #[inline(always)]
 fn exp_m1(x: f64) -> f64 {
-    let (leading, small, n) = reduced(within(EXP_M1_RANGE, x));
+    // Reduced as for e^x, so that a formula that takes both reduces once.
+    let (leading, small, n) = reduced(within(EXP_RANGE, x));
+    let n = n.max(EXP_M1_LEAST);
     // Half of 2^n, for 2^n may be out of range where e^x is not.
     let half = power_of_two(n.wrapping_sub(1));
     // Where n is 1 the result may be as small as what has been rounded, but here the first sum is exact.
