@@ -264,7 +264,8 @@ impl<R: Real, const N: usize, const K: usize> Piece<'_, R, N, K> {
             gradient.as_mut().map(|view| Sink::new(view, shape))
         });
 
-        let mut sums = [R::Sum::ZERO; LANES];
+        let is_plain = <R::Sum as Sum<R>>::PLAIN > 1;
+        let mut totals = Totals { sums: [R::Sum::ZERO; LANES], plain: [W::ZERO; LANES] };
         let mut start = 0;
         while start < count {
             let n = BLOCK.min(count - start);
@@ -278,10 +279,16 @@ impl<R: Real, const N: usize, const K: usize> Piece<'_, R, N, K> {
             };
             let whole = n - n % LANES;
             for at in (0..whole).step_by(LANES) {
-                block.run(formula, arithmetic, at, &mut sums);
+                block.run(formula, arithmetic, at, totals.lanes());
+                if is_plain && (at / LANES + 1).is_multiple_of(<R::Sum as Sum<R>>::PLAIN) {
+                    totals.merge_plain(arithmetic.add);
+                }
             }
-            for (at, sum) in (whole..n).zip(&mut sums) {
-                block.run(formula, arithmetic, at, std::array::from_mut(sum));
+            for (at, lane) in (whole..n).zip(0..) {
+                block.run(formula, arithmetic, at, totals.lane(lane));
+            }
+            if is_plain {
+                totals.merge_plain(arithmetic.add);
             }
             for sink in gradients.iter_mut().flatten().chain(losses.as_mut()) {
                 sink.flush();
@@ -291,7 +298,35 @@ impl<R: Real, const N: usize, const K: usize> Piece<'_, R, N, K> {
         for sink in gradients.into_iter().flatten() {
             sink.finish();
         }
-        sums.into_iter().reduce(Sum::merge).unwrap_or(R::Sum::ZERO)
+        totals.sums.into_iter().reduce(Sum::merge).unwrap_or(R::Sum::ZERO)
+    }
+}
+
+/// Sums of the losses in each lane, of which the last few are added up plainly: see [`Sum::PLAIN`].
+struct Totals<S, W> {
+    sums: S,
+    plain: W,
+}
+
+impl<S, W: Real> Totals<[S; LANES], [W; LANES]> {
+    fn lanes(&mut self) -> Totals<&mut [S; LANES], &mut [W; LANES]> {
+        Totals { sums: &mut self.sums, plain: &mut self.plain }
+    }
+
+    fn lane(&mut self, lane: usize) -> Totals<&mut [S; 1], &mut [W; 1]> {
+        use std::array::from_mut;
+        Totals { sums: from_mut(&mut self.sums[lane]), plain: from_mut(&mut self.plain[lane]) }
+    }
+
+    #[inline(always)]
+    fn merge_plain(&mut self, add: impl Fn(S, W) -> S)
+    where
+        S: Copy,
+    {
+        for (sum, plain) in self.sums.iter_mut().zip(&mut self.plain) {
+            *sum = add(*sum, *plain);
+            *plain = W::ZERO;
+        }
     }
 }
 
@@ -314,7 +349,7 @@ impl<R: Real, W: Real, const N: usize, const K: usize> Block<'_, R, W, N, K> {
         formula: &F,
         arithmetic: Arithmetic<impl Fn(R) -> W + Copy, impl Fn(W) -> R + Copy, impl Fn(R::Sum, W) -> R::Sum + Copy>,
         at: usize,
-        sums: &mut [R::Sum; L],
+        totals: Totals<&mut [R::Sum; L], &mut [W; L]>,
     ) {
         let Arithmetic { enter, leave, .. } = arithmetic;
         let operands = self.operands.map(|operand| lanes::<R, L>(operand, at));
@@ -325,7 +360,7 @@ impl<R: Real, W: Real, const N: usize, const K: usize> Block<'_, R, W, N, K> {
             for (lane, loss) in losses.iter_mut().enumerate() {
                 *loss = formula.value(operands_of(lane));
             }
-            return self.put(losses, weight, arithmetic, at, sums);
+            return self.put(losses, weight, arithmetic, at, totals);
         }
         let mut cotangents = match self.cotangents {
             Some(cotangents) => lanes::<R, L>(cotangents, at).map(enter),
@@ -363,7 +398,7 @@ impl<R: Real, W: Real, const N: usize, const K: usize> Block<'_, R, W, N, K> {
                 }
             }
         }
-        self.put(losses, weight, arithmetic, at, sums);
+        self.put(losses, weight, arithmetic, at, totals);
     }
 
     /// Weighs the losses and puts them where they go.
@@ -378,7 +413,7 @@ impl<R: Real, W: Real, const N: usize, const K: usize> Block<'_, R, W, N, K> {
             impl Fn(R::Sum, W) -> R::Sum + Copy,
         >,
         at: usize,
-        sums: &mut [R::Sum; L],
+        totals: Totals<&mut [R::Sum; L], &mut [W; L]>,
     ) {
         if let Some(weight) = &weight {
             for (loss, &weight) in losses.iter_mut().zip(weight) {
@@ -387,9 +422,14 @@ impl<R: Real, W: Real, const N: usize, const K: usize> Block<'_, R, W, N, K> {
         }
         match &mut self.losses {
             Some(out) => out[at..at + L].copy_from_slice(&losses.map(leave)),
-            None => {
-                for (sum, &loss) in sums.iter_mut().zip(&losses) {
+            None if <R::Sum as Sum<R>>::PLAIN == 1 => {
+                for (sum, &loss) in totals.sums.iter_mut().zip(&losses) {
                     *sum = add(*sum, loss);
+                }
+            }
+            None => {
+                for (plain, &loss) in totals.plain.iter_mut().zip(&losses) {
+                    *plain = *plain + loss;
                 }
             }
         }

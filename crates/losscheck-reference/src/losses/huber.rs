@@ -2,6 +2,7 @@ use ndarray::ArrayViewD;
 
 use crate::losses::{pointwise_loss, weight_of_input};
 use crate::pointwise::{Denominator, Elements, Pointwise};
+use crate::real::within;
 use crate::{Error, Real, Reduction};
 
 /// Huber's loss, quadratic near 0 and linear beyond `delta`, with d = x - t:
@@ -53,7 +54,7 @@ impl<T: Sync> Pointwise<2> for HuberLoss<'_, T> {
     #[inline(always)]
     fn pullback<R: Real>(&self, cotangent: R, [x, t]: [R; 2]) -> [R; 2] {
         let (d, delta) = (x - t, R::from_f64(self.delta));
-        let slope = cotangent * d.minimum(delta).maximum(-delta);
+        let slope = cotangent * within((-delta, delta), d);
         [slope, -slope]
     }
 

@@ -42,8 +42,9 @@ impl SmoothL1Loss {
 impl Pointwise<2> for SmoothL1Loss {
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
-        let (d, beta, half) = ((x - t).abs(), R::from_f64(self.beta), R::from_f64(0.5));
-        if d < beta { half * d * (d / beta) } else { d - half * beta }
+        let (d, beta, half) = (x - t, R::from_f64(self.beta), R::from_f64(0.5));
+        // The quotient is the slope's, too.
+        if d.abs() < beta { half * d * (d / beta) } else { d.abs() - half * beta }
     }
 
     #[inline(always)]

@@ -127,6 +127,11 @@ impl<R: Real> Real for Dual<R> {
         self.chain(self.value.abs(), self.value.signum_or_zero())
     }
 
+    /// The derivative is 0 everywhere.
+    fn signum_or_zero(self) -> Self {
+        Self::constant(self.value.signum_or_zero())
+    }
+
     fn exp(self) -> Self {
         let exp = self.value.exp();
         self.chain(exp, exp)

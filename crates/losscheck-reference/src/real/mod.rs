@@ -114,14 +114,10 @@ pub trait Real:
     /// -1, 0 or 1 as `self` is negative, zero or positive; NaN for NaN.
     #[inline(always)]
     fn signum_or_zero(self) -> Self {
-        if self > Self::ZERO {
-            Self::ONE
-        } else if self < Self::ZERO {
-            -Self::ONE
-        } else {
-            // Zero of either sign, or NaN.
-            self * Self::ZERO
-        }
+        // Without branches, so that a loop over it vectorises.
+        let one_if = |holds: bool| if holds { Self::ONE } else { Self::ZERO };
+        let sign = one_if(self > Self::ZERO) - one_if(self < Self::ZERO);
+        if self.is_nan() { self } else { sign }
     }
 
     /// Whether this is NaN.
@@ -138,7 +134,7 @@ pub trait Real:
     }
 
     /// Adds to each of `sums` (M, N) the products of a row of `a` (M, K) and a column of `b` (K, N), none of which is
-    /// rounded.
+    /// rounded by itself; where K is large, the sum of a few may be.
     fn add_matrix_product(a: ArrayView2<'_, Self>, b: ArrayView2<'_, Self>, sums: ArrayViewMut2<'_, Self::Sum>) {
         matrix::add_product(a, b, sums);
     }
@@ -152,7 +148,7 @@ pub trait Real:
 
 /// `x` within that range; comparisons written so that NaN passes through.
 #[inline(always)]
-fn within<R: Real>(range: (R, R), x: R) -> R {
+pub(crate) fn within<R: Real>(range: (R, R), x: R) -> R {
     let x = if x < range.0 { range.0 } else { x };
     if x > range.1 { range.1 } else { x }
 }

@@ -7,6 +7,10 @@ pub trait Sum<R>: Copy + Send + Sync {
     /// The empty sum.
     const ZERO: Self;
 
+    /// How many terms of a sum of many are added up plainly before they join it, where that is quicker: so few that it
+    /// rounds them by about an ULP of their own sum at worst.
+    const PLAIN: usize = 1;
+
     /// The sum with one more term.
     fn plus(self, term: R) -> Self;
 
@@ -72,6 +76,8 @@ pub struct CompensatedSum<R> {
 
 impl<R: Real> Sum<R> for CompensatedSum<R> {
     const ZERO: Self = Self { sum: R::ZERO, lost: R::ZERO };
+
+    const PLAIN: usize = 4;
 
     #[inline(always)]
     fn plus(self, term: R) -> Self {
