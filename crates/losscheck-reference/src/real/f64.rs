@@ -1,6 +1,8 @@
 //! binary64. The functions are free of branches and tables, so that a loop over them vectorises.
 
-use super::{CompensatedSum, Float, Real, Sum, within};
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+use super::{CompensatedSum, Float, Real, Sum, matrix, within};
 
 impl Float for f64 {
     const PRECISION: i32 = f64::MANTISSA_DIGITS as i32;
@@ -84,6 +86,10 @@ impl Real for f64 {
 
     fn powf(self, exponent: Self) -> Self {
         libm::pow(self, exponent)
+    }
+
+    fn add_matrix_product(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, sums: ArrayViewMut2<'_, Self::Sum>) {
+        matrix::add_product_of_f64(a, b, sums);
     }
 
     #[inline(always)]

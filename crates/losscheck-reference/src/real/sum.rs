@@ -74,6 +74,21 @@ pub struct CompensatedSum<R> {
     lost: R,
 }
 
+impl<R> CompensatedSum<R> {
+    /// A sum that has lost something.
+    pub(super) fn new(sum: R, lost: R) -> Self {
+        Self { sum, lost }
+    }
+}
+
+/// The sum of two numbers, and what its rounding lost.
+#[inline(always)]
+pub(super) fn two_sum<R: Real>(a: R, b: R) -> (R, R) {
+    let sum = a + b;
+    let back = sum - a;
+    (sum, (a - (sum - back)) + (b - back))
+}
+
 impl<R: Real> Sum<R> for CompensatedSum<R> {
     const ZERO: Self = Self { sum: R::ZERO, lost: R::ZERO };
 
@@ -81,9 +96,7 @@ impl<R: Real> Sum<R> for CompensatedSum<R> {
 
     #[inline(always)]
     fn plus(self, term: R) -> Self {
-        let sum = self.sum + term;
-        let back = sum - self.sum;
-        let lost = (self.sum - (sum - back)) + (term - back);
+        let (sum, lost) = two_sum(self.sum, term);
         Self { sum, lost: self.lost + lost }
     }
 
