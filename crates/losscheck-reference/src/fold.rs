@@ -96,9 +96,15 @@ fn add<R: Real, const N: usize>(sums: &mut [R::Sum; N], terms: &[R; N], counts: 
 /// elements that the one before ends with: the number between says with how many. A row that is shorter has none.
 #[inline(always)]
 fn overlapping<S, const N: usize>(row: &[S]) -> impl Iterator<Item = (usize, usize, &[S; N])> {
-    (0..row.len()).step_by(N).filter_map(move |start| {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        if start >= row.len() {
+            return None;
+        }
         let at = start.min(row.len().checked_sub(N)?);
-        Some((at, start - at, row[at..].first_chunk()?))
+        let place = (at, start - at, row[at..].first_chunk()?);
+        start += N;
+        Some(place)
     })
 }
 
