@@ -32,7 +32,8 @@ pub trait Real:
     + Sync
     + 'static
 {
-    /// What sums of many terms are kept in: wide enough that rounding the total once is all the error there is.
+    /// What sums of many terms are kept in: wide enough that rounding the total once is all the error there is, but for
+    /// what is lost where [`Sum::PLAIN`] terms join it together.
     type Sum: Sum<Self>;
 
     /// What formulas whose terms may cancel are worked out in: a type with guard digits, where the processor has one that
