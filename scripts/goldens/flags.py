@@ -85,7 +85,7 @@ FLAGS = {
         (55657,),
     ),
     "many_samples": Flag(
-        "the mean over 20001 samples, by seed, which are alike where that makes sense; value only",
+        "the mean or the sum over 20001 samples, by seed, which are alike where that makes sense; value only",
         "summed up one by one, the losses lose digits, those that are alike the most; in 16 bits the sum stops growing",
         (61523,),
     ),
@@ -332,7 +332,7 @@ FLAGS = {
     ),
     "margin_not_positive": Flag("a triplet margin of 0 or less", "accepted silently once", (83241,)),
     "square_out_of_range": Flag(
-        "differences whose square is out of range, but not its quotient by beta",
+        "differences whose square is out of range, but not its quotient by beta or the variance",
         "a square that is divided afterwards overflows on the way",
     ),
     "smoothing_out_of_range": Flag(

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Iterator
 from itertools import product
 
@@ -76,6 +77,10 @@ def cases() -> Iterator[Case]:
         options = {"reduction": "sum"}
         case_id = f"{NAME}/{dtype}/subnormal_cotangent/sum"
         yield Case(case_id, ("subnormal_cotangent",), options, inputs, cotangent=cotangent)
+        # The square of the difference is out of range, its quotient by the variance is an eighth of the difference.
+        d = math.sqrt(2 * limits(dtype).max)
+        data = {"input": [d, 0.5], "target": [0.0, 0.25], "var": [8 * d, 0.5]}
+        yield from ELEMENTS.given(dtype, "square_out_of_range", ["square_out_of_range"], {}, data)
     for dtype, reduction in product(FLOATS, REDUCTIONS):
         case_id = f"{NAME}/{dtype}/0+var=1/var=nan/{reduction}"
         nothing = Stored(dtype, (0,), [])

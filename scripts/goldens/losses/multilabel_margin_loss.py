@@ -69,7 +69,7 @@ def degenerate(dtype: str) -> Iterator[Case]:
     draw = Draw(case_id)
     input = draw.seeded("input", dtype, (MANY, 3), 0.3, 0.3)
     yield case(case_id, ["many_samples"], "mean", input, draw.seeded("target", "i64", (MANY, 3), -1, 3))
-    # Bounds with as many digits as the dtype has: differences of round ones are, and their sums are exact.
+    # Seeded numbers between round bounds have 24 bits: in f64 the sums of their differences would be exact.
     for reduction in ("mean", "sum"):
         case_id = name(NAME, dtype, "many_of_8", reduction)
         draw = Draw(case_id)
