@@ -12,9 +12,9 @@ use losscheck::backend::{Backend, Pass};
 use losscheck::backends::value_in_f64;
 use losscheck::case::Case;
 use losscheck::definition::{Evaluation, Output};
-use losscheck::golden::DataError;
+use losscheck::excuses::Subject;
 use losscheck::oracle::{self, Truth};
-use losscheck::runner::{PYTORCH, evaluate, without_panic_messages};
+use losscheck::runner::{evaluate, without_panic_messages};
 use losscheck::suite::DataFolder;
 use losscheck::verdict::{Difference, Verdict, judge};
 use losscheck_reference::{Error, Real, Wide};
@@ -113,21 +113,13 @@ fn flaw(backend: &dyn Backend, case: &Case, difference: &Difference) -> Flaw {
         Some(Output::Value) | None => None,
     };
     let message = format!("{}: {}", case.id, difference.message);
-    match reason_on_record(backend, case, difference) {
-        Ok(on_record) => Flaw { message, on_record, gradient },
+    match Subject::new(backend, &DataFolder::shipped()) {
+        Ok(subject) => {
+            let on_record = subject.excuse(case, difference.kind).map(|(_, record)| record.reason.clone());
+            Flaw { message, on_record, gradient }
+        }
         Err(error) => Flaw { message: format!("{message}; {error}"), on_record: None, gradient },
     }
-}
-
-/// Why the backend, or PyTorch, is known to differ so.
-fn reason_on_record(backend: &dyn Backend, case: &Case, difference: &Difference) -> Result<Option<String>, DataError> {
-    for name in [backend.name(), PYTORCH] {
-        let deviations = DataFolder::shipped().deviations(name)?;
-        if let Some(record) = deviations.excuse_other(case, difference.kind) {
-            return Ok(Some(record.reason.clone()));
-        }
-    }
-    Ok(None)
 }
 
 fn claims(workload: Workload, case: &Case) -> Vec<Claim> {

@@ -1,5 +1,7 @@
 //! The driver of losses that act on each element by itself: broadcasting, weights, reduction and cotangents.
 
+use std::array::from_mut;
+
 use ndarray::{ArrayViewD, ArrayViewMutD, Axis, IxDyn};
 
 use crate::buffers::{BLOCK, Sink, Source, broadcast};
@@ -264,8 +266,7 @@ impl<R: Real, const N: usize, const K: usize> Piece<'_, R, N, K> {
             gradient.as_mut().map(|view| Sink::new(view, shape))
         });
 
-        let is_plain = <R::Sum as Sum<R>>::PLAIN > 1;
-        let mut totals = Totals { sums: [R::Sum::ZERO; LANES], plain: [W::ZERO; LANES] };
+        let (mut sums, mut plain) = ([R::Sum::ZERO; LANES], [W::ZERO; LANES]);
         let mut start = 0;
         while start < count {
             let n = BLOCK.min(count - start);
@@ -279,17 +280,17 @@ impl<R: Real, const N: usize, const K: usize> Piece<'_, R, N, K> {
             };
             let whole = n - n % LANES;
             for at in (0..whole).step_by(LANES) {
-                block.run(formula, arithmetic, at, totals.lanes());
-                if is_plain && (at / LANES + 1).is_multiple_of(<R::Sum as Sum<R>>::PLAIN) {
-                    totals.merge_plain(arithmetic.add);
+                let mut totals = Totals { sums: &mut sums, plain: &mut plain };
+                block.run(formula, arithmetic, at, &mut totals);
+                if (at / LANES + 1).is_multiple_of(<R::Sum as Sum<R>>::PLAIN) {
+                    totals.settle(arithmetic.add);
                 }
             }
-            for (at, lane) in (whole..n).zip(0..) {
-                block.run(formula, arithmetic, at, totals.lane(lane));
+            for ((at, sum), plain) in (whole..n).zip(&mut sums).zip(&mut plain) {
+                let mut totals = Totals { sums: from_mut(sum), plain: from_mut(plain) };
+                block.run(formula, arithmetic, at, &mut totals);
             }
-            if is_plain {
-                totals.merge_plain(arithmetic.add);
-            }
+            Totals::<R, W, LANES> { sums: &mut sums, plain: &mut plain }.settle(arithmetic.add);
             for sink in gradients.iter_mut().flatten().chain(losses.as_mut()) {
                 sink.flush();
             }
@@ -298,34 +299,38 @@ impl<R: Real, const N: usize, const K: usize> Piece<'_, R, N, K> {
         for sink in gradients.into_iter().flatten() {
             sink.finish();
         }
-        totals.sums.into_iter().reduce(Sum::merge).unwrap_or(R::Sum::ZERO)
+        sums.into_iter().reduce(Sum::merge).unwrap_or(R::Sum::ZERO)
     }
 }
 
-/// Sums of the losses in each lane, of which the last few are added up plainly: see [`Sum::PLAIN`].
-struct Totals<S, W> {
-    sums: S,
-    plain: W,
+/// Sums of the losses in each lane. The last few are added up plainly, where that is quicker ([`Sum::PLAIN`]).
+struct Totals<'a, R: Real, W, const L: usize> {
+    sums: &'a mut [R::Sum; L],
+    plain: &'a mut [W; L],
 }
 
-impl<S, W: Real> Totals<[S; LANES], [W; LANES]> {
-    fn lanes(&mut self) -> Totals<&mut [S; LANES], &mut [W; LANES]> {
-        Totals { sums: &mut self.sums, plain: &mut self.plain }
-    }
-
-    fn lane(&mut self, lane: usize) -> Totals<&mut [S; 1], &mut [W; 1]> {
-        use std::array::from_mut;
-        Totals { sums: from_mut(&mut self.sums[lane]), plain: from_mut(&mut self.plain[lane]) }
-    }
+impl<R: Real, W: Real, const L: usize> Totals<'_, R, W, L> {
+    const HAS_PLAIN: bool = <R::Sum as Sum<R>>::PLAIN > 1;
 
     #[inline(always)]
-    fn merge_plain(&mut self, add: impl Fn(S, W) -> S)
-    where
-        S: Copy,
-    {
-        for (sum, plain) in self.sums.iter_mut().zip(&mut self.plain) {
-            *sum = add(*sum, *plain);
-            *plain = W::ZERO;
+    fn plus(&mut self, losses: &[W; L], add: impl Fn(R::Sum, W) -> R::Sum) {
+        for ((sum, plain), &loss) in self.sums.iter_mut().zip(&mut *self.plain).zip(losses) {
+            if Self::HAS_PLAIN {
+                *plain = *plain + loss;
+            } else {
+                *sum = add(*sum, loss);
+            }
+        }
+    }
+
+    /// Adds what has been added up plainly.
+    #[inline(always)]
+    fn settle(&mut self, add: impl Fn(R::Sum, W) -> R::Sum) {
+        if Self::HAS_PLAIN {
+            for (sum, plain) in self.sums.iter_mut().zip(&mut *self.plain) {
+                *sum = add(*sum, *plain);
+                *plain = W::ZERO;
+            }
         }
     }
 }
@@ -349,7 +354,7 @@ impl<R: Real, W: Real, const N: usize, const K: usize> Block<'_, R, W, N, K> {
         formula: &F,
         arithmetic: Arithmetic<impl Fn(R) -> W + Copy, impl Fn(W) -> R + Copy, impl Fn(R::Sum, W) -> R::Sum + Copy>,
         at: usize,
-        totals: Totals<&mut [R::Sum; L], &mut [W; L]>,
+        totals: &mut Totals<'_, R, W, L>,
     ) {
         let Arithmetic { enter, leave, .. } = arithmetic;
         let operands = self.operands.map(|operand| lanes::<R, L>(operand, at));
@@ -413,7 +418,7 @@ impl<R: Real, W: Real, const N: usize, const K: usize> Block<'_, R, W, N, K> {
             impl Fn(R::Sum, W) -> R::Sum + Copy,
         >,
         at: usize,
-        totals: Totals<&mut [R::Sum; L], &mut [W; L]>,
+        totals: &mut Totals<'_, R, W, L>,
     ) {
         if let Some(weight) = &weight {
             for (loss, &weight) in losses.iter_mut().zip(weight) {
@@ -422,16 +427,7 @@ impl<R: Real, W: Real, const N: usize, const K: usize> Block<'_, R, W, N, K> {
         }
         match &mut self.losses {
             Some(out) => out[at..at + L].copy_from_slice(&losses.map(leave)),
-            None if <R::Sum as Sum<R>>::PLAIN == 1 => {
-                for (sum, &loss) in totals.sums.iter_mut().zip(&losses) {
-                    *sum = add(*sum, loss);
-                }
-            }
-            None => {
-                for (plain, &loss) in totals.plain.iter_mut().zip(&losses) {
-                    *plain = *plain + loss;
-                }
-            }
+            None => totals.plus(&losses, add),
         }
     }
 }

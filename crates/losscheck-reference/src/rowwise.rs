@@ -15,7 +15,7 @@ use crate::{Backward, Error, Real, Reduction, Shapes, Sum};
 
 /// The formula of a loss of one row of class scores, whose target is a `T`: a class, or a probability for each class.
 pub trait Rowwise<R: Real, T>: Sync {
-    /// Whether the value takes all scores of a row, and not a few of them: so much work it is.
+    /// Whether the value goes through all scores of a row, which is what work is shared by; else it takes a few of them.
     const VALUE_TAKES_ALL: bool = true;
 
     /// The loss of the row.

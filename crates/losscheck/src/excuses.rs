@@ -32,22 +32,28 @@ impl Excuse {
 
 /// A backend with the records that may excuse it: its own, and PyTorch's, for what goes wrong as PyTorch does is PyTorch's
 /// defect.
-pub(crate) struct Subject<'a> {
+pub struct Subject<'a> {
     pub(crate) backend: &'a dyn Backend,
     records: [(&'static str, Deviations); 2],
 }
 
 impl<'a> Subject<'a> {
+    /// The backend with the records of that folder.
+    ///
+    /// # Errors
+    ///
+    /// Where records cannot be read.
+    pub fn new(backend: &'a dyn Backend, data: &DataFolder) -> Result<Self, DataError> {
+        let record = |name| Ok((name, data.deviations(name)?));
+        Ok(Self { backend, records: [record(backend.name())?, record(PYTORCH)?] })
+    }
+
     pub(crate) fn all(backends: &[&'a dyn Backend], data: &DataFolder) -> Result<Vec<Self>, DataError> {
-        let subject = |&backend: &&'a dyn Backend| {
-            let record = |name| Ok((name, data.deviations(name)?));
-            Ok(Self { backend, records: [record(backend.name())?, record(PYTORCH)?] })
-        };
-        backends.iter().map(subject).collect()
+        backends.iter().map(|&backend| Self::new(backend, data)).collect()
     }
 
     /// The deviation that excuses a difference of that kind, and whose it is.
-    pub(crate) fn excuse(&self, case: &Case, kind: Kind) -> Option<(&'static str, &Record)> {
+    pub fn excuse(&self, case: &Case, kind: Kind) -> Option<(&'static str, &Record)> {
         self.records.iter().find_map(|(name, record)| Some((*name, record.excuse_other(case, kind)?)))
     }
 }

@@ -8,7 +8,7 @@ pub trait Sum<R>: Copy + Send + Sync {
     const ZERO: Self;
 
     /// How many terms of a sum of many are added up plainly before they join it, where that is quicker: so few that it
-    /// rounds them by about an ULP of their own sum at worst.
+    /// loses no more than two ULPs of the sum of their magnitudes.
     const PLAIN: usize = 1;
 
     /// The sum with one more term.
