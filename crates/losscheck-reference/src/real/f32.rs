@@ -1,11 +1,8 @@
 //! binary32. The functions are free of branches and tables, so that a loop over them vectorises.
 
-use std::ops::Range;
+use ndarray::{ArrayView2, ArrayViewMut2};
 
-use ndarray::linalg::general_mat_mul;
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
-
-use super::{Float, Real, within};
+use super::{Float, Real, matrix, within};
 
 impl Float for f32 {
     const PRECISION: i32 = f32::MANTISSA_DIGITS as i32;
@@ -92,37 +89,14 @@ impl Real for f32 {
         libm::powf(self, exponent)
     }
 
-    /// In f64, where the products are exact: every processor's kernel gives the same.
-    fn add_matrix_product(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, mut sums: ArrayViewMut2<'_, f64>) {
-        for columns in ranges(b.ncols()) {
-            let (b, mut sums) = (b.slice(s![.., columns.clone()]), sums.slice_mut(s![.., columns]));
-            for terms in ranges(b.nrows()) {
-                let (a, b) = (widened(a.slice(s![.., terms.clone()])), widened(b.slice(s![terms, ..])));
-                general_mat_mul(1.0, &a, &b, 1.0, &mut sums);
-            }
-        }
+    fn add_matrix_product(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, sums: ArrayViewMut2<'_, f64>) {
+        matrix::add_product_in_tiles::<Self, matrix::Exact>(a, b, sums);
     }
 
     #[inline(always)]
     fn vectorize<T>(kernel: impl FnOnce() -> T) -> T {
         pulp::Arch::new().dispatch(kernel)
     }
-}
-
-/// Parts that fit the second cache two at a time.
-fn ranges(n: usize) -> impl Iterator<Item = Range<usize>> {
-    const PART: usize = 256;
-    (0..n).step_by(PART).map(move |start| start..n.min(start + PART))
-}
-
-/// A copy in f64, with the order in memory that the view has.
-fn widened(view: ArrayView2<'_, f32>) -> Array2<f64> {
-    if view.strides()[0] < view.strides()[1] {
-        return widened(view.reversed_axes()).reversed_axes();
-    }
-    let mut wide = Array2::zeros(view.raw_dim());
-    wide.zip_mut_with(&view, |wide, &x| *wide = f64::from(x));
-    wide
 }
 
 const SIGNIFICAND_BITS: u32 = f32::MANTISSA_DIGITS - 1;
