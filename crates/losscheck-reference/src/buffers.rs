@@ -41,6 +41,30 @@ impl<'a, R: Real> Source<'a, R> {
     }
 }
 
+/// The elements of a tensor, one after the other; unlike ndarray's own iterator it is inlined.
+pub enum Elements<'a, T> {
+    InOrder(std::slice::Iter<'a, T>),
+    Scattered(Iter<'a, T, IxDyn>),
+}
+
+impl<'a, T> Elements<'a, T> {
+    pub(crate) fn new(view: &'a ArrayViewD<'_, T>) -> Self {
+        view.as_slice().map_or_else(|| Self::Scattered(view.iter()), |slice| Self::InOrder(slice.iter()))
+    }
+}
+
+impl<'a, T> Iterator for Elements<'a, T> {
+    type Item = &'a T;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<&'a T> {
+        match self {
+            Self::InOrder(elements) => elements.next(),
+            Self::Scattered(elements) => elements.next(),
+        }
+    }
+}
+
 /// A tensor to write to.
 pub(crate) enum Sink<'a, R: Real> {
     InOrder(&'a mut [R]),

@@ -2,6 +2,9 @@
 
 use std::str::FromStr;
 
+use ndarray::iter::IterMut;
+use ndarray::{ArrayViewMutD, IxDyn};
+
 use crate::{Error, Real, Sum};
 
 /// PyTorch's `reduction`.
@@ -45,4 +48,29 @@ impl FromStr for Reduction {
 pub(crate) fn count<R: Real>(losses: usize) -> R::Sum {
     let rest = losses % (1 << 20);
     R::Sum::ZERO.plus(R::from_f64((losses - rest) as f64)).plus(R::from_f64(rest as f64))
+}
+
+/// Where the losses go: each to its place, or all to a sum.
+pub(crate) struct Losses<'a, R: Real> {
+    places: Option<IterMut<'a, R, IxDyn>>,
+    sum: R::Sum,
+}
+
+impl<'a, R: Real> Losses<'a, R> {
+    /// A sum where there are no places.
+    pub(crate) fn new(places: Option<&'a mut ArrayViewMutD<'_, R>>) -> Self {
+        Self { places: places.map(|places| places.iter_mut()), sum: R::Sum::ZERO }
+    }
+
+    #[inline(always)]
+    pub(crate) fn add(&mut self, loss: R) {
+        match self.places.as_mut().and_then(Iterator::next) {
+            Some(place) => *place = loss,
+            None => self.sum = self.sum.plus(loss),
+        }
+    }
+
+    pub(crate) fn sum(self) -> R::Sum {
+        self.sum
+    }
 }

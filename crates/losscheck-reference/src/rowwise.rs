@@ -3,13 +3,13 @@
 
 use std::ops::Range;
 
-use ndarray::iter::Iter;
-use ndarray::{ArrayViewD, ArrayViewMutD, Axis, IxDyn};
+use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 
+use crate::buffers::Elements;
 use crate::lanes::LaneSinks;
 pub use crate::lanes::LaneSource;
 use crate::loss::{Pull, check_shape};
-use crate::reduction;
+use crate::reduction::{self, Losses};
 use crate::threads::{self, Divide};
 use crate::{Backward, Error, Real, Reduction, Shapes, Sum};
 
@@ -83,7 +83,7 @@ pub struct Classes<'a> {
 impl<R: Real> Targets<R> for Classes<'_> {
     type Row<'r> = usize;
     type Iter<'i>
-        = (Iter<'i, i64, IxDyn>, i64)
+        = (Elements<'i, i64>, i64)
     where
         Self: 'i;
 
@@ -110,7 +110,7 @@ impl<R: Real> Targets<R> for Classes<'_> {
     }
 
     fn iter(&self, _: usize) -> Self::Iter<'_> {
-        (self.indices.iter(), self.ignore_index)
+        (Elements::new(&self.indices), self.ignore_index)
     }
 
     #[inline(always)]
@@ -129,7 +129,7 @@ pub struct Labels<'a>(pub ArrayViewD<'a, i64>);
 impl<R: Real> Targets<R> for Labels<'_> {
     type Row<'r> = usize;
     type Iter<'i>
-        = Iter<'i, i64, IxDyn>
+        = Elements<'i, i64>
     where
         Self: 'i;
 
@@ -148,7 +148,7 @@ impl<R: Real> Targets<R> for Labels<'_> {
     }
 
     fn iter(&self, _: usize) -> Self::Iter<'_> {
-        self.0.iter()
+        Elements::new(&self.0)
     }
 
     #[inline(always)]
@@ -456,19 +456,26 @@ impl<R: Real, T: Targets<R>> Piece<'_, R, T> {
     {
         let axis = self.class_axis;
         let classes = self.scores.shape()[axis];
-        let mut cotangents = self.cotangents.as_ref().map(|cotangents| cotangents.iter());
         let mut scores = LaneSource::new(&self.scores, axis);
+        let mut targets = self.targets.iter(axis);
+        let mut losses = Losses::new(self.losses.as_mut());
+        if !backs {
+            while let Some(scores) = scores.next() {
+                losses.add(match T::next(&mut targets) {
+                    Some(target) => formula.value(scores, target),
+                    None => R::ZERO,
+                });
+            }
+            return losses.sum();
+        }
+        let mut cotangents = self.cotangents.as_ref().map(|cotangents| cotangents.iter());
         let mut score_gradients = LaneSinks::new(self.score_gradient.as_mut(), axis, classes);
         let mut target_gradients = LaneSinks::new(self.target_gradient.as_mut(), axis, classes);
-        let mut targets = self.targets.iter(axis);
-        let mut losses = self.losses.as_mut().map(|losses| losses.iter_mut());
         let mut workspace = Vec::new();
-
-        let mut sum = R::Sum::ZERO;
         while let Some(scores) = scores.next() {
             let cotangent = cotangents.as_mut().and_then(Iterator::next).copied().unwrap_or(common_cotangent);
             let loss = match T::next(&mut targets) {
-                Some(target) if backs => {
+                Some(target) => {
                     let gradients = RowGradients {
                         scores: score_gradients.advance(),
                         target: target_gradients.asked().then(|| target_gradients.advance()),
@@ -476,7 +483,6 @@ impl<R: Real, T: Targets<R>> Piece<'_, R, T> {
                     };
                     formula.value_and_pullback(cotangent, scores, target, gradients)
                 }
-                Some(target) => formula.value(scores, target),
                 None => {
                     // Whatever an ignored row holds, it counts for nothing.
                     for gradients in [&mut score_gradients, &mut target_gradients] {
@@ -487,11 +493,8 @@ impl<R: Real, T: Targets<R>> Piece<'_, R, T> {
             };
             score_gradients.flush();
             target_gradients.flush();
-            match losses.as_mut().and_then(Iterator::next) {
-                Some(out) => *out = loss,
-                None => sum = sum.plus(loss),
-            }
+            losses.add(loss);
         }
-        sum
+        losses.sum()
     }
 }
