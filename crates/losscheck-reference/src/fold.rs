@@ -6,13 +6,15 @@ use crate::{Real, Sum};
 
 const LANES: usize = 16;
 const HALF: usize = LANES / 2;
+/// As many sums as stay in registers, with what each has lost.
+const SUMS: usize = 4;
 
 /// The sum of `term(i)` for i from 0 to `n`.
 #[inline(always)]
 pub(crate) fn sum<R: Real>(n: usize, mut term: impl FnMut(usize) -> R) -> R::Sum {
-    let mut sums = [R::Sum::ZERO; LANES];
-    let whole = n - n % LANES;
-    for at in (0..whole).step_by(LANES) {
+    let mut sums = [R::Sum::ZERO; SUMS];
+    let whole = n - n % SUMS;
+    for at in (0..whole).step_by(SUMS) {
         for (lane, sum) in sums.iter_mut().enumerate() {
             *sum = sum.plus(term(at + lane));
         }
@@ -160,6 +162,28 @@ pub(crate) fn dot<S: Copy, R: Real>(x: &[S], y: &[S], factors: impl Fn(S, S) -> 
     fold_pairs(x, y, R::Sum::ZERO, plus, Sum::merge)
 }
 
+/// The sums of the products of two rows: of x with itself, of y with itself, and of both; none of them is rounded.
+#[inline(always)]
+pub(crate) fn dots<R: Real>(x: &[R], y: &[R]) -> [R::Sum; 3] {
+    let [mut of_x, mut of_y, mut of_both] = [[R::Sum::ZERO; SUMS]; 3];
+    let ((x, rest_of_x), (y, rest_of_y)) = (x.as_chunks::<SUMS>(), y.as_chunks::<SUMS>());
+    for (x, y) in x.iter().zip(y) {
+        // One sum after the other: only so does each vectorise.
+        for (sums, x, y) in [(&mut of_x, x, x), (&mut of_y, y, y), (&mut of_both, x, y)] {
+            for lane in 0..SUMS {
+                sums[lane] = sums[lane].plus_product(x[lane], y[lane]);
+            }
+        }
+    }
+    let mut sums = [of_x, of_y, of_both].map(|sums| merged(sums, Sum::merge));
+    for (&x, &y) in rest_of_x.iter().zip(rest_of_y) {
+        for (sum, (x, y)) in sums.iter_mut().zip([(x, x), (y, y), (x, y)]) {
+            *sum = sum.plus_product(x, y);
+        }
+    }
+    sums
+}
+
 #[inline(always)]
 fn fold_pairs<S: Copy, T: Copy>(
     x: &[S],
@@ -168,31 +192,16 @@ fn fold_pairs<S: Copy, T: Copy>(
     step: impl Fn(T, S, S) -> T,
     merge: impl Fn(T, T) -> T,
 ) -> T {
-    // To merge many lanes takes longer than to fill them, in a short row.
-    if x.len() < LANES {
-        merged(in_lanes([first; LANES / 4], x, y, step), merge)
-    } else {
-        merged(in_lanes([first; LANES], x, y, step), merge)
-    }
-}
-
-#[inline(always)]
-fn in_lanes<S: Copy, T: Copy, const N: usize>(
-    mut lanes: [T; N],
-    x: &[S],
-    y: &[S],
-    step: impl Fn(T, S, S) -> T,
-) -> [T; N] {
-    let ((x, rest_of_x), (y, rest_of_y)) = (x.as_chunks::<N>(), y.as_chunks::<N>());
+    let mut lanes = [first; SUMS];
+    let ((x, rest_of_x), (y, rest_of_y)) = (x.as_chunks::<SUMS>(), y.as_chunks::<SUMS>());
     for (x, y) in x.iter().zip(y) {
-        for lane in 0..N {
+        for lane in 0..SUMS {
             lanes[lane] = step(lanes[lane], x[lane], y[lane]);
         }
     }
-    for ((lane, &x), &y) in lanes.iter_mut().zip(rest_of_x).zip(rest_of_y) {
-        *lane = step(*lane, x, y);
-    }
-    lanes
+    // Not in the lanes, which would then be kept in memory.
+    let rest = rest_of_x.iter().zip(rest_of_y).fold(first, |sum, (&x, &y)| step(sum, x, y));
+    merge(merged(lanes, &merge), rest)
 }
 
 /// All lanes in one: halves are merged side by side.
@@ -212,6 +221,13 @@ fn merged<T: Copy, const N: usize>(mut lanes: [T; N], merge: impl Fn(T, T) -> T)
 #[inline(always)]
 pub(crate) fn is_ordinary<R: Real>(magnitude: R) -> bool {
     magnitude > R::from_f64(1e-100) && magnitude < R::from_f64(1e100)
+}
+
+/// The quotient, where it can be a factor of many numbers and lose nothing to the ends of f64's range.
+#[inline(always)]
+pub(crate) fn factor<R: Real>(numerator: R, divisor: R) -> Option<R> {
+    let factor = numerator / divisor;
+    (is_ordinary(divisor) && (numerator == R::ZERO || is_ordinary(factor.abs()))).then_some(factor)
 }
 
 /// The largest element; NaN if any is. Minus infinity of nothing.

@@ -5,7 +5,7 @@ use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 use crate::buffers::{Sink, Source, broadcast};
 use crate::loss::{Pull, check_shape};
 use crate::pointwise::broadcast_shapes;
-use crate::reduction;
+use crate::reduction::{self, Losses};
 use crate::threads::{self, Divide};
 use crate::{Backward, Error, Real, Reduction, Shapes, Sum};
 
@@ -14,15 +14,8 @@ pub trait Vectorwise<R: Real, const N: usize>: Sync {
     /// The loss of the vectors.
     fn value(&self, vectors: [&[R]; N], label: R) -> R;
 
-    /// The loss; writes the cotangent times its gradients over what `gradients` held. The workspace is for any use.
-    fn value_and_pullback(
-        &self,
-        cotangent: R,
-        vectors: [&[R]; N],
-        label: R,
-        gradients: [&mut [R]; N],
-        workspace: &mut Vec<R::Guarded>,
-    ) -> R;
+    /// The loss; writes the cotangent times its gradients over what `gradients` held.
+    fn value_and_pullback(&self, cotangent: R, vectors: [&[R]; N], label: R, gradients: [&mut [R]; N]) -> R;
 }
 
 /// Vectors, in the last dimension, ready to run.
@@ -187,35 +180,33 @@ impl<R: Real, const N: usize> Piece<'_, R, N> {
         let mut sinks = self.gradients.each_mut().map(|gradient| gradient.as_mut().map(|view| Sink::new(view, shape)));
         // Where the gradients go that nobody asked for.
         let mut scratch: [Vec<R>; N] = std::array::from_fn(|_| vec![R::ZERO; if backs { length } else { 0 }]);
-        let mut losses = self.losses.as_mut().map(|losses| losses.iter_mut());
-        let mut workspace = Vec::new();
-        let mut sum = R::Sum::ZERO;
+        let mut losses = Losses::new(self.losses.as_mut());
         for row in 0..count {
-            let vectors = operands.each_mut().map(|operand| operand.block(row * length, length));
+            let mut vectors = [&[][..]; N];
+            for (vector, operand) in vectors.iter_mut().zip(&mut operands) {
+                *vector = operand.block(row * length, length);
+            }
             let label = labels.as_mut().map_or(R::ONE, |labels| labels.block(row, 1)[0]);
             let cotangent = cotangents.as_mut().map_or(common_cotangent, |cotangents| cotangents.block(row, 1)[0]);
             let loss = if backs {
-                let mut scratch = scratch.each_mut();
-                let mut places = scratch.iter_mut();
-                let gradients = sinks.each_mut().map(|sink| {
-                    let scratch = places.next().map_or(&mut [][..], |place| place.as_mut_slice());
-                    sink.as_mut().map_or(scratch, |sink| sink.block(row * length, length))
-                });
-                formula.value_and_pullback(cotangent, vectors, label, gradients, &mut workspace)
+                let mut gradients = scratch.each_mut().map(Vec::as_mut_slice);
+                for (gradient, sink) in gradients.iter_mut().zip(sinks.iter_mut()) {
+                    if let Some(sink) = sink {
+                        *gradient = sink.block(row * length, length);
+                    }
+                }
+                formula.value_and_pullback(cotangent, vectors, label, gradients)
             } else {
                 formula.value(vectors, label)
             };
             for sink in sinks.iter_mut().flatten() {
                 sink.flush();
             }
-            match losses.as_mut().and_then(Iterator::next) {
-                Some(out) => *out = loss,
-                None => sum = sum.plus(loss),
-            }
+            losses.add(loss);
         }
         for sink in sinks.into_iter().flatten() {
             sink.finish();
         }
-        sum
+        losses.sum()
     }
 }

@@ -45,3 +45,14 @@ fn what_cancels_keeps_its_digits() {
         }
     }
 }
+
+#[test]
+fn a_small_cotangent_stays_in_range() {
+    let vector = |numbers: [f64; 2]| ArrayD::from_shape_vec(IxDyn(&[2]), numbers.to_vec()).expect("one dimension");
+    let (x1, x2, alike) = (vector([1e11, 0.0]), vector([1e11, 1e11]), ArrayD::from_elem(IxDyn(&[]), 1.0));
+    let (inputs, cotangent) = ((x1.view(), x2.view(), alike.view()), ArrayD::from_elem(IxDyn(&[]), 1e-290));
+    let loss = CosineEmbeddingLoss::default();
+    let (_, [by_1, _]) = loss.value_and_gradients(inputs, Some(cotangent.view())).expect("two vectors and a label");
+    // The product of the lengths that it is divided by takes it out of range.
+    assert!((by_1[1] / (-1e-301 / 2f64.sqrt()) - 1.0).abs() < 1e-15, "{by_1}");
+}

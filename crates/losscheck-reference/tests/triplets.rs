@@ -6,7 +6,7 @@ fn distance_and_slopes(p: f64, a: &[f32]) -> (f32, Vec<f32>) {
     let (distance, zeros) = (PairwiseDistance { p, eps: 0.0 }, vec![0.0; a.len()]);
     let (mut by_a, mut by_b) = (vec![0.0; a.len()], vec![0.0; a.len()]);
     let norm = distance.distance(a, &zeros);
-    distance.add_pullback(1.0, norm, [a, &zeros], [&mut by_a, &mut by_b]);
+    distance.pullback(1.0, norm, [a, &zeros])([a, &zeros], [&mut by_a, &mut by_b]);
     assert!(by_a.iter().zip(&by_b).all(|(a, b)| *a == -b), "{by_a:?} {by_b:?}");
     (norm as f32, by_a.into_iter().map(|slope| slope as f32).collect())
 }

@@ -43,6 +43,8 @@ struct Cosine<R> {
     /// x1 . x2, on both scales.
     product: [R; 2],
     sides: [Side<R>; 2],
+    /// Whether the sums have twice the digits.
+    is_doubled: bool,
 }
 
 /// A vector's scale and, on that scale, the square of its length, eps, and the root of both: the length itself may be out
@@ -91,10 +93,9 @@ fn is_in_range<R: Real>(square: R) -> bool {
 impl<R: Real> Cosine<R> {
     #[inline(always)]
     fn of<S: Real<Guarded = R>>(vectors @ [x1, x2]: [&[S]; 2]) -> Self {
-        let dot = |x: &[S], y: &[S]| S::guarded_parts(fold::dot(x, y, |x, y| (x, y)));
-        let squares @ [[of_1, _], [of_2, _]] = [dot(x1, x1), dot(x2, x2)];
-        if is_in_range(of_1) && is_in_range(of_2) {
-            let cosine = Self::new(squares.map(|square| Side::new(R::ONE, square)), dot(x1, x2));
+        let [of_1, of_2, of_both] = fold::dots(x1, x2).map(S::guarded_parts);
+        if is_in_range(of_1[0]) && is_in_range(of_2[0]) {
+            let cosine = Self::new([of_1, of_2].map(|square| Side::new(R::ONE, square)), of_both);
             if cosine.whole == R::ZERO || cosine.rest.abs() > R::from_f64(NARROW) {
                 return cosine;
             }
@@ -106,14 +107,14 @@ impl<R: Real> Cosine<R> {
     fn with_twice_the_digits<S: Real<Guarded = R>>([x1, x2]: [&[S]; 2]) -> Self {
         let sides @ [one, two] = [Side::of(x1), Side::of(x2)];
         let products = fold::dot(x1, x2, |x1, x2| (x1.guarded() / one.scale, x2.guarded() / two.scale));
-        Self::new(sides, products.parts())
+        Self { is_doubled: true, ..Self::new(sides, products.parts()) }
     }
 
     #[inline(always)]
     fn new(sides @ [one, two]: [Side<R>; 2], product @ [high, low]: [R; 2]) -> Self {
         let cosine = (high / one.length) / two.length;
         if cosine.is_nan() || cosine.abs() <= R::from_f64(0.5) {
-            return Self { whole: R::ZERO, rest: cosine, product, sides };
+            return Self { whole: R::ZERO, rest: cosine, product, sides, is_doubled: false };
         }
         let whole = cosine.signum_or_zero();
         let ([a, a_low], [b, b_low]) = (one.square, two.square);
@@ -128,34 +129,52 @@ impl<R: Real> Cosine<R> {
             .plus_product(one.eps, two.eps);
         let lengths = one.length * two.length;
         let rest = -whole * (lacking.total() / lengths / (lengths + high.abs()));
-        Self { whole, rest, product, sides }
+        Self { whole, rest, product, sides, is_doubled: false }
     }
 
     /// Writes the slope times the gradients. Says whether some element of them is all but nothing of the two terms that it
     /// is the difference of, as beside an element that makes up nearly all of its vector.
     #[inline(always)]
-    fn pull_back<S: Real<Guarded = R>>(&self, slope: R, [x1, x2]: [&[S]; 2], [by_1, by_2]: [&mut [S]; 2]) -> bool {
-        let Self { product: [product, low], sides: [one, two], .. } = self;
+    fn pull_back<S: Real<Guarded = R>>(&self, slope: R, vectors: [&[S]; 2], gradients: [&mut [S]; 2]) -> bool {
+        let [product, low] = self.product;
+        // The part of a vector that is across the other: x2 |x1|^2 - x1 (x1 . x2) for the gradient of x1.
+        if S::HAS_GUARD_DIGITS && !self.is_doubled {
+            return self.write(slope, vectors, gradients, |own, side, other| {
+                other.mul_add(side.square[0] + side.eps, -(own * product))
+            });
+        }
+        // As the difference of two products by Kahan's method.
+        self.write(slope, vectors, gradients, |own, side, other| {
+            let [square, square_low] = side.square;
+            let rounded = own * product;
+            let lost = (-own).mul_add(product, rounded);
+            let rest = other * (square_low + side.eps) - own * low;
+            // In this order, for of parallel vectors only eps is left.
+            (other.mul_add(square, -rounded) + lost) + rest
+        })
+    }
+
+    #[inline(always)]
+    fn write<S: Real<Guarded = R>>(
+        &self,
+        slope: R,
+        [x1, x2]: [&[S]; 2],
+        [by_1, by_2]: [&mut [S]; 2],
+        across: impl Fn(R, &Side<R>, R) -> R,
+    ) -> bool {
+        let [one, two] = &self.sides;
         // The product of the vectors may itself be all but nothing of its terms, of which the lengths are a bound.
         let (narrow, mut cancels) = (R::from_f64(NARROW) * (one.length * two.length), false);
-        // The part of a vector that is across the other: x2 |x1|^2 - x1 (x1 . x2) for the gradient of x1, as the difference
-        // of two products by Kahan's method.
         let mut across = |own: R, side: &Side<R>, other: R| {
-            let [square, square_low] = side.square;
-            let rounded = own * *product;
-            let lost = (-own).mul_add(*product, rounded);
-            let rest = other * (square_low + side.eps) - own * *low;
-            // In this order, for of parallel vectors only eps is left.
-            let across = (other.mul_add(square, -rounded) + lost) + rest;
+            let across = across(own, side, other);
             cancels |= across.abs() < narrow * own.abs();
             across
         };
         let cubes = [one, two].map(|side| side.length * side.length * side.length);
         let (lengths_of_1, lengths_of_2) = (cubes[0] * two.length, cubes[1] * one.length);
-        let (factor_1, factor_2) = (slope / lengths_of_1, slope / lengths_of_2);
-        let is_usable = |factor: R| factor == R::ZERO || fold::is_ordinary(factor.abs());
+        let factors = [lengths_of_1, lengths_of_2].map(|lengths| fold::factor(slope, lengths));
         let elements = x1.iter().zip(x2).zip(by_1.iter_mut().zip(by_2));
-        if [one.scale, two.scale] == [R::ONE; 2] && is_usable(factor_1) && is_usable(factor_2) {
+        if let ([Some(factor_1), Some(factor_2)], true) = (factors, [one.scale, two.scale] == [R::ONE; 2]) {
             for ((&x1, &x2), (by_1, by_2)) in elements {
                 let (x1, x2) = (x1.guarded(), x2.guarded());
                 *by_1 = S::rounded(factor_1 * across(x1, one, x2));
@@ -216,14 +235,7 @@ impl<R: Real> Vectorwise<R, 2> for CosineEmbeddingLoss {
     }
 
     #[inline(always)]
-    fn value_and_pullback(
-        &self,
-        cotangent: R,
-        [x1, x2]: [&[R]; 2],
-        label: R,
-        [by_1, by_2]: [&mut [R]; 2],
-        _: &mut Vec<R::Guarded>,
-    ) -> R {
+    fn value_and_pullback(&self, cotangent: R, [x1, x2]: [&[R]; 2], label: R, [by_1, by_2]: [&mut [R]; 2]) -> R {
         let (cosine, label) = (Cosine::of([x1, x2]), label.guarded());
         let slope = cotangent.guarded() * self.slope(&cosine, label);
         if cosine.pull_back(slope, [x1, x2], [&mut *by_1, &mut *by_2]) {

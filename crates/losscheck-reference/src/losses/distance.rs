@@ -7,15 +7,14 @@ pub trait Distance: Sync {
     /// The distance of a and b.
     fn distance<R: Real>(&self, a: &[R], b: &[R]) -> R::Guarded;
 
-    /// Adds the cotangent times the derivatives by a and by b, whose distance is known, to `by_a` and `by_b`.
-    fn add_pullback<R: Real>(
-        &self,
-        cotangent: R::Guarded,
-        distance: R::Guarded,
-        vectors: [&[R]; 2],
-        gradients: [&mut [R::Guarded]; 2],
-    );
+    /// What writes the cotangent times the derivatives by a and by b, whose distance is known.
+    fn pullback<R: Real>(&self, cotangent: R::Guarded, distance: R::Guarded, vectors: [&[R]; 2]) -> impl Pullback<R>;
 }
+
+/// A function that writes the gradients by any part of both vectors, given the same part of each.
+pub trait Pullback<R: Real>: Fn([&[R]; 2], [&mut [R::Guarded]; 2]) {}
+
+impl<R: Real, F: Fn([&[R]; 2], [&mut [R::Guarded]; 2])> Pullback<R> for F {}
 
 /// The p-norm of the difference, to each element of which `eps` is added:
 ///
@@ -102,31 +101,17 @@ impl Distance for PairwiseDistance {
     }
 
     #[inline(always)]
-    fn add_pullback<R: Real>(
-        &self,
-        cotangent: R::Guarded,
-        distance: R::Guarded,
-        [a, b]: [&[R]; 2],
-        gradients: [&mut [R::Guarded]; 2],
-    ) {
+    fn pullback<R: Real>(&self, cotangent: R::Guarded, distance: R::Guarded, [a, b]: [&[R]; 2]) -> impl Pullback<R> {
         let (zero, one) = (R::Guarded::ZERO, R::Guarded::ONE);
-        if self.p == 0.0 {
-            return;
-        }
         let (scale, norm) = if fold::is_ordinary(distance) { (one, distance) } else { self.norm(a, b) };
-        if self.p == 2.0 && scale == one {
-            let slope = |d: R::Guarded| if d == zero { zero } else { cotangent * (d / norm) };
-            return add_slopes([a, b], gradients, |a, b| slope(self.difference(a, b)));
-        }
         let ties = if self.p.is_infinite() {
             fold::sum_of_pairs(a, b, |a, b| if self.difference(a, b).abs() == norm { one } else { zero })
         } else {
             one
         };
         let exponent = R::Guarded::from_f64(self.p - 1.0);
-        add_slopes([a, b], gradients, |a, b| {
-            let d = self.difference(a, b);
-            let slope = if self.p == 2.0 {
+        let slope = move |d: R::Guarded| {
+            if self.p == 2.0 {
                 d / scale / norm
             } else if self.p == 1.0 {
                 d.signum_or_zero()
@@ -138,19 +123,31 @@ impl Distance for PairwiseDistance {
                 d.signum_or_zero() * d.abs().powf(exponent) / scale.powf(exponent) / norm.powf(exponent)
             } else {
                 d.signum_or_zero() * (d.abs() / scale / norm).powf(exponent)
-            };
-            if d == zero { zero } else { cotangent * slope }
-        });
+            }
+        };
+        // A Euclidean slope is a multiple of the difference, where the multiple is in range.
+        let multiple = fold::factor(cotangent, norm).filter(|_| self.p == 2.0 && scale == one);
+        #[inline(always)]
+        move |vectors, gradients| {
+            if let Some(multiple) = multiple {
+                write_slopes(vectors, gradients, |a, b| multiple * self.difference(a, b));
+            } else {
+                write_slopes(vectors, gradients, |a, b| {
+                    let d = self.difference(a, b);
+                    if d == zero || self.p == 0.0 { zero } else { cotangent * slope(d) }
+                });
+            }
+        }
     }
 }
 
-/// Adds the slope of each pair of elements to that of a, and takes it from that of b.
+/// Writes the slope of each pair of elements as that of a, and its opposite as that of b.
 #[inline(always)]
-fn add_slopes<R: Real>([a, b]: [&[R]; 2], [by_a, by_b]: [&mut [R::Guarded]; 2], slope: impl Fn(R, R) -> R::Guarded) {
+fn write_slopes<R: Real>([a, b]: [&[R]; 2], [by_a, by_b]: [&mut [R::Guarded]; 2], slope: impl Fn(R, R) -> R::Guarded) {
     for ((&a, &b), (by_a, by_b)) in a.iter().zip(b).zip(by_a.iter_mut().zip(by_b)) {
         let slope = slope(a, b);
-        *by_a = *by_a + slope;
-        *by_b = *by_b - slope;
+        *by_a = slope;
+        *by_b = -slope;
     }
 }
 
@@ -165,14 +162,11 @@ impl Distance for ManhattanDistance {
     }
 
     #[inline(always)]
-    fn add_pullback<R: Real>(
-        &self,
-        cotangent: R::Guarded,
-        distance: R::Guarded,
-        vectors: [&[R]; 2],
-        gradients: [&mut [R::Guarded]; 2],
-    ) {
-        PairwiseDistance { p: 1.0, eps: 0.0 }.add_pullback(cotangent, distance, vectors, gradients);
+    fn pullback<R: Real>(&self, cotangent: R::Guarded, _: R::Guarded, _: [&[R]; 2]) -> impl Pullback<R> {
+        #[inline(always)]
+        move |vectors, gradients| {
+            write_slopes(vectors, gradients, |a, b| cotangent * (a.guarded() - b.guarded()).signum_or_zero());
+        }
     }
 }
 
@@ -190,16 +184,13 @@ impl Distance for SquaredEuclideanDistance {
     }
 
     #[inline(always)]
-    fn add_pullback<R: Real>(
-        &self,
-        cotangent: R::Guarded,
-        _: R::Guarded,
-        vectors: [&[R]; 2],
-        gradients: [&mut [R::Guarded]; 2],
-    ) {
-        add_slopes(vectors, gradients, |a, b| {
-            let d = a.guarded() - b.guarded();
-            cotangent * (d + d)
-        });
+    fn pullback<R: Real>(&self, cotangent: R::Guarded, _: R::Guarded, _: [&[R]; 2]) -> impl Pullback<R> {
+        #[inline(always)]
+        move |vectors, gradients| {
+            write_slopes(vectors, gradients, |a, b| {
+                let d = a.guarded() - b.guarded();
+                cotangent * (d + d)
+            });
+        }
     }
 }

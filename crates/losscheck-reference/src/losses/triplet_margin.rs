@@ -75,6 +75,14 @@ type Inputs<'a, R> = (ArrayViewD<'a, R>, ArrayViewD<'a, R>, ArrayViewD<'a, R>);
 
 const NAMES: [&str; 3] = ["anchor", "positive", "negative"];
 
+/// The elements of a vector that are pulled back through all distances before the next.
+const PART: usize = 32;
+
+#[inline(always)]
+fn add<R: Real>(sums: &mut [R], terms: &[R]) {
+    sums.iter_mut().zip(terms).for_each(|(sum, &term)| *sum = *sum + term);
+}
+
 /// The distances of a triplet.
 struct Distances<R> {
     positive: R,
@@ -116,6 +124,45 @@ impl<D: Distance> TripletMarginWithDistanceLoss<D> {
         (R::from_f64(self.margin).guarded() + distances.positive) - distances.nearest()
     }
 
+    /// Writes the cotangent times the gradients of the shortfall.
+    #[inline(always)]
+    fn pull_back<R: Real>(
+        &self,
+        cotangent: R::Guarded,
+        distances: &Distances<R::Guarded>,
+        [a, p, n]: [&[R]; 3],
+        mut gradients: [&mut [R]; 3],
+    ) {
+        let (d, zero) = (&self.distance_function, R::Guarded::ZERO);
+        let [own, of_swapped] = distances.shares();
+        let to_positive = d.pullback(cotangent, distances.positive, [a, p]);
+        let to_negative = d.pullback(-(cotangent * own), distances.negative, [a, n]);
+        let swapped = distances.swapped.filter(|_| of_swapped > zero);
+        let between = swapped.map(|swapped| d.pullback(-(cotangent * of_swapped), swapped, [p, n]));
+        let ([mut by_a, mut by_p, mut by_n], mut terms) = ([[zero; PART]; 3], [[zero; PART]; 2]);
+        for start in (0..a.len()).step_by(PART) {
+            let part = start..a.len().min(start + PART);
+            let [a, p, n] = [a, p, n].map(|vector| &vector[part.clone()]);
+            let [by_a, by_p, by_n] = [&mut by_a, &mut by_p, &mut by_n].map(|by| &mut by[..a.len()]);
+            let [first, second] = terms.each_mut().map(|terms| &mut terms[..a.len()]);
+            to_positive([a, p], [&mut *by_a, &mut *by_p]);
+            if own > zero {
+                to_negative([a, n], [&mut *first, &mut *by_n]);
+                add(by_a, first);
+            } else {
+                by_n.fill(zero);
+            }
+            if let Some(between) = &between {
+                between([p, n], [&mut *first, &mut *second]);
+                add(by_p, first);
+                add(by_n, second);
+            }
+            for (gradient, by) in gradients.iter_mut().zip([by_a, by_p, by_n]) {
+                gradient[part.clone()].iter_mut().zip(by).for_each(|(to, by)| *to = R::rounded(*by));
+            }
+        }
+    }
+
     fn vectors<'a, R: Real>(
         &self,
         (anchor, positive, negative): &'a Inputs<'_, R>,
@@ -144,39 +191,16 @@ impl<R: Real, D: Distance> Vectorwise<R, 3> for TripletMarginWithDistanceLoss<D>
     }
 
     #[inline(always)]
-    fn value_and_pullback(
-        &self,
-        cotangent: R,
-        vectors: [&[R]; 3],
-        _: R,
-        gradients: [&mut [R]; 3],
-        workspace: &mut Vec<R::Guarded>,
-    ) -> R {
+    fn value_and_pullback(&self, cotangent: R, vectors: [&[R]; 3], _: R, gradients: [&mut [R]; 3]) -> R {
         let zero = R::Guarded::ZERO;
         let distances = self.distances(vectors);
         let shortfall = self.shortfall::<R>(&distances);
-        let [a, p, n] = vectors;
-        workspace.clear();
-        workspace.resize(3 * a.len(), zero);
-        let (by_a, others) = workspace.split_at_mut(a.len());
-        let (by_p, by_n) = others.split_at_mut(a.len());
-        let cotangent = if shortfall >= zero { cotangent.guarded() } else { zero };
         // NaN has to show in the gradients of what it comes from.
         if shortfall >= zero || shortfall.is_nan() {
-            let d = &self.distance_function;
-            d.add_pullback(cotangent, distances.positive, [a, p], [by_a, by_p]);
-            let [own, of_swapped] = distances.shares();
-            if own > zero {
-                d.add_pullback(-(cotangent * own), distances.negative, [a, n], [by_a, by_n]);
-            }
-            if let Some(swapped) = distances.swapped.filter(|_| of_swapped > zero) {
-                d.add_pullback(-(cotangent * of_swapped), swapped, [p, n], [by_p, by_n]);
-            }
-        }
-        for (gradient, sums) in gradients.into_iter().zip([by_a, by_p, by_n]) {
-            for (to, &sum) in gradient.iter_mut().zip(&*sums) {
-                *to = R::rounded(sum);
-            }
+            let cotangent = if shortfall >= zero { cotangent.guarded() } else { zero };
+            self.pull_back(cotangent, &distances, vectors, gradients);
+        } else {
+            gradients.into_iter().for_each(|gradient| gradient.fill(R::ZERO));
         }
         R::rounded(shortfall.maximum(zero))
     }

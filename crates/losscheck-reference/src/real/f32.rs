@@ -15,6 +15,7 @@ impl Real for f32 {
     type Sum = f64;
     type Guarded = f64;
 
+    const HAS_GUARD_DIGITS: bool = true;
     const HAS_VECTORS: bool = true;
 
     const ZERO: Self = 0.0;

@@ -40,6 +40,9 @@ pub trait Real:
     /// is as quick; f64 for f32, any other type itself.
     type Guarded: Real;
 
+    /// Whether [`Real::Guarded`] has more digits than this type.
+    const HAS_GUARD_DIGITS: bool = false;
+
     /// Whether [`Real::vectorize`] runs several numbers at once.
     const HAS_VECTORS: bool = false;
 

@@ -76,7 +76,6 @@ impl Vectorwise<Wide, 2> for Terms {
         [x1, x2]: [&[Wide]; 2],
         label: Wide,
         [g1, g2]: [&mut [Wide]; 2],
-        _: &mut Vec<Wide>,
     ) -> Wide {
         let (cosine, terms, [n1, n2]) = self.cosine([x1, x2]);
         let slope = match label {

@@ -105,7 +105,6 @@ impl<D: Distance, T: Terms> Vectorwise<Wide, 3> for Triplets<'_, D, T> {
         [a, p, n]: [&[Wide]; 3],
         _: Wide,
         [by_a, by_p, by_n]: [&mut [Wide]; 3],
-        _: &mut Vec<Wide>,
     ) -> Wide {
         let Hinge { side, choice, reached, terms } = self.hinge([a, p, n]);
         for gradient in [&mut *by_a, &mut *by_p, &mut *by_n] {
