@@ -8,14 +8,17 @@ use crate::{Real, Sum};
 /// The most elements that one call of `block` asks for.
 pub(crate) const BLOCK: usize = 1024;
 
-/// A tensor to read from.
+/// A tensor to read from. What is long is boxed, for moving it takes as long as a small loss.
 pub(crate) enum Source<'a, R> {
     InOrder(&'a [R]),
-    Gathered { elements: Iter<'a, R, IxDyn>, buffer: Vec<R> },
+    Gathered { elements: Box<Iter<'a, R, IxDyn>>, buffer: Vec<R> },
 }
 
 /// A view as one of `shape`, which it has been checked to broadcast to.
 pub(crate) fn broadcast<'a, R>(view: &'a ArrayViewD<'_, R>, shape: &[usize]) -> ArrayViewD<'a, R> {
+    if view.shape() == shape {
+        return view.view();
+    }
     view.broadcast(IxDyn(shape)).expect("the shapes have been checked to broadcast")
 }
 
@@ -23,7 +26,7 @@ impl<'a, R: Real> Source<'a, R> {
     pub(crate) fn new(view: &'a ArrayViewD<'a, R>) -> Self {
         match view.as_slice() {
             Some(slice) => Self::InOrder(slice),
-            None => Self::Gathered { elements: view.iter(), buffer: Vec::new() },
+            None => Self::Gathered { elements: Box::new(view.iter()), buffer: Vec::new() },
         }
     }
 
@@ -44,12 +47,12 @@ impl<'a, R: Real> Source<'a, R> {
 /// The elements of a tensor, one after the other; unlike ndarray's own iterator it is inlined.
 pub enum Elements<'a, T> {
     InOrder(std::slice::Iter<'a, T>),
-    Scattered(Iter<'a, T, IxDyn>),
+    Scattered(Box<Iter<'a, T, IxDyn>>),
 }
 
 impl<'a, T> Elements<'a, T> {
     pub(crate) fn new(view: &'a ArrayViewD<'_, T>) -> Self {
-        view.as_slice().map_or_else(|| Self::Scattered(view.iter()), |slice| Self::InOrder(slice.iter()))
+        view.as_slice().map_or_else(|| Self::Scattered(Box::new(view.iter())), |slice| Self::InOrder(slice.iter()))
     }
 }
 
@@ -69,14 +72,14 @@ impl<'a, T> Iterator for Elements<'a, T> {
 pub(crate) enum Sink<'a, R: Real> {
     InOrder(&'a mut [R]),
     Scattered {
-        elements: IterMut<'a, R, IxDyn>,
+        elements: Box<IterMut<'a, R, IxDyn>>,
         buffer: Vec<R>,
     },
     /// Broadcast: what belongs to one element is summed.
     Reduced {
-        out: IterMut<'a, R, IxDyn>,
+        out: Box<IterMut<'a, R, IxDyn>>,
         sums: Vec<R::Sum>,
-        offsets: Offsets,
+        offsets: Box<Offsets>,
         buffer: Vec<R>,
     },
 }
@@ -85,14 +88,14 @@ impl<'a, R: Real> Sink<'a, R> {
     /// A view that broadcasts to `shape`.
     pub(crate) fn new(view: &'a mut ArrayViewMutD<'_, R>, shape: &[usize]) -> Self {
         if view.shape() != shape {
-            let offsets = Offsets::new(view.shape(), shape);
+            let offsets = Box::new(Offsets::new(view.shape(), shape));
             let sums = vec![R::Sum::ZERO; view.len()];
-            return Self::Reduced { out: view.iter_mut(), sums, offsets, buffer: Vec::new() };
+            return Self::Reduced { out: Box::new(view.iter_mut()), sums, offsets, buffer: Vec::new() };
         }
         if view.is_standard_layout() {
             Self::InOrder(view.as_slice_mut().expect("a view in standard layout is a slice"))
         } else {
-            Self::Scattered { elements: view.iter_mut(), buffer: Vec::new() }
+            Self::Scattered { elements: Box::new(view.iter_mut()), buffer: Vec::new() }
         }
     }
 
@@ -114,12 +117,12 @@ impl<'a, R: Real> Sink<'a, R> {
         match self {
             Self::InOrder(_) => {}
             Self::Scattered { elements, buffer } => {
-                for (&from, to) in buffer.iter().zip(elements) {
+                for (&from, to) in buffer.iter().zip(elements.by_ref()) {
                     *to = from;
                 }
             }
             Self::Reduced { sums, offsets, buffer, .. } => {
-                for (&term, offset) in buffer.iter().zip(offsets) {
+                for (&term, offset) in buffer.iter().zip(offsets.by_ref()) {
                     sums[offset] = sums[offset].plus(term);
                 }
             }

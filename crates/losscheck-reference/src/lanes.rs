@@ -12,7 +12,7 @@ pub enum LaneSource<'a, T> {
     /// The whole tensor lies in order.
     InOrder(ChunksExact<'a, T>),
     /// Each lane lies somewhere, or its elements do.
-    Gathered(LanesIter<'a, T, IxDyn>, Vec<T>),
+    Gathered(Box<LanesIter<'a, T, IxDyn>>, Vec<T>),
 }
 
 impl<'a, T: Copy> LaneSource<'a, T> {
@@ -21,7 +21,7 @@ impl<'a, T: Copy> LaneSource<'a, T> {
             Some(slice) if axis + 1 == view.ndim() && !slice.is_empty() => {
                 Self::InOrder(slice.chunks_exact(view.shape()[axis]))
             }
-            _ => Self::Gathered(view.lanes(Axis(axis)).into_iter(), Vec::new()),
+            _ => Self::Gathered(Box::new(view.lanes(Axis(axis)).into_iter()), Vec::new()),
         }
     }
 
@@ -51,7 +51,7 @@ pub(crate) enum LaneSinks<'a, R> {
     },
     InOrder(ChunksExactMut<'a, R>),
     Scattered {
-        lanes: LanesIterMut<'a, R, IxDyn>,
+        lanes: Box<LanesIterMut<'a, R, IxDyn>>,
         lane: Option<ArrayViewMut1<'a, R>>,
         buffer: Vec<R>,
     },
@@ -66,7 +66,7 @@ impl<'a, R: Real> LaneSinks<'a, R> {
                 Self::InOrder(view.as_slice_mut().unwrap_or_default().chunks_exact_mut(length))
             }
             Some(view) => {
-                let lanes = view.lanes_mut(Axis(axis)).into_iter();
+                let lanes = Box::new(view.lanes_mut(Axis(axis)).into_iter());
                 Self::Scattered { lanes, lane: None, buffer: vec![R::ZERO; length] }
             }
         }

@@ -121,11 +121,15 @@ pub struct Backward<'a, R, const K: usize> {
 
 impl<R: Real, const K: usize> Backward<'_, R, K> {
     /// That the cotangent and the buffers have the shapes that the loss gives.
-    pub(crate) fn check(&self, shapes: &Shapes<K>) -> Result<(), Error> {
+    pub(crate) fn check<'s>(
+        &self,
+        value: &[usize],
+        gradients: impl IntoIterator<Item = &'s [usize]>,
+    ) -> Result<(), Error> {
         if let Some(cotangent) = &self.cotangent {
-            check_shape("cotangent", cotangent.shape(), &shapes.value)?;
+            check_shape("cotangent", cotangent.shape(), value)?;
         }
-        for (gradient, shape) in self.gradients.iter().zip(&shapes.gradients) {
+        for (gradient, shape) in self.gradients.iter().zip(gradients) {
             if let Some(gradient) = gradient {
                 check_shape("gradient", gradient.shape(), shape)?;
             }
@@ -163,7 +167,8 @@ pub(crate) fn check_buffers<R: Real, const K: usize>(
     backward: &Option<Backward<'_, R, K>>,
 ) -> Result<(), Error> {
     check_shape("value", value.shape(), &shapes.value)?;
-    backward.as_ref().map_or(Ok(()), |backward| backward.check(shapes))
+    let gradients = shapes.gradients.iter().map(Vec::as_slice);
+    backward.as_ref().map_or(Ok(()), |backward| backward.check(&shapes.value, gradients))
 }
 
 /// That a tensor has just this shape.
@@ -173,6 +178,21 @@ pub(crate) fn check_shape(name: &'static str, shape: &[usize], expected: &[usize
     } else {
         Err(Error::Shape { name, shape: shape.to_vec(), expected: format!("{expected:?}") })
     }
+}
+
+/// That each element is one that the loss is defined for.
+pub(crate) fn check_domain<R: Real>(
+    name: &'static str,
+    elements: &ArrayViewD<'_, R>,
+    is_inside: impl Fn(R) -> bool,
+    expected: &'static str,
+) -> Result<(), Error> {
+    // A fold over them all is several times as fast as a search.
+    if elements.iter().fold(true, |all, &x| all & is_inside(x)) {
+        return Ok(());
+    }
+    let outside = elements.iter().find(|&&x| !is_inside(x));
+    outside.map_or(Ok(()), |outside| Err(Error::Domain { name, value: outside.to_f64(), expected }))
 }
 
 pub(crate) fn zeros<R: Real>(shape: &[usize]) -> ArrayD<R> {

@@ -63,17 +63,31 @@ impl<R: Real, const N: usize> Elements<'_, R, N> {
     ///
     /// Where the operands do not broadcast, or the weight does not broadcast to them.
     pub fn shapes<const K: usize>(&self, names: [&'static str; N]) -> Result<Shapes<K>, Error> {
-        let elements = self.broadcast(names)?;
+        let elements = self.shape(names)?;
+        Ok(Shapes {
+            value: if self.reduction == Reduction::None { elements } else { Vec::new() },
+            gradients: std::array::from_fn(|operand| self.operands[operand].shape().to_vec()),
+        })
+    }
+
+    /// The shape that everything is broadcast to.
+    fn shape(&self, names: [&'static str; N]) -> Result<Vec<usize>, Error> {
+        let [first, others @ ..] = self.operands.as_slice() else { return Ok(Vec::new()) };
+        let mut elements = first.shape().to_vec();
+        for (operand, name) in others.iter().zip(&names[1..]) {
+            elements = broadcast_shapes(&elements, operand.shape()).ok_or_else(|| Error::Shape {
+                name,
+                shape: operand.shape().to_vec(),
+                expected: format!("one that broadcasts with {elements:?}"),
+            })?;
+        }
         if let Some(weight) = &self.weight
             && weight.broadcast(IxDyn(&elements)).is_none()
         {
             let expected = format!("one that broadcasts to {elements:?}");
             return Err(Error::Shape { name: "weight", shape: weight.shape().to_vec(), expected });
         }
-        Ok(Shapes {
-            value: if self.reduction == Reduction::None { elements } else { Vec::new() },
-            gradients: std::array::from_fn(|operand| self.operands[operand].shape().to_vec()),
-        })
+        Ok(elements)
     }
 
     /// What the sum is divided by, where there are that many elements.
@@ -90,18 +104,6 @@ impl<R: Real, const N: usize> Elements<'_, R, N> {
         }
     }
 
-    fn broadcast(&self, names: [&'static str; N]) -> Result<Vec<usize>, Error> {
-        let mut shape: Vec<usize> = Vec::new();
-        for (operand, name) in self.operands.iter().zip(names) {
-            shape = broadcast_shapes(&shape, operand.shape()).ok_or_else(|| Error::Shape {
-                name,
-                shape: operand.shape().to_vec(),
-                expected: format!("one that broadcasts with {shape:?}"),
-            })?;
-        }
-        Ok(shape)
-    }
-
     /// Runs the formula over all elements.
     ///
     /// # Errors
@@ -114,12 +116,11 @@ impl<R: Real, const N: usize> Elements<'_, R, N> {
         value: ArrayViewMutD<'_, R>,
         backward: Option<Backward<'_, R, K>>,
     ) -> Result<(), Error> {
-        let shapes = self.shapes::<K>(names)?;
-        check_shape("value", value.shape(), &shapes.value)?;
+        let shape = self.shape(names)?;
+        check_shape("value", value.shape(), if self.reduction == Reduction::None { &shape } else { &[] })?;
         if let Some(backward) = &backward {
-            backward.check(&shapes)?;
+            backward.check(value.shape(), self.operands.iter().map(|operand| operand.shape()))?;
         }
-        let shape = self.broadcast(names)?;
         if formula.cancels() {
             let arithmetic = Arithmetic { enter: R::guarded, leave: R::rounded, add: R::plus_guarded };
             run(formula, arithmetic, self, &shape, value, backward);
@@ -133,6 +134,9 @@ impl<R: Real, const N: usize> Elements<'_, R, N> {
 
 /// The shape that two shapes broadcast to, aligned at the last dimension.
 pub(crate) fn broadcast_shapes(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
+    if a == b {
+        return Some(a.to_vec());
+    }
     let rank = a.len().max(b.len());
     let dim = |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |axis| shape[axis]);
     (0..rank)
@@ -178,7 +182,7 @@ fn run<F: Pointwise<N>, R: Real, W: Real, I, O, A, const N: usize, const K: usiz
         losses: if is_reduced { None } else { Some(value.view_mut()) },
         gradients: pull.gradients,
     };
-    let run = |piece: Piece<'_, R, N, K>| {
+    let run = |piece: &mut Piece<'_, R, N, K>| {
         R::vectorize(
             #[inline(always)]
             || piece.run(formula, arithmetic, common_cotangent),
@@ -251,7 +255,7 @@ impl<R: Real, const N: usize, const K: usize> Piece<'_, R, N, K> {
     /// Runs the formula, and gives the sum of the losses where they are not wanted one by one.
     #[inline(always)]
     fn run<F: Pointwise<N>, W: Real>(
-        mut self,
+        &mut self,
         formula: &F,
         arithmetic: Arithmetic<impl Fn(R) -> W + Copy, impl Fn(W) -> R + Copy, impl Fn(R::Sum, W) -> R::Sum + Copy>,
         common_cotangent: W,

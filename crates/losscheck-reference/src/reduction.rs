@@ -52,14 +52,14 @@ pub(crate) fn count<R: Real>(losses: usize) -> R::Sum {
 
 /// Where the losses go: each to its place, or all to a sum.
 pub(crate) struct Losses<'a, R: Real> {
-    places: Option<IterMut<'a, R, IxDyn>>,
+    places: Option<Box<IterMut<'a, R, IxDyn>>>,
     sum: R::Sum,
 }
 
 impl<'a, R: Real> Losses<'a, R> {
     /// A sum where there are no places.
     pub(crate) fn new(places: Option<&'a mut ArrayViewMutD<'_, R>>) -> Self {
-        Self { places: places.map(|places| places.iter_mut()), sum: R::Sum::ZERO }
+        Self { places: places.map(|places| Box::new(places.iter_mut())), sum: R::Sum::ZERO }
     }
 
     #[inline(always)]

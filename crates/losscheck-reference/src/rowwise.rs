@@ -8,7 +8,7 @@ use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 use crate::buffers::Elements;
 use crate::lanes::LaneSinks;
 pub use crate::lanes::LaneSource;
-use crate::loss::{Pull, check_shape};
+use crate::loss::{Pull, check_buffers, check_shape};
 use crate::reduction::{self, Losses};
 use crate::threads::{self, Divide};
 use crate::{Backward, Error, Real, Reduction, Shapes, Sum};
@@ -350,10 +350,7 @@ impl<R: Real, T: Targets<R>> Rows<'_, R, T> {
         F: for<'r> Rowwise<R, T::Row<'r>>,
     {
         let shapes = self.shapes::<K>()?;
-        check_shape("value", value.shape(), &shapes.value)?;
-        if let Some(backward) = &backward {
-            backward.check(&shapes)?;
-        }
+        check_buffers(&shapes, &value, &backward)?;
         let divisor = self.targets.divisor(self.classes(), self.row_dims().iter().product(), &self.weight)?;
         self.run(formula, divisor, value, backward);
         Ok(())
@@ -383,7 +380,7 @@ impl<R: Real, T: Targets<R>> Rows<'_, R, T> {
             class_axis: self.class_axis(),
             takes_all: pull.is_wanted || <F as Rowwise<R, T::Row<'_>>>::VALUE_TAKES_ALL,
         };
-        let run = |piece: Piece<'_, R, T>| {
+        let run = |piece: &mut Piece<'_, R, T>| {
             R::vectorize(
                 #[inline(always)]
                 || piece.run(formula, pull.is_wanted, common_cotangent),
@@ -450,7 +447,7 @@ impl<'a, R: Real, T: Targets<R>> Divide for Piece<'a, R, T> {
 impl<R: Real, T: Targets<R>> Piece<'_, R, T> {
     /// Runs the formula, and gives the sum of the losses where they are not wanted one by one.
     #[inline(always)]
-    fn run<F>(mut self, formula: &F, backs: bool, common_cotangent: R) -> R::Sum
+    fn run<F>(&mut self, formula: &F, backs: bool, common_cotangent: R) -> R::Sum
     where
         F: for<'r> Rowwise<R, T::Row<'r>>,
     {

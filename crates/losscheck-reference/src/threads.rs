@@ -24,7 +24,7 @@ pub(crate) fn is_worth_sharing(size: usize) -> bool {
 /// Runs the pieces, on several threads where that pays, and merges what they give in their order.
 pub(crate) fn share<W: Divide, T: Send>(
     work: W,
-    run: &(impl Fn(W) -> T + Sync),
+    run: &(impl Fn(&mut W) -> T + Sync),
     merge: &(impl Fn(T, T) -> T + Sync),
 ) -> T {
     let is_shared = is_worth_sharing(work.size());
@@ -32,16 +32,16 @@ pub(crate) fn share<W: Divide, T: Send>(
 }
 
 fn run_pieces<W: Divide, T: Send>(
-    work: W,
+    mut work: W,
     is_shared: bool,
-    run: &(impl Fn(W) -> T + Sync),
+    run: &(impl Fn(&mut W) -> T + Sync),
     merge: &(impl Fn(T, T) -> T + Sync),
 ) -> T {
     if work.size() <= PIECE {
-        return run(work);
+        return run(&mut work);
     }
     match work.divide() {
-        Err(whole) => run(whole),
+        Err(mut whole) => run(&mut whole),
         Ok([first, second]) => {
             let first = || run_pieces(first, is_shared, run, merge);
             let second = || run_pieces(second, is_shared, run, merge);

@@ -3,7 +3,7 @@
 use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 
 use crate::buffers::{Sink, Source, broadcast};
-use crate::loss::{Pull, check_shape};
+use crate::loss::{Pull, check_buffers};
 use crate::pointwise::broadcast_shapes;
 use crate::reduction::{self, Losses};
 use crate::threads::{self, Divide};
@@ -78,10 +78,7 @@ impl<R: Real, const N: usize> Vectors<'_, R, N> {
         backward: Option<Backward<'_, R, N>>,
     ) -> Result<(), Error> {
         let shapes = self.shapes(names)?;
-        check_shape("value", value.shape(), &shapes.value)?;
-        if let Some(backward) = &backward {
-            backward.check(&shapes)?;
-        }
+        check_buffers(&shapes, &value, &backward)?;
         let (rows, length) = self.rows(names)?;
         self.run(formula, &rows, length, value, backward);
         Ok(())
@@ -108,7 +105,7 @@ impl<R: Real, const N: usize> Vectors<'_, R, N> {
             losses: if is_reduced { None } else { Some(value.view_mut()) },
             gradients: pull.gradients,
         };
-        let run = |piece: Piece<'_, R, N>| {
+        let run = |piece: &mut Piece<'_, R, N>| {
             R::vectorize(
                 #[inline(always)]
                 || piece.run(formula, pull.is_wanted, common_cotangent),
@@ -170,7 +167,7 @@ impl<'a, R: Real, const N: usize> Divide for Piece<'a, R, N> {
 impl<R: Real, const N: usize> Piece<'_, R, N> {
     /// Runs the formula, and gives the sum of the losses where they are not wanted one by one.
     #[inline(always)]
-    fn run<F: Vectorwise<R, N>>(mut self, formula: &F, backs: bool, common_cotangent: R) -> R::Sum {
+    fn run<F: Vectorwise<R, N>>(&mut self, formula: &F, backs: bool, common_cotangent: R) -> R::Sum {
         let shape = self.operands[0].shape();
         let (length, rows) = shape.split_last().map_or((0, shape), |(&length, rows)| (length, rows));
         let count: usize = rows.iter().product();

@@ -1,5 +1,6 @@
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
+use crate::loss::check_domain;
 use crate::losses::InputAndTarget;
 use crate::pointwise::{Denominator, Elements, Pointwise};
 use crate::{Backward, Error, Loss, Real, Reduction, Shapes};
@@ -71,9 +72,7 @@ impl<'a, R: Real> Loss<R, InputAndTarget<'a, R>, 2> for BCELoss<'_, R> {
     ) -> Result<(), Error> {
         let elements = self.elements(&inputs)?;
         for (operand, name) in elements.operands.iter().zip(NAMES) {
-            if let Some(outside) = operand.iter().find(|&&p| !(p >= R::ZERO && p <= R::ONE)) {
-                return Err(Error::Domain { name, value: outside.to_f64(), expected: "a number from 0 to 1" });
-            }
+            check_domain(name, operand, |p| (p >= R::ZERO) & (p <= R::ONE), "a number from 0 to 1")?;
         }
         elements.evaluate_into(&Formula, NAMES, value, backward)
     }

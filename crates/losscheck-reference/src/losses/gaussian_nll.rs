@@ -1,5 +1,6 @@
 use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 
+use crate::loss::check_domain;
 use crate::pointwise::{Elements, Pointwise};
 use crate::{Backward, Error, Loss, Real, Reduction, Shapes};
 
@@ -99,10 +100,8 @@ impl<'a, R: Real> Loss<R, Inputs<'a, R>, 3> for GaussianNLLLoss {
         backward: Option<Backward<'_, R, 3>>,
     ) -> Result<(), Error> {
         let elements = self.elements(&inputs)?;
-        if let Some(&negative) = inputs.2.iter().find(|&&v| v < R::ZERO) {
-            let value = negative.to_f64();
-            return Err(Error::Domain { name: "var", value, expected: "a number that is not negative" });
-        }
+        let is_variance = |v: R| (v >= R::ZERO) | v.is_nan();
+        check_domain("var", &inputs.2, is_variance, "a number that is not negative")?;
         let rank = elements.operands[2].ndim();
         let backward = backward.map(|mut backward| {
             // The gradient of `var` has its shape, not the one that it broadcasts in.

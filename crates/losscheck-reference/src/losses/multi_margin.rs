@@ -1,6 +1,6 @@
 use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 
-use crate::loss::check_shape;
+use crate::loss::{check_buffers, check_shape};
 use crate::losses::InputAndClasses;
 use crate::rowwise::{Labels, RowGradients, Rows, Rowwise, weight_of};
 use crate::{Backward, Error, Loss, Real, Reduction, Shapes, Sum, fold};
@@ -150,10 +150,7 @@ pub(super) fn evaluate_rows<'r, R: Real, T: crate::rowwise::Targets<R>, F>(
 where
     F: for<'i> Rowwise<R, T::Row<'i>>,
 {
-    check_shape("value", value.shape(), &shapes.value)?;
-    if let Some(backward) = &backward {
-        backward.check(shapes)?;
-    }
+    check_buffers(shapes, &value, &backward)?;
     let expected = rows.shapes::<1>()?;
     let value = if value.ndim() < expected.value.len() { value.insert_axis(Axis(0)) } else { value };
     let backward = backward.map(|Backward { cotangent, gradients: [gradient] }| {
