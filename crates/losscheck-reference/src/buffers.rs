@@ -45,18 +45,20 @@ impl<'a, R: Real> Source<'a, R> {
 }
 
 /// The elements of a tensor, one after the other; unlike ndarray's own iterator it is inlined.
-pub enum Elements<'a, T> {
+pub enum ElementSource<'a, T> {
+    /// The whole tensor lies in order.
     InOrder(std::slice::Iter<'a, T>),
+    /// Each element lies somewhere.
     Scattered(Box<Iter<'a, T, IxDyn>>),
 }
 
-impl<'a, T> Elements<'a, T> {
+impl<'a, T> ElementSource<'a, T> {
     pub(crate) fn new(view: &'a ArrayViewD<'_, T>) -> Self {
         view.as_slice().map_or_else(|| Self::Scattered(Box::new(view.iter())), |slice| Self::InOrder(slice.iter()))
     }
 }
 
-impl<'a, T> Iterator for Elements<'a, T> {
+impl<'a, T> Iterator for ElementSource<'a, T> {
     type Item = &'a T;
 
     #[inline(always)]

@@ -19,10 +19,8 @@ pub(crate) fn sum<R: Real>(n: usize, mut term: impl FnMut(usize) -> R) -> R::Sum
             *sum = sum.plus(term(at + lane));
         }
     }
-    for (at, sum) in (whole..n).zip(&mut sums) {
-        *sum = sum.plus(term(at));
-    }
-    merged(sums, Sum::merge)
+    let rest = (whole..n).fold(R::Sum::ZERO, |sum, at| sum.plus(term(at)));
+    merged(sums, R::Sum::merge).merge(rest)
 }
 
 /// The sum of `term(x)` for each of `row` but that at `left_out`; `keep` gets all terms, from the place on that it is given,
@@ -143,13 +141,13 @@ impl<S: Copy> Short<S> {
 /// The sum of `term(x, y)` over the pairs of two rows.
 #[inline(always)]
 pub(crate) fn sum_of_pairs<R: Real>(x: &[R], y: &[R], term: impl Fn(R, R) -> R::Guarded) -> R::Guarded {
-    R::guarded_total(fold_pairs(x, y, R::Sum::ZERO, |sum, x, y| R::plus_guarded(sum, term(x, y)), Sum::merge))
+    R::guarded_total(fold_pairs::<R, R>(x, y, |sum, x, y| R::plus_guarded(sum, term(x, y))))
 }
 
 /// The sum of `term(x)` for each of `row`.
 #[inline(always)]
 pub(crate) fn sum_of<R: Real>(row: &[R], term: impl Fn(R) -> R::Guarded) -> R::Sum {
-    fold_pairs(row, row, R::Sum::ZERO, |sum, x, _| R::plus_guarded(sum, term(x)), Sum::merge)
+    fold_pairs::<R, R>(row, row, |sum, x, _| R::plus_guarded(sum, term(x)))
 }
 
 /// The sum of the products of both `factors(x, y)`, none of which is rounded, over the pairs of two rows.
@@ -159,7 +157,7 @@ pub(crate) fn dot<S: Copy, R: Real>(x: &[S], y: &[S], factors: impl Fn(S, S) -> 
         let (a, b) = factors(x, y);
         sum.plus_product(a, b)
     };
-    fold_pairs(x, y, R::Sum::ZERO, plus, Sum::merge)
+    fold_pairs::<S, R>(x, y, plus)
 }
 
 /// The sums of the products of two rows: of x with itself, of y with itself, and of both; none of them is rounded.
@@ -185,14 +183,8 @@ pub(crate) fn dots<R: Real>(x: &[R], y: &[R]) -> [R::Sum; 3] {
 }
 
 #[inline(always)]
-fn fold_pairs<S: Copy, T: Copy>(
-    x: &[S],
-    y: &[S],
-    first: T,
-    step: impl Fn(T, S, S) -> T,
-    merge: impl Fn(T, T) -> T,
-) -> T {
-    let mut lanes = [first; SUMS];
+fn fold_pairs<S: Copy, R: Real>(x: &[S], y: &[S], step: impl Fn(R::Sum, S, S) -> R::Sum) -> R::Sum {
+    let mut lanes = [R::Sum::ZERO; SUMS];
     let ((x, rest_of_x), (y, rest_of_y)) = (x.as_chunks::<SUMS>(), y.as_chunks::<SUMS>());
     for (x, y) in x.iter().zip(y) {
         for lane in 0..SUMS {
@@ -200,8 +192,8 @@ fn fold_pairs<S: Copy, T: Copy>(
         }
     }
     // Not in the lanes, which would then be kept in memory.
-    let rest = rest_of_x.iter().zip(rest_of_y).fold(first, |sum, (&x, &y)| step(sum, x, y));
-    merge(merged(lanes, &merge), rest)
+    let rest = rest_of_x.iter().zip(rest_of_y).fold(R::Sum::ZERO, |sum, (&x, &y)| step(sum, x, y));
+    merged(lanes, R::Sum::merge).merge(rest)
 }
 
 /// All lanes in one: halves are merged side by side.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 
-use crate::buffers::Elements;
+pub use crate::buffers::ElementSource;
 use crate::lanes::LaneSinks;
 pub use crate::lanes::LaneSource;
 use crate::loss::{Pull, check_buffers, check_shape};
@@ -83,7 +83,7 @@ pub struct Classes<'a> {
 impl<R: Real> Targets<R> for Classes<'_> {
     type Row<'r> = usize;
     type Iter<'i>
-        = (Elements<'i, i64>, i64)
+        = (ElementSource<'i, i64>, i64)
     where
         Self: 'i;
 
@@ -110,7 +110,7 @@ impl<R: Real> Targets<R> for Classes<'_> {
     }
 
     fn iter(&self, _: usize) -> Self::Iter<'_> {
-        (Elements::new(&self.indices), self.ignore_index)
+        (ElementSource::new(&self.indices), self.ignore_index)
     }
 
     #[inline(always)]
@@ -129,7 +129,7 @@ pub struct Labels<'a>(pub ArrayViewD<'a, i64>);
 impl<R: Real> Targets<R> for Labels<'_> {
     type Row<'r> = usize;
     type Iter<'i>
-        = Elements<'i, i64>
+        = ElementSource<'i, i64>
     where
         Self: 'i;
 
@@ -148,7 +148,7 @@ impl<R: Real> Targets<R> for Labels<'_> {
     }
 
     fn iter(&self, _: usize) -> Self::Iter<'_> {
-        Elements::new(&self.0)
+        ElementSource::new(&self.0)
     }
 
     #[inline(always)]

@@ -90,10 +90,15 @@ fn the_samples_of_ctc_are_shared() {
     assert!(one == three);
 }
 
-/// More samples than a part has, and more outputs than are summed at once.
+/// More samples than a part has, and more outputs than are summed at once; then more features than a tile has.
 #[test]
 fn linear_cross_entropy_is_cross_entropy_after_the_layer() {
-    let [samples, features, outputs] = [150, 5, 1000];
+    for shape in [[150, 5, 1000], [151, 150, 33]] {
+        check_linear_cross_entropy(shape);
+    }
+}
+
+fn check_linear_cross_entropy([samples, features, outputs]: [usize; 3]) {
     let (x, w) = (scattered(&[samples, features], 1), scattered(&[outputs, features], 2));
     let target = classes(samples, outputs);
     let loss = LinearCrossEntropyLoss::default();

@@ -95,7 +95,8 @@ impl<R: Real> Cosine<R> {
     fn of<S: Real<Guarded = R>>(vectors @ [x1, x2]: [&[S]; 2]) -> Self {
         let [of_1, of_2, of_both] = fold::dots(x1, x2).map(S::guarded_parts);
         if is_in_range(of_1[0]) && is_in_range(of_2[0]) {
-            let cosine = Self::new([of_1, of_2].map(|square| Side::new(R::ONE, square)), of_both);
+            let sides = [of_1, of_2].map(|square| Side::new(R::ONE, square));
+            let cosine = Self { is_doubled: !S::HAS_GUARD_DIGITS, ..Self::new(sides, of_both) };
             if cosine.whole == R::ZERO || cosine.rest.abs() > R::from_f64(NARROW) {
                 return cosine;
             }
@@ -138,7 +139,7 @@ impl<R: Real> Cosine<R> {
     fn pull_back<S: Real<Guarded = R>>(&self, slope: R, vectors: [&[S]; 2], gradients: [&mut [S]; 2]) -> bool {
         let [product, low] = self.product;
         // The part of a vector that is across the other: x2 |x1|^2 - x1 (x1 . x2) for the gradient of x1.
-        if S::HAS_GUARD_DIGITS && !self.is_doubled {
+        if !self.is_doubled {
             return self.write(slope, vectors, gradients, |own, side, other| {
                 other.mul_add(side.square[0] + side.eps, -(own * product))
             });
@@ -238,7 +239,7 @@ impl<R: Real> Vectorwise<R, 2> for CosineEmbeddingLoss {
     fn value_and_pullback(&self, cotangent: R, [x1, x2]: [&[R]; 2], label: R, [by_1, by_2]: [&mut [R]; 2]) -> R {
         let (cosine, label) = (Cosine::of([x1, x2]), label.guarded());
         let slope = cotangent.guarded() * self.slope(&cosine, label);
-        if cosine.pull_back(slope, [x1, x2], [&mut *by_1, &mut *by_2]) {
+        if cosine.pull_back(slope, [x1, x2], [&mut *by_1, &mut *by_2]) && !cosine.is_doubled {
             Cosine::with_twice_the_digits([x1, x2]).pull_back(slope, [x1, x2], [by_1, by_2]);
         }
         R::rounded(self.loss(&cosine, label))

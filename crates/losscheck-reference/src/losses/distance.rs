@@ -145,9 +145,10 @@ impl Distance for PairwiseDistance {
 #[inline(always)]
 fn write_slopes<R: Real>([a, b]: [&[R]; 2], [by_a, by_b]: [&mut [R::Guarded]; 2], slope: impl Fn(R, R) -> R::Guarded) {
     for ((&a, &b), (by_a, by_b)) in a.iter().zip(b).zip(by_a.iter_mut().zip(by_b)) {
-        let slope = slope(a, b);
-        *by_a = slope;
-        *by_b = -slope;
+        // A sum with 0 is not a negative 0.
+        let (slope, zero) = (slope(a, b), R::Guarded::ZERO);
+        *by_a = zero + slope;
+        *by_b = zero - slope;
     }
 }
 
@@ -165,7 +166,10 @@ impl Distance for ManhattanDistance {
     fn pullback<R: Real>(&self, cotangent: R::Guarded, _: R::Guarded, _: [&[R]; 2]) -> impl Pullback<R> {
         #[inline(always)]
         move |vectors, gradients| {
-            write_slopes(vectors, gradients, |a, b| cotangent * (a.guarded() - b.guarded()).signum_or_zero());
+            write_slopes(vectors, gradients, |a, b| {
+                let sign = (a.guarded() - b.guarded()).signum_or_zero();
+                if sign == R::Guarded::ZERO { sign } else { cotangent * sign }
+            });
         }
     }
 }

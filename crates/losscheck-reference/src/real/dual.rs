@@ -91,6 +91,8 @@ impl<R: Real> Real for Dual<R> {
     type Sum = DualSum<R::Sum>;
     type Guarded = Dual<R::Guarded>;
 
+    const HAS_GUARD_DIGITS: bool = R::HAS_GUARD_DIGITS;
+
     const ZERO: Self = Self { value: R::ZERO, derivative: R::ZERO };
     const ONE: Self = Self { value: R::ONE, derivative: R::ZERO };
 

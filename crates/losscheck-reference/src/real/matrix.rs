@@ -9,8 +9,10 @@ use crate::fold;
 /// How many sums are worked on at once.
 const LANES: usize = 16;
 
-/// From so many terms on, a few of them are added up plainly before they join the sum.
+/// From so many terms on, and so many rows, tiles are worth their copying.
 const MANY: usize = 16;
+const MANY_ROWS: usize = 4;
+/// The terms that are added up plainly before they join a sum.
 const FEW: usize = <CompensatedSum<f64> as Sum<f64>>::PLAIN;
 
 /// The terms of a tile, which stays in the first cache.
@@ -42,11 +44,11 @@ pub(super) fn add_product_in_tiles<R: Real, T: Totals<R>>(
     b: ArrayView2<'_, R>,
     sums: ArrayViewMut2<'_, R::Sum>,
 ) {
-    if b.nrows() < MANY {
+    let is_b_by_columns = b.t().is_standard_layout();
+    if b.nrows() < MANY || is_b_by_columns && a.nrows() < MANY_ROWS {
         return add_product(a, b, sums);
     }
     // Whichever has rows in order is not to be copied.
-    let is_b_by_columns = b.t().is_standard_layout();
     let (a, b, sums) = if is_b_by_columns { (b.t(), a.t(), sums.reversed_axes()) } else { (a, b, sums) };
     let a = a.as_standard_layout();
     R::vectorize(
