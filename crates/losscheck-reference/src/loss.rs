@@ -119,25 +119,6 @@ pub struct Backward<'a, R, const K: usize> {
     pub gradients: [Option<ArrayViewMutD<'a, R>>; K],
 }
 
-impl<R: Real, const K: usize> Backward<'_, R, K> {
-    /// That the cotangent and the buffers have the shapes that the loss gives.
-    pub(crate) fn check<'s>(
-        &self,
-        value: &[usize],
-        gradients: impl IntoIterator<Item = &'s [usize]>,
-    ) -> Result<(), Error> {
-        if let Some(cotangent) = &self.cotangent {
-            check_shape("cotangent", cotangent.shape(), value)?;
-        }
-        for (gradient, shape) in self.gradients.iter().zip(gradients) {
-            if let Some(gradient) = gradient {
-                check_shape("gradient", gradient.shape(), shape)?;
-            }
-        }
-        Ok(())
-    }
-}
-
 /// What a driver makes of a [`Backward`], if there is one.
 pub(crate) struct Pull<'a, R, const K: usize> {
     /// Whether there is one.
@@ -166,9 +147,27 @@ pub(crate) fn check_buffers<R: Real, const K: usize>(
     value: &ArrayViewMutD<'_, R>,
     backward: &Option<Backward<'_, R, K>>,
 ) -> Result<(), Error> {
-    check_shape("value", value.shape(), &shapes.value)?;
-    let gradients = shapes.gradients.iter().map(Vec::as_slice);
-    backward.as_ref().map_or(Ok(()), |backward| backward.check(&shapes.value, gradients))
+    check_buffer_shapes(&shapes.value, shapes.gradients.each_ref().map(Vec::as_slice), value, backward)
+}
+
+/// [`check_buffers`] without a [`Shapes`], which has to be allocated.
+pub(crate) fn check_buffer_shapes<R: Real, const K: usize>(
+    of_value: &[usize],
+    of_gradients: [&[usize]; K],
+    value: &ArrayViewMutD<'_, R>,
+    backward: &Option<Backward<'_, R, K>>,
+) -> Result<(), Error> {
+    check_shape("value", value.shape(), of_value)?;
+    let Some(Backward { cotangent, gradients }) = backward else { return Ok(()) };
+    if let Some(cotangent) = cotangent {
+        check_shape("cotangent", cotangent.shape(), of_value)?;
+    }
+    for (gradient, expected) in gradients.iter().zip(of_gradients) {
+        if let Some(gradient) = gradient {
+            check_shape("gradient", gradient.shape(), expected)?;
+        }
+    }
+    Ok(())
 }
 
 /// That a tensor has just this shape.
@@ -187,12 +186,17 @@ pub(crate) fn check_domain<R: Real>(
     is_inside: impl Fn(R) -> bool,
     expected: &'static str,
 ) -> Result<(), Error> {
+    find(elements, |x| !is_inside(x))
+        .map_or(Ok(()), |(_, outside)| Err(Error::Domain { name, value: outside.to_f64(), expected }))
+}
+
+/// The position and value of the first such element.
+pub(crate) fn find<T: Copy>(elements: &ArrayViewD<'_, T>, is_such: impl Fn(T) -> bool) -> Option<(usize, T)> {
     // A fold over them all is several times as fast as a search.
-    if elements.iter().fold(true, |all, &x| all & is_inside(x)) {
-        return Ok(());
+    if !elements.iter().fold(false, |any, &x| any | is_such(x)) {
+        return None;
     }
-    let outside = elements.iter().find(|&&x| !is_inside(x));
-    outside.map_or(Ok(()), |outside| Err(Error::Domain { name, value: outside.to_f64(), expected }))
+    elements.iter().copied().enumerate().find(|&(_, x)| is_such(x))
 }
 
 pub(crate) fn zeros<R: Real>(shape: &[usize]) -> ArrayD<R> {

@@ -5,7 +5,7 @@ use std::array::from_mut;
 use ndarray::{ArrayViewD, ArrayViewMutD, Axis, IxDyn};
 
 use crate::buffers::{BLOCK, Sink, Source, broadcast};
-use crate::loss::{Pull, check_shape};
+use crate::loss::{Pull, check_buffer_shapes};
 use crate::reduction;
 use crate::threads::{self, Divide};
 use crate::{Backward, Error, Real, Reduction, Shapes, Sum};
@@ -117,10 +117,9 @@ impl<R: Real, const N: usize> Elements<'_, R, N> {
         backward: Option<Backward<'_, R, K>>,
     ) -> Result<(), Error> {
         let shape = self.shape(names)?;
-        check_shape("value", value.shape(), if self.reduction == Reduction::None { &shape } else { &[] })?;
-        if let Some(backward) = &backward {
-            backward.check(value.shape(), self.operands.iter().map(|operand| operand.shape()))?;
-        }
+        let of_value = if self.reduction == Reduction::None { shape.as_slice() } else { &[] };
+        let of_gradients = std::array::from_fn(|operand| self.operands[operand].shape());
+        check_buffer_shapes(of_value, of_gradients, &value, &backward)?;
         if formula.cancels() {
             let arithmetic = Arithmetic { enter: R::guarded, leave: R::rounded, add: R::plus_guarded };
             run(formula, arithmetic, self, &shape, value, backward);

@@ -8,7 +8,7 @@ use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 pub use crate::buffers::ElementSource;
 use crate::lanes::LaneSinks;
 pub use crate::lanes::LaneSource;
-use crate::loss::{Pull, check_buffers, check_shape};
+use crate::loss::{Pull, check_buffers, check_shape, find};
 use crate::reduction::{self, Losses};
 use crate::threads::{self, Divide};
 use crate::{Backward, Error, Real, Reduction, Shapes, Sum};
@@ -228,14 +228,8 @@ pub(crate) fn check_indices(
     exception: Option<i64>,
 ) -> Result<(), Error> {
     let wrong = |index: i64| exception != Some(index) && index as u64 >= classes as u64;
-    // A fold over them all is several times as fast as a search.
-    if !indices.iter().fold(false, |is_wrong, &index| is_wrong | wrong(index)) {
-        return Ok(());
-    }
-    match indices.iter().enumerate().find(|&(_, &index)| wrong(index)) {
-        Some((position, &index)) => Err(Error::Index { index, row: position / per_row, classes, exception }),
-        None => Ok(()),
-    }
+    find(indices, wrong)
+        .map_or(Ok(()), |(position, index)| Err(Error::Index { index, row: position / per_row, classes, exception }))
 }
 
 /// A probability for each score.

@@ -3,7 +3,7 @@
 use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 
 use crate::buffers::{Sink, Source, broadcast};
-use crate::loss::{Pull, check_buffers};
+use crate::loss::{Pull, check_buffer_shapes};
 use crate::pointwise::broadcast_shapes;
 use crate::reduction::{self, Losses};
 use crate::threads::{self, Divide};
@@ -77,9 +77,9 @@ impl<R: Real, const N: usize> Vectors<'_, R, N> {
         value: ArrayViewMutD<'_, R>,
         backward: Option<Backward<'_, R, N>>,
     ) -> Result<(), Error> {
-        let shapes = self.shapes(names)?;
-        check_buffers(&shapes, &value, &backward)?;
         let (rows, length) = self.rows(names)?;
+        let of_value = if self.reduction == Reduction::None { rows.as_slice() } else { &[] };
+        check_buffer_shapes(of_value, self.operands.each_ref().map(|operand| operand.shape()), &value, &backward)?;
         self.run(formula, &rows, length, value, backward);
         Ok(())
     }

@@ -41,8 +41,8 @@ Figures are of an AMD EPYC with AVX2. What each library pays for its speed in ac
 - **f64.** Sums keep what each addition loses. Four terms are added up plainly before they join a sum (half the time of the
   regression losses), and four sums at once stay in registers (sixteen were kept in memory: two to four times the time).
 - **Linear layers.** Products of f32 are exact in f64, where the processor does half as many a second as libtorch does in f32.
-  Tiles of two rows by sixteen columns reach eleven products a nanosecond; a general product reached four to five. Sums of
-  a few products in f32 would go beyond, and lose up to an ULP each.
+  Tiles of two rows by sixteen columns reach five to seven products a nanosecond on one thread, libtorch ten and a half; a
+  general product reached four to five. Sums of a few products in f32 would go beyond, and lose up to an ULP each.
 - **Exponentials and logarithms.** Cross-entropy spends three quarters of its time in e^x, which is within an ULP; sharing one
   exponential and one quotient between value and gradient took BCE with logits to three fifths. KLDiv and Gaussian NLL take a
   logarithm in f64, which is most of their time; fewer terms in its polynomial would save a fourteenth (counted, not run).

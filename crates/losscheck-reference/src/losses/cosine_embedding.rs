@@ -96,7 +96,7 @@ impl<R: Real> Cosine<R> {
         let [of_1, of_2, of_both] = fold::dots(x1, x2).map(S::guarded_parts);
         if is_in_range(of_1[0]) && is_in_range(of_2[0]) {
             let sides = [of_1, of_2].map(|square| Side::new(R::ONE, square));
-            let cosine = Self { is_doubled: !S::HAS_GUARD_DIGITS, ..Self::new(sides, of_both) };
+            let cosine = Self::new(sides, of_both, !S::HAS_GUARD_DIGITS);
             if cosine.whole == R::ZERO || cosine.rest.abs() > R::from_f64(NARROW) {
                 return cosine;
             }
@@ -108,14 +108,14 @@ impl<R: Real> Cosine<R> {
     fn with_twice_the_digits<S: Real<Guarded = R>>([x1, x2]: [&[S]; 2]) -> Self {
         let sides @ [one, two] = [Side::of(x1), Side::of(x2)];
         let products = fold::dot(x1, x2, |x1, x2| (x1.guarded() / one.scale, x2.guarded() / two.scale));
-        Self { is_doubled: true, ..Self::new(sides, products.parts()) }
+        Self::new(sides, products.parts(), true)
     }
 
     #[inline(always)]
-    fn new(sides @ [one, two]: [Side<R>; 2], product @ [high, low]: [R; 2]) -> Self {
+    fn new(sides @ [one, two]: [Side<R>; 2], product @ [high, low]: [R; 2], is_doubled: bool) -> Self {
         let cosine = (high / one.length) / two.length;
         if cosine.is_nan() || cosine.abs() <= R::from_f64(0.5) {
-            return Self { whole: R::ZERO, rest: cosine, product, sides, is_doubled: false };
+            return Self { whole: R::ZERO, rest: cosine, product, sides, is_doubled };
         }
         let whole = cosine.signum_or_zero();
         let ([a, a_low], [b, b_low]) = (one.square, two.square);
@@ -130,7 +130,7 @@ impl<R: Real> Cosine<R> {
             .plus_product(one.eps, two.eps);
         let lengths = one.length * two.length;
         let rest = -whole * (lacking.total() / lengths / (lengths + high.abs()));
-        Self { whole, rest, product, sides, is_doubled: false }
+        Self { whole, rest, product, sides, is_doubled }
     }
 
     /// Writes the slope times the gradients. Says whether some element of them is all but nothing of the two terms that it

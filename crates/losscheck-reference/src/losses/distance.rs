@@ -156,21 +156,18 @@ fn write_slopes<R: Real>([a, b]: [&[R]; 2], [by_a, by_b]: [&mut [R::Guarded]; 2]
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ManhattanDistance;
 
+/// What it is a case of.
+const MANHATTAN: &PairwiseDistance = &PairwiseDistance { p: 1.0, eps: 0.0 };
+
 impl Distance for ManhattanDistance {
     #[inline(always)]
     fn distance<R: Real>(&self, a: &[R], b: &[R]) -> R::Guarded {
-        PairwiseDistance { p: 1.0, eps: 0.0 }.distance(a, b)
+        MANHATTAN.distance(a, b)
     }
 
     #[inline(always)]
-    fn pullback<R: Real>(&self, cotangent: R::Guarded, _: R::Guarded, _: [&[R]; 2]) -> impl Pullback<R> {
-        #[inline(always)]
-        move |vectors, gradients| {
-            write_slopes(vectors, gradients, |a, b| {
-                let sign = (a.guarded() - b.guarded()).signum_or_zero();
-                if sign == R::Guarded::ZERO { sign } else { cotangent * sign }
-            });
-        }
+    fn pullback<R: Real>(&self, cotangent: R::Guarded, distance: R::Guarded, vectors: [&[R]; 2]) -> impl Pullback<R> {
+        MANHATTAN.pullback(cotangent, distance, vectors)
     }
 }
 

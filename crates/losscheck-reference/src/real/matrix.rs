@@ -9,9 +9,8 @@ use crate::fold;
 /// How many sums are worked on at once.
 const LANES: usize = 16;
 
-/// From so many terms on, and so many rows, tiles are worth their copying.
+/// From so many terms on tiles are worth their copying.
 const MANY: usize = 16;
-const MANY_ROWS: usize = 4;
 /// The terms that are added up plainly before they join a sum.
 const FEW: usize = <CompensatedSum<f64> as Sum<f64>>::PLAIN;
 
@@ -45,7 +44,9 @@ pub(super) fn add_product_in_tiles<R: Real, T: Totals<R>>(
     sums: ArrayViewMut2<'_, R::Sum>,
 ) {
     let is_b_by_columns = b.t().is_standard_layout();
-    if b.nrows() < MANY || is_b_by_columns && a.nrows() < MANY_ROWS {
+    // The rows of `a` would not fill the lanes.
+    let are_lanes_empty = is_b_by_columns && a.nrows() < LANES;
+    if b.nrows() < MANY || are_lanes_empty {
         return add_product(a, b, sums);
     }
     // Whichever has rows in order is not to be copied.
