@@ -409,6 +409,11 @@ FLAGS = {
         "where the mean divides by that sum it is infinite or NaN",
         (31295,),
     ),
+    "rounded_weight_sum": Flag(
+        "weights of the targets that add up to almost 0, and in bf16 to 0",
+        "a mean that divides by a sum rounded after each weight is infinite or NaN",
+        (31295,),
+    ),
     "sentinel_class": Flag(
         "class 255 of 256, as u8 and as i64",
         "a valid class, which is the largest u8: some frameworks take that as a mask",

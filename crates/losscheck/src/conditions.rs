@@ -170,16 +170,16 @@ pub const ALL: &[Condition] = &[
     Condition {
         name: "zero_weight_sum",
         describes: "the weights of the target's classes, which a mean divides by, sum to 0",
+        holds: |case| target_weights(case).is_some_and(|weights| weights.iter().sum::<f64>() == 0.0),
+    },
+    Condition {
+        name: "rounded_weight_sum",
+        describes: "the weights of the target's classes, which a mean divides by, sum to no more than a rounding of theirs",
         holds: |case| {
-            let (Some(weight), Some(indices)) =
-                (case.input("weight"), case.input("target").and_then(Tensor::to_indices))
-            else {
-                return false;
-            };
-            let (weight, ignored) = (weight.to_f64(), ignore_index(&case.loss));
-            let of_class = |&index: &i64| usize::try_from(index).ok().and_then(|class| weight.get(class));
-            let counted = indices.iter().filter(|&&index| Some(index) != ignored);
-            counted.filter_map(of_class).sum::<f64>() == 0.0
+            target_weights(case).is_some_and(|weights| {
+                let of_sizes: f64 = weights.iter().map(|weight| weight.abs()).sum();
+                weights.iter().sum::<f64>().abs() <= ulp(case.dtype(), of_sizes)
+            })
         },
     },
     Condition {
@@ -337,6 +337,15 @@ pub const ALL: &[Condition] = &[
 /// Whether the condition holds of the case; `None` where there is no such condition.
 pub fn holds(name: &str, case: &Case) -> Option<bool> {
     ALL.iter().find(|condition| condition.name == name).map(|condition| (condition.holds)(case))
+}
+
+/// The weights of the classes that count among the targets; `None` where there are no weights or no indices.
+fn target_weights(case: &Case) -> Option<Vec<f64>> {
+    let (weight, indices) = (case.input("weight")?.to_f64(), case.input("target")?.to_indices()?);
+    let ignored = ignore_index(&case.loss);
+    let counted = indices.iter().filter(|&&index| Some(index) != ignored);
+    let of_class = |&index: &i64| usize::try_from(index).ok().and_then(|class| weight.get(class).copied());
+    Some(counted.filter_map(of_class).collect())
 }
 
 fn ignore_index(loss: &Loss) -> Option<i64> {

@@ -42,6 +42,14 @@ def cases() -> Iterator[Case]:
             inputs = {"input": scores(draw, dtype, (2, 3, 2, 2)), "target": draw.integers("target", "i64", (2, 2, 2), 0, 3)}
             inputs["weight"] = Stored(dtype, (3,), [0.5, -0.75, 2.0])
             yield case(case_id, ["negative_weight"], {}, reduction, inputs)
+        for reduction in REDUCTIONS:
+            inputs = {
+                "input": Stored(dtype, (1, 3, 3, 1), [-0.5, -2.0, -1.25, -3.0, -0.25, -1.5, -1.0, -1.5, -0.75]),
+                "target": Stored("i64", (1, 3, 1), [0, 1, 2]),
+                "weight": Stored(dtype, (3,), [-1.5, 0.6875, 0.80859375]),
+            }
+            flags = ["rounded_weight_sum", "negative_weight"]
+            yield case(name(NAME, dtype, "weight_sum=rounded", reduction), flags, {}, reduction, inputs)
         score, small = subnormal_product(dtype)
         for reduction in REDUCTIONS:
             inputs = {

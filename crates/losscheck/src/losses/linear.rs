@@ -101,29 +101,37 @@ pub(super) fn exact(row: impl IntoIterator<Item = Wide>) -> Vec<Rounded> {
 pub(super) fn surprise(scores: &[Rounded], inputs: &Arrays<Wide>) -> Vec<(Wide, Wide)> {
     let rounding = Wide::from_f64(8.0 * inputs.epsilon());
     let mut surprise = Terms::surprise(&scores.iter().map(|&(score, _)| score).collect::<Vec<_>>());
-    // Where scores are so large that their roundings turn the softmax, its probabilities may be as much larger.
+    // Where scores are so large that their roundings turn the softmax, its probabilities may be as much larger: a score's own
+    // rounding raises its exponential, and those of all, weighted by p, lower the sum of them (Jensen's inequality).
     let max = scores.iter().map(|&(score, _)| score).reduce(Real::maximum).unwrap_or(Wide::ZERO);
+    let of_all = mean(&surprise, scores);
     for ((_, p), &(score, terms)) in surprise.iter_mut().zip(scores) {
+        let error = rounding * (terms + of_all);
         if *p > Wide::ZERO {
-            *p = (*p * (rounding * terms).exp()).minimum(Wide::ONE);
+            *p = (*p * error.exp()).minimum(Wide::ONE);
         } else if is_finite(score) && is_finite(max) {
-            *p = ((score - max) + rounding * terms).exp().minimum(Wide::ONE);
+            *p = ((score - max) + error).exp().minimum(Wide::ONE);
         }
     }
     if scores.iter().any(|&(score, terms)| is_finite(score) && terms == infinity()) {
         surprise.iter_mut().for_each(|(all, _)| *all = infinity());
         return surprise;
     }
-    let mean = surprise.iter().zip(scores).fold(
+    let of_all = mean(&surprise, scores);
+    for ((all, _), (_, terms)) in surprise.iter_mut().zip(scores) {
+        *all = *all + *terms + of_all;
+    }
+    surprise
+}
+
+/// The magnitudes of the scores' terms, weighted by p.
+fn mean(surprise: &[(Wide, Wide)], scores: &[Rounded]) -> Wide {
+    surprise.iter().zip(scores).fold(
         Wide::ZERO,
         |mean, (&(_, p), &(_, terms))| {
             if p == Wide::ZERO { mean } else { mean + p * terms }
         },
-    );
-    for ((all, _), (_, terms)) in surprise.iter_mut().zip(scores) {
-        *all = *all + *terms + mean;
-    }
-    surprise
+    )
 }
 
 /// The magnitudes of the gradient of rounded scores.
