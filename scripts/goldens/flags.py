@@ -221,7 +221,7 @@ FLAGS = {
         "added up one by one they are rounded a thousand times",
     ),
     "large_score": Flag(
-        "an ignored row with a score that is out of range in f16",
+        "an ignored row with a score that is out of range, from numbers that are not",
         "the row counts for nothing, but 0 times infinity is NaN",
     ),
     "huge_logits": Flag(
@@ -344,7 +344,7 @@ FLAGS = {
         "a product of the cotangent with a number below 1 loses its digits, if it comes first",
     ),
     "subnormal_product": Flag(
-        "differences that are subnormal once the cotangent multiplies them, but not their quotient by beta",
+        "differences that are subnormal once the cotangent multiplies them, but not the quotient that is the gradient",
         "a product that is divided afterwards has lost its digits",
     ),
     "subnormal_share": Flag(

@@ -143,13 +143,14 @@ pub const ALL: &[Condition] = &[
     },
     Condition {
         name: "subnormal_product",
-        describes: "smooth L1 with a difference that is subnormal once the cotangent's share for an element multiplies it",
+        describes: "smooth L1 or BCE with a difference that is subnormal once the cotangent's share for an element multiplies it",
         holds: |case| {
             let targets = elements(case, "target");
             let differences =
                 elements(case, "input").into_iter().flat_map(|x| targets.iter().map(move |t| (x - t).abs()));
             let least = differences.filter(|&d| d > 0.0).fold(f64::INFINITY, f64::min);
-            matches!(case.loss, Loss::SmoothL1Loss(_)) && least * smallest_share(case) < smallest_normal(case)
+            matches!(case.loss, Loss::SmoothL1Loss(_) | Loss::BinaryCrossEntropy(_))
+                && least * smallest_share(case) < smallest_normal(case)
         },
     },
     Condition {
@@ -247,13 +248,15 @@ pub const ALL: &[Condition] = &[
     },
     Condition {
         name: "smoothing_beyond_f16",
-        describes: "a mean in f16 with `label_smoothing`, and losses of all classes that are out of range before they are averaged",
+        describes: "f16 with `label_smoothing`, and losses of all classes that add up beyond the range before a share of them is taken",
         holds: |case| {
             let end = largest(DType::F16) / classes(case).unwrap_or(1) as f64;
             let smoothed = |reduction| value_with(&[("label_smoothing", 1.0.into()), ("reduction", reduction)], case);
+            let reduction = case.loss.reduction().unwrap_or_default();
+            let before = if is_mean(case) { vec!["sum", "mean"] } else { vec![reduction.as_str()] };
             case.dtype() == DType::F16
-                && is_mean(case)
-                && ["sum", "mean"].into_iter().flat_map(|name| smoothed(name.into())).any(|x| x.abs() > end)
+                && label_smoothing(&case.loss) > 0.0
+                && before.into_iter().flat_map(|name| smoothed(name.into())).any(|x| x.abs() > end)
         },
     },
     Condition {
@@ -290,14 +293,13 @@ pub const ALL: &[Condition] = &[
         holds: |case| classes(case).is_some_and(|classes| classes > 16),
     },
     Condition {
-        name: "score_beyond_f16",
-        describes: "linear cross-entropy in f16 with products of the input and the weight that may add up to more than its largest",
+        name: "score_out_of_range",
+        describes: "linear cross-entropy with products of the input and the weight that may add up to more than the largest number",
         holds: |case| {
             let features = case.input("input").and_then(|input| input.shape().last().copied()).unwrap_or(1);
             matches!(case.loss, Loss::LinearCrossEntropy(_))
-                && case.dtype() == DType::F16
                 && most(case, "input") * most(case, "linear_weight") * features as f64 + most(case, "linear_bias")
-                    > largest(DType::F16)
+                    > largest(case.dtype())
         },
     },
     Condition {
@@ -355,6 +357,14 @@ fn ignore_index(loss: &Loss) -> Option<i64> {
         Loss::NllLoss(options) => Some(options.ignore_index),
         Loss::NllLoss2d(options) => Some(options.ignore_index),
         _ => None,
+    }
+}
+
+fn label_smoothing(loss: &Loss) -> f64 {
+    match loss {
+        Loss::CrossEntropy(options) => options.label_smoothing,
+        Loss::LinearCrossEntropy(options) => options.label_smoothing,
+        _ => 0.0,
     }
 }
 

@@ -184,6 +184,8 @@ def options(dtype: str) -> Iterator[Case]:
     rows = [[0.0, -3000.0, 30.0], [0.5, 0.25, -1.0]]
     little, weight = {"label_smoothing": 0.01}, [0.0625, 8.0, 0.125]
     yield from INDICES.explicit(dtype, "unlikely_class", ["smoothing_out_of_range"], rows, [0, 2], little, weight)
+    rows, weight = [[0.0, -3000.0, 30.0], [0.5, -3000.0, -1.0]], [1.0, 12.0, 1.0]
+    yield from INDICES.explicit(dtype, "unlikely_in_all_rows", ["smoothing_out_of_range"], rows, [0, 2], little, weight)
 
 
 def invalid(dtype: str) -> Iterator[Case]:

@@ -29,6 +29,15 @@ def function(*, batch_chunk_size: int | None = None, **arguments: torch.Tensor |
     return torch.nn.functional.linear_cross_entropy(**arguments, options=options)
 
 
+# Two numbers whose product is out of range, though neither comes near the end of it.
+OUT_OF_RANGE = {
+    "f16": (1798.0, 37.46875),
+    "bf16": (2.0**102, 2.0**27),
+    "f32": (2.0**102, 2.0**27),
+    "f64": (2.0**998, 2.0**27),
+}
+
+
 def cases() -> Iterator[Case]:
     for dtype in FLOATS:
         yield from ordinary(dtype)
@@ -153,10 +162,10 @@ def ignored(dtype: str) -> Iterator[Case]:
                 "target": Stored("i64", (3,), [0, DEFAULT_IGNORE, 1]),
             }
             yield from explicit(dtype, f"ignored_row={text}", ["ignored_nonfinite_row"], options, changed)
-    # A score that is out of range in f16.
+    x, w = OUT_OF_RANGE[dtype]
     changed = {
-        "input": Stored(dtype, (3, 2), [0.5, -1.25, 1798.0, 0.0, -0.75, 1.0]),
-        "linear_weight": Stored(dtype, (3, 2), [1.0, 0.5, -0.75, 1.25, 37.46875, -1.5]),
+        "input": Stored(dtype, (3, 2), [0.5, -1.25, x, 0.0, -0.75, 1.0]),
+        "linear_weight": Stored(dtype, (3, 2), [1.0, 0.5, -0.75, 1.25, w, -1.5]),
         "target": Stored("i64", (3,), [0, DEFAULT_IGNORE, 1]),
     }
     yield from explicit(dtype, "ignored_row=large", ["large_score"], {}, changed)

@@ -106,7 +106,8 @@ pub(super) fn surprise(scores: &[Rounded], inputs: &Arrays<Wide>) -> Vec<(Wide, 
     let max = scores.iter().map(|&(score, _)| score).reduce(Real::maximum).unwrap_or(Wide::ZERO);
     let of_all = mean(&surprise, scores);
     for ((_, p), &(score, terms)) in surprise.iter_mut().zip(scores) {
-        let error = rounding * (terms + of_all);
+        // Two products, for the sum of such terms may be out of range.
+        let error = rounding * terms + rounding * of_all;
         if *p > Wide::ZERO {
             *p = (*p * error.exp()).minimum(Wide::ONE);
         } else if is_finite(score) && is_finite(max) {
