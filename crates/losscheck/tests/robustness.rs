@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 fn runs() -> u64 {
     match std::env::var("LOSSCHECK_FUZZ_RUNS") {
         Ok(runs) => runs.parse().expect("LOSSCHECK_FUZZ_RUNS: a number"),
-        Err(_) => 20_000,
+        Err(_) => 1_000_000,
     }
 }
 
