@@ -411,7 +411,7 @@ FLAGS = {
     ),
     "rounded_weight_sum": Flag(
         "weights of the targets that add up to almost 0, and in bf16 to 0",
-        "a mean that divides by a sum rounded after each weight is infinite or NaN",
+        "a mean that divides by a sum of sums, each of them rounded, is infinite or NaN",
         (31295,),
     ),
     "sentinel_class": Flag(

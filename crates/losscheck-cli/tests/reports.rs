@@ -54,6 +54,11 @@ fn the_reference_answers_to_every_witness_as_the_results_say() {
         }
     }
     assert!(count >= 400, "only {count} rows");
+}
+
+#[test]
+fn every_slice_of_f32_is_there() {
+    let results = results();
     for slice in SLICES {
         for backend in ["reference", "candle", "tch"] {
             let of_slice = |key: &Key| {

@@ -190,7 +190,7 @@ pub(crate) fn check_domain<R: Real>(
         .map_or(Ok(()), |(_, outside)| Err(Error::Domain { name, value: outside.to_f64(), expected }))
 }
 
-/// The position and value of the first such element.
+/// The position and value of the first element that `is_such` holds of.
 pub(crate) fn find<T: Copy>(elements: &ArrayViewD<'_, T>, is_such: impl Fn(T) -> bool) -> Option<(usize, T)> {
     // A fold over them all is several times as fast as a search.
     if !elements.iter().fold(false, |any, &x| any | is_such(x)) {

@@ -20,7 +20,10 @@ fn losses<R: Real>(samples: usize) -> Vec<f64> {
     let matrix = |rows: usize, number: &dyn Fn(usize, usize) -> f64| {
         ArrayD::from_shape_fn(IxDyn(&[rows, FEATURES]), |at| R::from_f64(number(at[0], at[1])))
     };
-    let input = matrix(samples, &|sample, _| 1.0 + sample as f64 / 64.0);
+    let input = matrix(samples, &|sample, feature| {
+        let paired = feature.min(FEATURES - 1 - feature);
+        1.0 + sample as f64 / 64.0 + (paired % 3) as f64 / 4.0
+    });
     let linear_weight = matrix(CLASSES, &weight);
     let target = ArrayD::from_shape_fn(IxDyn(&[samples]), |at| (at[0] * 5 % CLASSES) as i64);
     let loss = LinearCrossEntropyLoss { reduction: Reduction::None, ..Default::default() };

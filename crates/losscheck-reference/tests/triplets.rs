@@ -1,6 +1,6 @@
-//! The distances of triplets at the edges of range, the smallest difference as a norm, and vectors of many parts.
+//! The distances of triplets at the edges of range and at 0, the smallest difference as a norm, and long vectors.
 
-use losscheck_reference::{Distance, Loss, ManhattanDistance, PairwiseDistance, Real, TripletMarginLoss, Wide};
+use losscheck_reference::{Distance, Loss, ManhattanDistance, PairwiseDistance, TripletMarginLoss};
 use ndarray::{ArrayD, IxDyn};
 
 fn distance_and_slopes(p: f64, a: &[f32]) -> (f32, Vec<f32>) {
@@ -29,7 +29,7 @@ fn minus_infinity_takes_the_smallest_difference() {
 }
 
 #[test]
-fn a_slope_of_0_is_0_beside_any_cotangent() {
+fn a_norms_slope_at_0_is_0_beside_any_cotangent() {
     fn slopes(distance: impl Distance, cotangent: f64) -> [f64; 2] {
         let (a, b) = ([0.5, 3.0], [0.5, 1.0]);
         let norm = distance.distance(&a, &b);
@@ -39,7 +39,7 @@ fn a_slope_of_0_is_0_beside_any_cotangent() {
     }
     for cotangent in [1.0, f64::INFINITY, f64::NAN] {
         assert_eq!(slopes(ManhattanDistance, cotangent), [0.0; 2], "{cotangent}");
-        for p in [0.0, 1.0, 1.5, 3.0] {
+        for p in [0.0, 1.0, 1.5, 2.0, 3.0, f64::INFINITY, f64::NEG_INFINITY] {
             assert_eq!(slopes(PairwiseDistance { p, eps: 0.0 }, cotangent), [0.0; 2], "p {p}, {cotangent}");
         }
     }
@@ -47,25 +47,36 @@ fn a_slope_of_0_is_0_beside_any_cotangent() {
 
 #[test]
 fn long_vectors_are_pulled_back_whole() {
-    /// Loss and gradients of a triplet, as f64.
-    fn evaluated<R: Real>(length: usize, swap: bool) -> Vec<f64> {
-        let vector = |step: usize| {
-            ArrayD::from_shape_fn(IxDyn(&[length]), |at| R::from_f64((at[0] * step % 13) as f64 / 16.0 - 0.375))
-        };
+    const EPS: f64 = 1e-6;
+    for length in [2, 31, 32, 33, 64, 70, 100] {
+        let vector = |step: usize| -> Vec<f64> { (0..length).map(|i| (i * step % 13) as f64 / 16.0 - 0.375).collect() };
         let (a, p, n) = (vector(5), vector(7), vector(11));
-        // So large that the hinge is open whatever the vectors are.
-        let loss = TripletMarginLoss { margin: 1e4, swap, ..Default::default() };
-        let (value, gradients) =
-            loss.value_and_gradients((a.view(), p.view(), n.view()), None).expect("three vectors of a length");
-        value.iter().chain(gradients.iter().flatten()).map(|x| x.to_f64()).collect()
-    }
-    for length in [1, 31, 32, 33, 64, 70, 100] {
+        let norm = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b + EPS).powi(2)).sum::<f64>().sqrt();
+        let slope = |a: &[f64], b: &[f64], at: usize| (a[at] - b[at] + EPS) / norm(a, b);
         for swap in [false, true] {
-            let (actual, exact) = (evaluated::<f32>(length, swap), evaluated::<Wide>(length, swap));
-            for (at, (actual, exact)) in actual.into_iter().zip(exact).enumerate() {
-                // The 1e-6 that is added to a difference is not the same number in f32.
-                let close = (actual - exact).abs() <= f64::from(f32::EPSILON) * exact.abs() + 1e-12;
-                assert!(close, "length {length}, swap {swap}, number {at}: {actual:e}, exact {exact:e}");
+            let is_swapped = swap && norm(&p, &n) < norm(&a, &n);
+            let nearest = if is_swapped { norm(&p, &n) } else { norm(&a, &n) };
+            let exact = |at: usize| {
+                let (to_positive, own, between) = (slope(&a, &p, at), slope(&a, &n, at), slope(&p, &n, at));
+                if is_swapped {
+                    [to_positive, -to_positive - between, between]
+                } else {
+                    [to_positive - own, -to_positive, own]
+                }
+            };
+            let tensor = |x: &[f64]| ArrayD::from_shape_fn(IxDyn(&[length]), |at| x[at[0]]);
+            let (a, p, n) = (tensor(&a), tensor(&p), tensor(&n));
+            let loss = TripletMarginLoss { swap, ..Default::default() };
+            let (value, gradients) =
+                loss.value_and_gradients((a.view(), p.view(), n.view()), None).expect("three vectors of a length");
+            let value = value.iter().sum::<f64>();
+            let shortfall = 1.0 + norm(a.as_slice().unwrap(), p.as_slice().unwrap()) - nearest;
+            assert!(shortfall > 0.0 && (value - shortfall).abs() < 1e-14, "{length}, {swap}: {value}, {shortfall}");
+            for at in 0..length {
+                for (gradient, exact) in gradients.iter().zip(exact(at)) {
+                    let close = (gradient[at] - exact).abs() <= 1e-14;
+                    assert!(close, "length {length}, swap {swap}, element {at}: {}, exact {exact}", gradient[at]);
+                }
             }
         }
     }

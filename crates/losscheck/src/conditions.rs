@@ -143,14 +143,24 @@ pub const ALL: &[Condition] = &[
     },
     Condition {
         name: "subnormal_product",
-        describes: "smooth L1 or BCE with a difference that is subnormal once the cotangent's share for an element multiplies it",
+        describes: "smooth L1 with a difference that is subnormal once the cotangent's share for an element multiplies it",
         holds: |case| {
             let targets = elements(case, "target");
             let differences =
                 elements(case, "input").into_iter().flat_map(|x| targets.iter().map(move |t| (x - t).abs()));
             let least = differences.filter(|&d| d > 0.0).fold(f64::INFINITY, f64::min);
-            matches!(case.loss, Loss::SmoothL1Loss(_) | Loss::BinaryCrossEntropy(_))
-                && least * smallest_share(case) < smallest_normal(case)
+            matches!(case.loss, Loss::SmoothL1Loss(_)) && least * smallest_share(case) < smallest_normal(case)
+        },
+    },
+    Condition {
+        name: "subnormal_difference",
+        describes: "BCE with a difference of input and target that is subnormal once the cotangent multiplies it",
+        holds: |case| {
+            let cotangents = case.cotangent.as_ref().map_or_else(|| vec![1.0], Tensor::to_f64);
+            let differences = elements(case, "input").into_iter().zip(elements(case, "target")).map(|(x, t)| x - t);
+            let mut products = differences.zip(cotangents.iter().cycle()).map(|(difference, c)| (difference * c).abs());
+            let least = smallest_normal(case);
+            matches!(case.loss, Loss::BinaryCrossEntropy(_)) && products.any(|product| product > 0.0 && product < least)
         },
     },
     Condition {
@@ -170,16 +180,17 @@ pub const ALL: &[Condition] = &[
     },
     Condition {
         name: "zero_weight_sum",
-        describes: "the weights of the target's classes, which a mean divides by, sum to 0",
-        holds: |case| target_weights(case).is_some_and(|weights| weights.iter().sum::<f64>() == 0.0),
+        describes: "a mean that divides by the weights of the target's classes, which sum to 0",
+        holds: |case| mean_weights(case).is_some_and(|weights| weights.iter().sum::<f64>() == 0.0),
     },
     Condition {
         name: "rounded_weight_sum",
-        describes: "the weights of the target's classes, which a mean divides by, sum to no more than a rounding of theirs",
+        describes: "a mean that divides by the weights of the target's classes, whose sum may be all that rounding adds to it",
         holds: |case| {
-            target_weights(case).is_some_and(|weights| {
+            mean_weights(case).is_some_and(|weights| {
                 let of_sizes: f64 = weights.iter().map(|weight| weight.abs()).sum();
-                weights.iter().sum::<f64>().abs() <= ulp(case.dtype(), of_sizes)
+                let rounding = weights.len() as f64 / 2.0 * ulp(case.dtype(), of_sizes);
+                of_sizes > 0.0 && weights.iter().sum::<f64>().abs() <= rounding
             })
         },
     },
@@ -253,10 +264,10 @@ pub const ALL: &[Condition] = &[
             let end = largest(DType::F16) / classes(case).unwrap_or(1) as f64;
             let smoothed = |reduction| value_with(&[("label_smoothing", 1.0.into()), ("reduction", reduction)], case);
             let reduction = case.loss.reduction().unwrap_or_default();
-            let before = if is_mean(case) { vec!["sum", "mean"] } else { vec![reduction.as_str()] };
+            let before = ["none", if is_mean(case) { "sum" } else { "none" }, &reduction];
             case.dtype() == DType::F16
                 && label_smoothing(&case.loss) > 0.0
-                && before.into_iter().flat_map(|name| smoothed(name.into())).any(|x| x.abs() > end)
+                && before.into_iter().flat_map(|name| smoothed(name.into())).any(|x| x.is_finite() && x.abs() > end)
         },
     },
     Condition {
@@ -293,13 +304,23 @@ pub const ALL: &[Condition] = &[
         holds: |case| classes(case).is_some_and(|classes| classes > 16),
     },
     Condition {
-        name: "score_out_of_range",
-        describes: "linear cross-entropy with products of the input and the weight that may add up to more than the largest number",
+        name: "ignored_score_out_of_range",
+        describes: "linear cross-entropy with an ignored row of finite numbers whose score may be out of range",
         holds: |case| {
-            let features = case.input("input").and_then(|input| input.shape().last().copied()).unwrap_or(1);
-            matches!(case.loss, Loss::LinearCrossEntropy(_))
-                && most(case, "input") * most(case, "linear_weight") * features as f64 + most(case, "linear_bias")
-                    > largest(case.dtype())
+            let (Some(input), Some(weight)) = (case.input("input"), case.input("linear_weight")) else { return false };
+            let Some(indices) = case.input("target").and_then(Tensor::to_indices) else { return false };
+            let indices: Vec<i64> = indices.into_iter().collect();
+            let features = input.shape().last().copied().unwrap_or(0).max(1);
+            let (input, weight) = (input.to_f64(), weight.to_f64());
+            let (end, bias, ignored) = (largest(case.dtype()), most(case, "linear_bias"), ignore_index(&case.loss));
+            let per_sample = (indices.len() * features / input.len().max(1)).max(1);
+            let is_beyond =
+                |x: &[f64], w: &[f64]| x.iter().zip(w).map(|(x, w)| (x * w).abs()).sum::<f64>() + bias > end;
+            input.chunks(features).zip(indices.chunks(per_sample)).any(|(x, indices)| {
+                indices.iter().any(|&index| Some(index) == ignored)
+                    && x.iter().all(|x| x.is_finite())
+                    && weight.chunks(features).any(|w| is_beyond(x, w))
+            })
         },
     },
     Condition {
@@ -341,19 +362,19 @@ pub fn holds(name: &str, case: &Case) -> Option<bool> {
     ALL.iter().find(|condition| condition.name == name).map(|condition| (condition.holds)(case))
 }
 
-/// The weights of the classes that count among the targets; `None` where there are no weights or no indices.
-fn target_weights(case: &Case) -> Option<Vec<f64>> {
+/// The weights of the target's classes, where a mean divides by some.
+fn mean_weights(case: &Case) -> Option<Vec<f64>> {
     let (weight, indices) = (case.input("weight")?.to_f64(), case.input("target")?.to_indices()?);
     let ignored = ignore_index(&case.loss);
     let counted = indices.iter().filter(|&&index| Some(index) != ignored);
     let of_class = |&index: &i64| usize::try_from(index).ok().and_then(|class| weight.get(class).copied());
-    Some(counted.filter_map(of_class).collect())
+    Some(counted.filter_map(of_class).collect()).filter(|weights: &Vec<f64>| is_mean(case) && !weights.is_empty())
 }
 
 fn ignore_index(loss: &Loss) -> Option<i64> {
     match loss {
         Loss::CrossEntropy(options) => Some(options.ignore_index),
-        Loss::LinearCrossEntropy(options) => options.ignore_index,
+        Loss::LinearCrossEntropy(options) => Some(options.ignored()),
         Loss::NllLoss(options) => Some(options.ignore_index),
         Loss::NllLoss2d(options) => Some(options.ignore_index),
         _ => None,

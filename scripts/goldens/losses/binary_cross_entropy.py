@@ -77,7 +77,7 @@ def extreme(dtype: str) -> Iterator[Case]:
             input = probabilities(Draw(case_id), dtype, (3,))
             flag = "edge_subnormal" if value else "edge_zero"
             yield case(case_id, [flag], reduction, input, Stored(dtype, (3,), [0.25, value, 1.0]), None)
-    # In f16 the product of the two is a number and a half of the smallest ones.
+    # In f16 the difference times the cotangent is one and a half times the smallest number.
     inputs = {"input": Stored(dtype, (), [2.0**-12]), "target": Stored(dtype, (), [0.0])}
     cotangent = Stored(dtype, (), [1.5 * 2.0**-12])
     case_id = name(NAME, dtype, "subnormal_product", "none")

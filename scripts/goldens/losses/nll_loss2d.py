@@ -36,6 +36,9 @@ def cases() -> Iterator[Case]:
             input = scores(Draw(case_id), dtype, (1, 3, 2, 2))
             target = Stored("i64", (1, 2, 2), [-100] * 4)
             yield case(case_id, ["all_ignored"], {}, reduction, {"input": input, "target": target})
+            case_id = name(NAME, dtype, "all_ignored+weight", reduction)
+            inputs = {"input": input, "target": target, "weight": Stored(dtype, (3,), [0.5, 0.75, 2.0])}
+            yield case(case_id, ["all_ignored"], {}, reduction, inputs)
         for reduction in REDUCTIONS:
             case_id = name(NAME, dtype, "weight_negative", reduction)
             draw = Draw(case_id)

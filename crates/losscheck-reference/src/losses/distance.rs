@@ -156,7 +156,7 @@ fn write_slopes<R: Real>([a, b]: [&[R]; 2], [by_a, by_b]: [&mut [R::Guarded]; 2]
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ManhattanDistance;
 
-/// What it is a case of.
+/// The norm that it is.
 const MANHATTAN: &PairwiseDistance = &PairwiseDistance { p: 1.0, eps: 0.0 };
 
 impl Distance for ManhattanDistance {

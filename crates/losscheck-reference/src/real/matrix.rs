@@ -9,7 +9,7 @@ use crate::fold;
 /// How many sums are worked on at once.
 const LANES: usize = 16;
 
-/// From so many terms on tiles are worth their copying.
+/// From so many terms on, tiles are worth their copying.
 const MANY: usize = 16;
 /// The terms that are added up plainly before they join a sum.
 const FEW: usize = <CompensatedSum<f64> as Sum<f64>>::PLAIN;
@@ -45,8 +45,8 @@ pub(super) fn add_product_in_tiles<R: Real, T: Totals<R>>(
 ) {
     let is_b_by_columns = b.t().is_standard_layout();
     // The rows of `a` would not fill the lanes.
-    let are_lanes_empty = is_b_by_columns && a.nrows() < LANES;
-    if b.nrows() < MANY || are_lanes_empty {
+    let leaves_lanes_empty = is_b_by_columns && a.nrows() < LANES;
+    if b.nrows() < MANY || leaves_lanes_empty {
         return add_product(a, b, sums);
     }
     // Whichever has rows in order is not to be copied.

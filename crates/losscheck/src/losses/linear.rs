@@ -101,36 +101,38 @@ pub(super) fn exact(row: impl IntoIterator<Item = Wide>) -> Vec<Rounded> {
 pub(super) fn surprise(scores: &[Rounded], inputs: &Arrays<Wide>) -> Vec<(Wide, Wide)> {
     let rounding = Wide::from_f64(8.0 * inputs.epsilon());
     let mut surprise = Terms::surprise(&scores.iter().map(|&(score, _)| score).collect::<Vec<_>>());
+    if scores.iter().any(|&(score, terms)| is_finite(score) && terms == infinity()) {
+        surprise.iter_mut().for_each(|(all, _)| *all = infinity());
+        return surprise;
+    }
     // Where scores are so large that their roundings turn the softmax, its probabilities may be as much larger: a score's own
-    // rounding raises its exponential, and those of all, weighted by p, lower the sum of them (Jensen's inequality).
+    // rounding raises its exponential, and those of all lower the sum of the exponentials by no more than what they are on
+    // average, weighted by p (Jensen's inequality).
     let max = scores.iter().map(|&(score, _)| score).reduce(Real::maximum).unwrap_or(Wide::ZERO);
-    let of_all = mean(&surprise, scores);
+    let of_all = weighted(&surprise, scores);
     for ((_, p), &(score, terms)) in surprise.iter_mut().zip(scores) {
-        // Two products, for the sum of such terms may be out of range.
-        let error = rounding * terms + rounding * of_all;
+        // What raises a score raises its share of the sum, too. Two products, for the terms may add up beyond any range.
+        let (own, of_others) = (terms - *p * terms, of_all - *p * terms);
+        let error = rounding * own + rounding * of_others;
         if *p > Wide::ZERO {
             *p = (*p * error.exp()).minimum(Wide::ONE);
         } else if is_finite(score) && is_finite(max) {
             *p = ((score - max) + error).exp().minimum(Wide::ONE);
         }
     }
-    if scores.iter().any(|&(score, terms)| is_finite(score) && terms == infinity()) {
-        surprise.iter_mut().for_each(|(all, _)| *all = infinity());
-        return surprise;
-    }
-    let of_all = mean(&surprise, scores);
+    let of_all = weighted(&surprise, scores);
     for ((all, _), (_, terms)) in surprise.iter_mut().zip(scores) {
         *all = *all + *terms + of_all;
     }
     surprise
 }
 
-/// The magnitudes of the scores' terms, weighted by p.
-fn mean(surprise: &[(Wide, Wide)], scores: &[Rounded]) -> Wide {
+/// The sum of the magnitudes of the scores' terms, each times p.
+fn weighted(surprise: &[(Wide, Wide)], scores: &[Rounded]) -> Wide {
     surprise.iter().zip(scores).fold(
         Wide::ZERO,
-        |mean, (&(_, p), &(_, terms))| {
-            if p == Wide::ZERO { mean } else { mean + p * terms }
+        |sum, (&(_, p), &(_, terms))| {
+            if p == Wide::ZERO { sum } else { sum + p * terms }
         },
     )
 }

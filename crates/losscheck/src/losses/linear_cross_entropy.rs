@@ -48,7 +48,8 @@ impl Options {
         }
     }
 
-    fn ignored(&self) -> i64 {
+    /// The `ignore_index`, or what stands for it.
+    pub(crate) fn ignored(&self) -> i64 {
         self.ignore_index.unwrap_or(-100)
     }
 
