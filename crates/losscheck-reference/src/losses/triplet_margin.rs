@@ -136,7 +136,7 @@ impl<D: Distance> TripletMarginWithDistanceLoss<D> {
         let (d, zero) = (&self.distance_function, R::Guarded::ZERO);
         let [own, of_swapped] = distances.shares();
         let to_positive = d.pullback(cotangent, distances.positive, [a, p]);
-        let to_negative = (own > zero).then(|| d.pullback(-(cotangent * own), distances.negative, [a, n]));
+        let to_negative = d.pullback(-(cotangent * own), distances.negative, [a, n]);
         let swapped = distances.swapped.filter(|_| of_swapped > zero);
         let between = swapped.map(|swapped| d.pullback(-(cotangent * of_swapped), swapped, [p, n]));
         let ([mut by_a, mut by_p, mut by_n], mut terms) = ([[zero; PART]; 3], [[zero; PART]; 2]);
@@ -146,7 +146,7 @@ impl<D: Distance> TripletMarginWithDistanceLoss<D> {
             let [by_a, by_p, by_n] = [&mut by_a, &mut by_p, &mut by_n].map(|by| &mut by[..a.len()]);
             let [first, second] = terms.each_mut().map(|terms| &mut terms[..a.len()]);
             to_positive([a, p], [&mut *by_a, &mut *by_p]);
-            if let Some(to_negative) = &to_negative {
+            if own > zero {
                 to_negative([a, n], [&mut *first, &mut *by_n]);
                 add(by_a, first);
             } else {
