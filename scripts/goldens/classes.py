@@ -6,7 +6,7 @@ from itertools import product
 
 from .case import FLOATS, REDUCTIONS, Case, Options, given, label, name, options_name, shape_name
 from .draw import Draw
-from .special import edges, subnormal_product
+from .special import ROUNDED_SUM, edges, subnormal_product
 from .tensors import Shape, Stored, Tensor
 
 LAYOUTS: dict[str, Shape] = {"c": (5,), "nc": (3, 4), "ncd": (2, 3, 2), "ncdd": (2, 3, 2, 2)}
@@ -150,8 +150,7 @@ class Classes:
         sums = {
             "zero": ([1.5, 0.0, 0.5], [1, 1, 1], ["zero_weight_sum"]),
             "cancelling": ([2.0, -1.0, 0.5], [0, 1, 1], ["zero_weight_sum", "negative_weight"]),
-            # In bf16 the last two make 1.5.
-            "rounded": ([-1.5, 0.6875, 0.80859375], [0, 1, 2], ["rounded_weight_sum", "negative_weight"]),
+            "rounded": (ROUNDED_SUM, [0, 1, 2], ["rounded_weight_sum", "negative_weight"]),
         }
         for (sum_name, (weight, target, flags)), smoothing in product(sums.items(), self.smoothings):
             options = given(label_smoothing=smoothing)

@@ -30,6 +30,10 @@ def limits(dtype: str) -> Limits:
     return Limits(info.eps, info.eps / 2, info.tiny, info.tiny * info.eps, info.max, *SQUARES[dtype])
 
 
+# Weights whose sum is almost 0: in bf16 the last two make 1.5.
+ROUNDED_SUM = [-1.5, 0.6875, 0.80859375]
+
+
 def subnormal_product(dtype: str) -> tuple[float, float]:
     """A negative score and a weight of eight bits each, whose product has more than are left to it in 16 bits."""
     return -8 * 171 / 128 * limits(dtype).tiny, 129 / 128 / 256

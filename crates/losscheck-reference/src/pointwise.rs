@@ -65,7 +65,7 @@ impl<R: Real, const N: usize> Elements<'_, R, N> {
     pub fn shapes<const K: usize>(&self, names: [&'static str; N]) -> Result<Shapes<K>, Error> {
         let elements = self.shape(names)?;
         Ok(Shapes {
-            value: if self.reduction == Reduction::None { elements } else { Vec::new() },
+            value: self.reduction.value_shape(&elements).to_vec(),
             gradients: std::array::from_fn(|operand| self.operands[operand].shape().to_vec()),
         })
     }
@@ -117,7 +117,7 @@ impl<R: Real, const N: usize> Elements<'_, R, N> {
         backward: Option<Backward<'_, R, K>>,
     ) -> Result<(), Error> {
         let shape = self.shape(names)?;
-        let of_value = if self.reduction == Reduction::None { shape.as_slice() } else { &[] };
+        let of_value = self.reduction.value_shape(&shape);
         let of_gradients = std::array::from_fn(|operand| self.operands[operand].shape());
         check_buffer_shapes(of_value, of_gradients, &value, &backward)?;
         if formula.cancels() {

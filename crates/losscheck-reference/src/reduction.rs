@@ -31,6 +31,11 @@ impl Reduction {
             Self::Sum => "sum",
         }
     }
+
+    /// The shape of the value, given that of the losses.
+    pub(crate) fn value_shape(self, losses: &[usize]) -> &[usize] {
+        if self == Self::None { losses } else { &[] }
+    }
 }
 
 impl FromStr for Reduction {

@@ -310,7 +310,7 @@ impl<R: Real, T: Targets<R>> Rows<'_, R, T> {
             check_shape("weight", weight.shape(), &[self.classes()])?;
         }
         Ok(Shapes {
-            value: if self.reduction == Reduction::None { self.row_dims() } else { Vec::new() },
+            value: self.reduction.value_shape(&self.row_dims()).to_vec(),
             gradients: std::array::from_fn(|_| shape.to_vec()),
         })
     }

@@ -368,7 +368,8 @@ fn mean_weights(case: &Case) -> Option<Vec<f64>> {
     let ignored = ignore_index(&case.loss);
     let counted = indices.iter().filter(|&&index| Some(index) != ignored);
     let of_class = |&index: &i64| usize::try_from(index).ok().and_then(|class| weight.get(class).copied());
-    Some(counted.filter_map(of_class).collect()).filter(|weights: &Vec<f64>| is_mean(case) && !weights.is_empty())
+    let weights: Vec<f64> = counted.filter_map(of_class).collect();
+    (is_mean(case) && !weights.is_empty()).then_some(weights)
 }
 
 fn ignore_index(loss: &Loss) -> Option<i64> {

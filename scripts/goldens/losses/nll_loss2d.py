@@ -5,7 +5,7 @@ import torch
 
 from ..case import FLOATS, REDUCTIONS, Case, Loss, name, options_name, shape_name
 from ..draw import Draw
-from ..special import edges, subnormal_product
+from ..special import ROUNDED_SUM, edges, subnormal_product
 from ..tensors import Shape, Stored, Tensor
 
 NAME = "nll_loss2d"
@@ -49,7 +49,7 @@ def cases() -> Iterator[Case]:
             inputs = {
                 "input": Stored(dtype, (1, 3, 3, 1), [-0.5, -2.0, -1.25, -3.0, -0.25, -1.5, -1.0, -1.5, -0.75]),
                 "target": Stored("i64", (1, 3, 1), [0, 1, 2]),
-                "weight": Stored(dtype, (3,), [-1.5, 0.6875, 0.80859375]),
+                "weight": Stored(dtype, (3,), ROUNDED_SUM),
             }
             flags = ["rounded_weight_sum", "negative_weight"]
             yield case(name(NAME, dtype, "weight_sum=rounded", reduction), flags, {}, reduction, inputs)

@@ -197,7 +197,7 @@ impl<R: Real> LinearCrossEntropyLoss<'_, R> {
         self.of_rows().check_options()?;
         let rows = [&input[..input.len() - 1], positions].concat();
         Ok(AllShapes {
-            value: if self.reduction == Reduction::None { rows } else { Vec::new() },
+            value: self.reduction.value_shape(&rows).to_vec(),
             input: input.to_vec(),
             linear_weight: linear_weight.to_vec(),
             linear_bias: if inputs.linear_bias.is_some() { out.to_vec() } else { vec![0] },
