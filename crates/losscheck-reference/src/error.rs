@@ -1,7 +1,5 @@
 //! What a loss refuses, and why.
 
-use crate::Reduction;
-
 /// Why a loss refuses its input.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -69,8 +67,13 @@ pub enum Error {
         n_classes: usize,
     },
     /// A name is not a reduction.
-    #[error("unknown reduction `{0}`, expected one of {names}", names = Reduction::ALL.map(Reduction::name).join(", "))]
-    Reduction(String),
+    #[error("unknown reduction `{name}`, expected one of {}", expected.join(", "))]
+    Reduction {
+        /// What was given.
+        name: String,
+        /// The loss's reductions.
+        expected: Vec<&'static str>,
+    },
 }
 
 fn or(exception: Option<i64>) -> String {

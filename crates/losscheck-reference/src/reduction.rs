@@ -42,11 +42,15 @@ impl FromStr for Reduction {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Error> {
-        Self::ALL
-            .into_iter()
-            .find(|reduction| reduction.name() == name)
-            .ok_or_else(|| Error::Reduction(name.to_owned()))
+        named(&Self::ALL, Self::name, name)
     }
+}
+
+/// The reduction of that name.
+pub(crate) fn named<T: Copy>(all: &[T], name_of: fn(T) -> &'static str, name: &str) -> Result<T, Error> {
+    let named = all.iter().copied().find(|&reduction| name_of(reduction) == name);
+    let expected = || all.iter().map(|&reduction| name_of(reduction)).collect();
+    named.ok_or_else(|| Error::Reduction { name: name.to_owned(), expected: expected() })
 }
 
 /// A number of losses, exactly, also where it has more digits than `R`.

@@ -2,8 +2,8 @@
 
 use losscheck_reference::Reduction::{Mean, None as NoReduction, Sum};
 use losscheck_reference::{
-    BCELoss, BCEWithLogitsLoss, Backward, CrossEntropyLoss, Error, Float, HuberLoss, L1Loss, Loss, MSELoss, NLLLoss,
-    Real, Reduction, SmoothL1Loss,
+    BCELoss, BCEWithLogitsLoss, Backward, CrossEntropyLoss, Error, Float, HuberLoss, KLDivReduction, L1Loss, Loss,
+    MSELoss, NLLLoss, Real, Reduction, SmoothL1Loss,
 };
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn, Slice};
 
@@ -753,6 +753,10 @@ fn errors_say_what_was_expected() {
             "average".parse::<Reduction>().map(|_| one.clone()),
             "unknown reduction `average`, expected one of none, mean, sum",
         ),
+        (
+            "average".parse::<KLDivReduction>().map(|_| one.clone()),
+            "unknown reduction `average`, expected one of none, mean, batchmean, sum",
+        ),
     ];
     for (result, message) in rows {
         assert_eq!(result.expect_err(message).to_string(), message);
@@ -799,6 +803,16 @@ fn buffers_of_another_shape_are_errors() {
 #[test]
 fn reductions_go_by_pytorchs_names() {
     for (reduction, name) in [(NoReduction, "none"), (Mean, "mean"), (Sum, "sum")] {
+        assert_eq!(reduction.name(), name);
+        assert_eq!(name.parse(), Ok(reduction));
+    }
+    let of_kl_div = [
+        (KLDivReduction::None, "none"),
+        (KLDivReduction::Mean, "mean"),
+        (KLDivReduction::BatchMean, "batchmean"),
+        (KLDivReduction::Sum, "sum"),
+    ];
+    for (reduction, name) in of_kl_div {
         assert_eq!(reduction.name(), name);
         assert_eq!(name.parse(), Ok(reduction));
     }

@@ -4,6 +4,7 @@ use ndarray::ArrayViewD;
 
 use crate::losses::pointwise_loss;
 use crate::pointwise::{Denominator, Elements, Pointwise};
+use crate::reduction::named;
 use crate::{Error, Real, Reduction, Sum};
 
 /// Kullback-Leibler divergence, pointwise, of log-probabilities x from probabilities t:
@@ -57,8 +58,7 @@ impl FromStr for KLDivReduction {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Error> {
-        let named = Self::ALL.into_iter().find(|reduction| reduction.name() == name);
-        named.ok_or_else(|| Error::Reduction(name.to_owned()))
+        named(&Self::ALL, Self::name, name)
     }
 }
 
