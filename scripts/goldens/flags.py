@@ -325,6 +325,9 @@ FLAGS = {
         "an anchor that is the positive or the negative",
         "the root has no derivative at 0; eps, where there is one, keeps the distance above",
     ),
+    "counted_differences": Flag(
+        "a norm of degree 0 beside equal elements, and beside NaN", "it counts the differences that are not 0"
+    ),
     "small_exponent": Flag(
         "a norm whose p is near 0",
         "the sum of N numbers is raised to the power 1 / p, which overflows",

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Iterator
 
 from ..case import FLOATS, Case, Loss
@@ -24,6 +25,8 @@ def cases() -> Iterator[Case]:
             yield from ELEMENTS.given(dtype, "kink", ["hinge_kink"], {"margin": margin}, data)
         data = {"input": [0.25, 0.25, 2.0, 2.0, -1.0], "target": [0.0, 0.5, 0.0, -2.0, 3.0]}
         yield from ELEMENTS.given(dtype, "odd_labels", ["odd_label"], {}, data)
+        data = {"input": [-math.inf, math.inf, 0.25], "target": [0.0, 0.5, -2.0]}
+        yield from ELEMENTS.given(dtype, "odd_labels_of_infinity", ["odd_label", "edge_infinite"], {}, data)
 
 
 LOSS = Loss(NAME, ("input",), cases)

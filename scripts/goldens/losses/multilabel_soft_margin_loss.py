@@ -27,7 +27,7 @@ SHAPES: tuple[tuple[Shape, Shape, Shape | None], ...] = (
     ((1, 4), (3, 4), None),
     ((3, 1), (3, 4), None),
 )
-EMPTY: tuple[Shape, ...] = ((0, 4), (3, 0), (0,))
+EMPTY: tuple[Shape, ...] = ((0, 4), (3, 0), (0, 0), (0,))
 MISMATCHED = (((3, 4), (3,), None), ((3, 4), (2, 4), None), ((3, 4), (3, 4), (3,)), ((), (), None))
 ENLARGING = (((1, 4), (1, 4), (3, 4)), ((4,), (3, 4), None), ((4,), (4,), (3, 4)))
 
