@@ -131,7 +131,7 @@ impl AdaptiveLogSoftmaxWithLoss {
         let shortlist = cutoffs.first().copied().filter(|&first| first > 0 && increases);
         let shortlist = shortlist.ok_or_else(|| Error::Cutoffs { cutoffs: cutoffs.clone(), n_classes })?;
         // PyTorch lets it be negative where there is nothing to divide.
-        if div_value.is_nan() || div_value == 0.0 || div_value < 0.0 && in_features > 0 {
+        if !(div_value > 0.0 || div_value < 0.0 && in_features == 0) {
             return Err(Error::Option { name: "div_value", value: div_value, expected: "a positive number" });
         }
         let outputs = shortlist + cutoffs.len();

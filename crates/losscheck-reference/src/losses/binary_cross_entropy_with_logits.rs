@@ -79,12 +79,11 @@ impl Pointwise<3> for Formula {
         let (positive, negative, half) = (pos_weight * t, R::ONE - t, R::from_f64(0.5));
         let is_near_0 = x.abs() < R::from_f64(NEAR_0);
         let part = part_of_sigmoid(x, is_near_0);
-        let small = if is_near_0 { half - part } else { part };
-        let large = R::ONE - small;
-        let away = if x > R::ZERO { negative * large - positive * small } else { negative * small - positive * large };
+        let whole = R::ONE - part;
+        let away = if x > R::ZERO { negative * whole - positive * part } else { negative * part - positive * whole };
         let excess = if x > R::ZERO { part } else { -part };
         let near_0 = excess * (negative + positive) + half * (negative - positive);
-        // The terms of an infinite weight cancel.
+        // The terms of an infinite weight cancel; what it multiplies in the other sum is above 0.
         let by_input = if is_near_0 && !near_0.is_nan() { near_0 } else { away };
         // pos_weight softplus(-x) - softplus(x), their common part taken once
         let common = decay(x).ln_1p();

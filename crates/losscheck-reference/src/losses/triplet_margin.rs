@@ -105,8 +105,7 @@ impl<R: Real> Distances<R> {
             None => [whole, none],
             Some(swapped) if swapped < self.negative => [none, whole],
             Some(swapped) if swapped > self.negative => [whole, none],
-            Some(swapped) if swapped == self.negative => [half, half],
-            Some(_) => [whole, whole],
+            Some(_) => [half, half],
         }
     }
 }
