@@ -185,8 +185,11 @@ fn the_shapes_of_parameters() {
         let refused = Error::Cutoffs { cutoffs: cutoffs.to_vec(), n_classes: 4 };
         assert_eq!(shapes(4, 4, cutoffs, 4.0, false), Err(refused));
     }
-    for div_value in [0.0, -2.0, f64::NAN, f64::NEG_INFINITY] {
-        assert!(matches!(shapes(4, 4, &[2], div_value, false), Err(Error::Option { name: "div_value", .. })));
+    for (in_features, div_value) in
+        [(4, 0.0), (4, -2.0), (4, f64::NAN), (4, f64::NEG_INFINITY), (0, 0.0), (0, f64::NAN)]
+    {
+        let refused = shapes(in_features, 4, &[2], div_value, false);
+        assert!(matches!(refused, Err(Error::Option { name: "div_value", .. })), "{refused:?}");
     }
 }
 

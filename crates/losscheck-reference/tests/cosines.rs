@@ -18,13 +18,16 @@ fn evaluated<R: Real>(pair: [&[f32]; 2]) -> Vec<f64> {
 
 #[test]
 fn what_cancels_keeps_its_digits() {
-    let pairs: [[&[f32]; 2]; 6] = [
+    let pairs: [[&[f32]; 2]; 8] = [
         // Parallel: of the gradients eps is left.
         [&[-13_790_627.0], &[-0.001_648_998_6]],
         [&[-13_506_628.0], &[-214_227_280.0]],
         // One element makes up nearly all of its vector: its own gradient is what the others leave.
         [&[-6_548_615.0, -4.707_672e-18], &[-0.010_974_833, -0.000_640_447_54]],
         [&[-7.153_048e-7, 7.066_198_3, -0.672_162_6], &[-6.427_01e-9, -0.937_394_44, -1.270_012_5e19]],
+        // The same, though the cosine is far from 1; of a vector with elements above 1, and of two such vectors.
+        [&[1_234_567.9, 1.357_924_7e-6], &[1.123_456_7, 3.456_789]],
+        [&[1_234_567.9, 1.357_924_7e-6], &[1_123_456.7, 3_456_789.0]],
         // All but orthogonal, by large products that cancel.
         [
             &[1_329_254_400.0, 1_745_603_840.0, 1_436_502.1, 1.065_528_9],
@@ -43,6 +46,16 @@ fn what_cancels_keeps_its_digits() {
             let most = 2.0 * (exact.abs() * f64::from(f32::EPSILON)).max(f64::from(f32::from_bits(1)));
             assert!((actual - exact).abs() <= most, "{pair:?}, number {at}: {actual:e}, exact {exact:e}");
         }
+    }
+}
+
+#[test]
+fn the_cosine_of_a_vector_whose_square_is_out_of_range() {
+    let vector = |numbers: [f64; 2]| ArrayD::from_shape_vec(IxDyn(&[2]), numbers.to_vec()).expect("one dimension");
+    let (long, short, alike) = (vector([1e160, 0.0]), vector([3.0, 4.0]), ArrayD::from_elem(IxDyn(&[]), 1.0));
+    for (x1, x2) in [(&long, &short), (&short, &long)] {
+        let loss = CosineEmbeddingLoss::default().value((x1.view(), x2.view(), alike.view())).expect("good input");
+        assert!((loss[[].as_slice()] - 0.4).abs() < 1e-12, "{loss}");
     }
 }
 

@@ -257,6 +257,14 @@ fn certain_alignments_keep_their_digits() {
 }
 
 #[test]
+fn a_large_score_that_leads_nowhere_takes_no_digits() {
+    // With scores that are no log-probabilities: a blank first is likely, the label that must follow it is not.
+    let scores = [50.3, 0.000_7, 0.001_1, -120.0];
+    let (value, gradient) = errors_in_f32(&array(&[2, 2], &scores), &[1]);
+    assert!(value < 4.0, "value {value}, gradient {gradient:?}");
+}
+
+#[test]
 fn errors_say_what_was_expected() {
     let call = Call::new(scores(&[4, 2, 3]), &[&[1, 2], &[1]], &[4, 3]);
     let with = |change: fn(&mut Call)| {

@@ -44,3 +44,34 @@ fn scores_in_f64_keep_what_their_sums_lose() {
         }
     }
 }
+
+#[test]
+fn an_ignored_sample_counts_for_nothing_whatever_it_holds() {
+    let array = |shape: &[usize], numbers: &[f64]| {
+        ArrayD::from_shape_vec(IxDyn(shape), numbers.to_vec()).expect("as many numbers as the shape asks for")
+    };
+    let linear_weight = array(&[3, 2], &[0.5, -1.25, 0.75, 0.25, -0.5, 1.5]);
+    let linear_bias = array(&[3], &[0.125, -0.25, 0.0]);
+    let gradients = |input: &ArrayD<f64>, target: &[i64]| {
+        let target = ArrayD::from_shape_vec(IxDyn(&[target.len()]), target.to_vec()).expect("one dimension");
+        let inputs = (input.view(), linear_weight.view(), Some(linear_bias.view()), target.view());
+        LinearCrossEntropyLoss::default().value_and_gradients(inputs, None).expect("a batch")
+    };
+    let (value, [by_input, by_weight, by_bias]) = gradients(&array(&[2, 2], &[1.0, -0.5, 2.0, 0.25]), &[2, 0]);
+    for number in [f64::INFINITY, f64::NAN, 1e308] {
+        for row in 0..3 {
+            let (mut numbers, mut target) = (vec![1.0, -0.5, 2.0, 0.25], vec![2, 0]);
+            numbers.splice(2 * row..2 * row, [number, -number]);
+            target.insert(row, -100);
+            let (of_all, [all_by_input, all_by_weight, all_by_bias]) = gradients(&array(&[3, 2], &numbers), &target);
+            assert_eq!(
+                (&of_all, &all_by_weight, &all_by_bias),
+                (&value, &by_weight, &by_bias),
+                "{number} in row {row}"
+            );
+            let mut rows = all_by_input.outer_iter().collect::<Vec<_>>();
+            assert!(rows.remove(row).iter().all(|&x| x == 0.0), "{number} in row {row}: {all_by_input}");
+            assert!(rows.into_iter().eq(by_input.outer_iter()), "{number} in row {row}: {all_by_input}");
+        }
+    }
+}

@@ -1,31 +1,45 @@
 //! The distances of triplets at the edges of range and at 0, the smallest difference as a norm, and long vectors.
 
-use losscheck_reference::{Distance, Loss, ManhattanDistance, PairwiseDistance, TripletMarginLoss};
+use losscheck_reference::{Distance, Error, Loss, ManhattanDistance, PairwiseDistance, Real, TripletMarginLoss};
 use ndarray::{ArrayD, IxDyn};
 
-fn distance_and_slopes(p: f64, a: &[f32]) -> (f32, Vec<f32>) {
-    let (distance, zeros) = (PairwiseDistance { p, eps: 0.0 }, vec![0.0; a.len()]);
-    let (mut by_a, mut by_b) = (vec![0.0; a.len()], vec![0.0; a.len()]);
+/// The distance of a vector from 0, and its slopes.
+fn distance_and_slopes<R: Real>(p: f64, a: &[R]) -> (f64, Vec<f64>) {
+    let (distance, zeros) = (PairwiseDistance { p, eps: 0.0 }, vec![R::ZERO; a.len()]);
+    let (mut by_a, mut by_b) = (vec![R::Guarded::ZERO; a.len()], vec![R::Guarded::ZERO; a.len()]);
     let norm = distance.distance(a, &zeros);
-    distance.pullback(1.0, norm, [a, &zeros])([a, &zeros], [&mut by_a, &mut by_b]);
-    assert!(by_a.iter().zip(&by_b).all(|(a, b)| *a == -b), "{by_a:?} {by_b:?}");
-    (norm as f32, by_a.into_iter().map(|slope| slope as f32).collect())
+    distance.pullback(R::Guarded::ONE, norm, [a, &zeros])([a, &zeros], [&mut by_a, &mut by_b]);
+    assert!(by_a.iter().zip(&by_b).all(|(a, b)| *a == -*b), "{by_a:?} {by_b:?}");
+    (norm.to_f64(), by_a.iter().map(|slope| slope.to_f64()).collect())
 }
 
 #[test]
 fn a_slope_is_in_range_where_its_ratio_is_not() {
-    let (norm, slopes) = distance_and_slopes(1.5, &[1e-30, 1e20]);
-    assert_eq!(norm, 1e20);
+    let (norm, slopes) = distance_and_slopes(1.5, &[1e-30_f32, 1e20]);
+    assert!((norm / 1e20 - 1.0).abs() < 1e-6, "{norm}");
     assert!((slopes[0] / 1e-25 - 1.0).abs() < 1e-6, "(1e-50)^0.5: {slopes:?}");
-    let (_, slopes) = distance_and_slopes(1.5, &[2e38, -2e38, 1e-3]);
-    assert!((slopes[0] - 2f32.powf(-1.0 / 3.0)).abs() < 1e-6, "the norm is out of range: {slopes:?}");
+    let (_, slopes) = distance_and_slopes(1.5, &[2e38_f32, -2e38, 1e-3]);
+    assert!((slopes[0] - 2f64.powf(-1.0 / 3.0)).abs() < 1e-6, "the norm is out of range: {slopes:?}");
     assert_eq!(slopes[1], -slopes[0]);
+    let (norm, slopes) = distance_and_slopes(1.5, &[1e-200, 1e200]);
+    assert_eq!((norm, slopes[1]), (1e200, 1.0));
+    assert!((slopes[0] / 1e-200 - 1.0).abs() < 1e-12, "(1e-400)^0.5: {slopes:?}");
 }
 
 #[test]
 fn minus_infinity_takes_the_smallest_difference() {
-    assert_eq!(distance_and_slopes(f64::NEG_INFINITY, &[3.0, -2.0, 4.0]), (2.0, vec![0.0, -1.0, 0.0]));
-    assert_eq!(distance_and_slopes(f64::NEG_INFINITY, &[-2.0, 5.0, 2.0]), (2.0, vec![-0.5, 0.0, 0.5]));
+    assert_eq!(distance_and_slopes(f64::NEG_INFINITY, &[3.0_f32, -2.0, 4.0]), (2.0, vec![0.0, -1.0, 0.0]));
+    assert_eq!(distance_and_slopes(f64::NEG_INFINITY, &[-2.0_f32, 5.0, 2.0]), (2.0, vec![-0.5, 0.0, 0.5]));
+}
+
+#[test]
+fn a_vector_of_another_length_is_named() {
+    let vector = |length: usize| ArrayD::<f64>::zeros(IxDyn(&[length]));
+    let (whole, part, more) = (vector(4), vector(2), vector(3));
+    let loss = TripletMarginLoss::default();
+    // One length may be stretched to, and every other is refused by the vectors that have the longest.
+    let refused = loss.value((whole.view(), part.view(), more.view()));
+    assert!(matches!(refused, Err(Error::Shape { name: "positive", .. })), "{refused:?}");
 }
 
 #[test]
