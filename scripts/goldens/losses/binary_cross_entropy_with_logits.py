@@ -109,6 +109,13 @@ def edge_values(dtype: str) -> Iterator[Case]:
                 flags = ["soft_bce_infinite_logit"] if flag == "edge_infinite" else [flag]
                 flags += ["zero_logit"] * (value == 0)
                 yield case(case_id, flags, reduction, input, target, {})
+            if flag == "edge_infinite":
+                for key in ("target", "pos_weight"):
+                    case_id = name(NAME, dtype, f"x=0+{key}={value_name}", reduction)
+                    data = {"target": [0.25, 1.0, 0.5], "pos_weight": [2.0] * 3} | {key: [value] * 3}
+                    inputs = {tensor: Stored(dtype, (3,), numbers) for tensor, numbers in data.items()}
+                    input = Stored(dtype, (3,), [0.0, -0.0, 0.25])
+                    yield case(case_id, [flag, "zero_logit"], reduction, input, inputs.pop("target"), inputs)
             for key in ("target", "weight", "pos_weight"):
                 case_id = name(NAME, dtype, f"{key}={value_name}", reduction)
                 draw = Draw(case_id)

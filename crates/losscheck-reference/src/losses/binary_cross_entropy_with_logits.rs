@@ -79,15 +79,17 @@ impl Pointwise<3> for Formula {
         let (positive, negative, half) = (pos_weight * t, R::ONE - t, R::from_f64(0.5));
         let is_near_0 = x.abs() < R::from_f64(NEAR_0);
         let part = part_of_sigmoid(x, is_near_0);
-        let whole = R::ONE - part;
-        let away = if x > R::ZERO { negative * whole - positive * part } else { negative * part - positive * whole };
+        // Near 0 this is for infinite terms alone, of which halves have the sign, and at 0 itself the size.
+        let small = if is_near_0 { half } else { part };
+        let large = R::ONE - small;
+        let away = if x > R::ZERO { negative * large - positive * small } else { negative * small - positive * large };
         let excess = if x > R::ZERO { part } else { -part };
         let near_0 = excess * (negative + positive) + half * (negative - positive);
-        // The terms of an infinite weight cancel; what it multiplies in the other sum is above 0.
+        // The terms of an infinite weight cancel.
         let by_input = if is_near_0 && !near_0.is_nan() { near_0 } else { away };
         // pos_weight softplus(-x) - softplus(x), their common part taken once
         let common = decay(x).ln_1p();
-        let by_target = (pos_weight - R::ONE) * common - if x > R::ZERO { x } else { pos_weight * x };
+        let by_target = (pos_weight - R::ONE) * common - if x >= R::ZERO { x } else { pos_weight * x };
         [cotangent * by_input, cotangent * by_target, R::ZERO]
     }
 
