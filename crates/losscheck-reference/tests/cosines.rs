@@ -25,7 +25,7 @@ fn what_cancels_keeps_its_digits() {
         // One element makes up nearly all of its vector: its own gradient is what the others leave.
         [&[-6_548_615.0, -4.707_672e-18], &[-0.010_974_833, -0.000_640_447_54]],
         [&[-7.153_048e-7, 7.066_198_3, -0.672_162_6], &[-6.427_01e-9, -0.937_394_44, -1.270_012_5e19]],
-        // The same, though the cosine is far from 1; of a vector with elements above 1, and of two such vectors.
+        // The same, though the cosine is far from 1: beside a short vector, and beside a long one.
         [&[1_234_567.9, 1.357_924_7e-6], &[1.123_456_7, 3.456_789]],
         [&[1_234_567.9, 1.357_924_7e-6], &[1_123_456.7, 3_456_789.0]],
         // All but orthogonal, by large products that cancel.

@@ -185,6 +185,15 @@ fn what_no_alignment_uses_has_no_influence() {
 }
 
 #[test]
+fn what_cannot_be_first_has_no_influence() {
+    // Without a step to spare no blank is emitted.
+    let mut call = Call::new(scores(&[2, 1, 3]), &[&[1, 2]], &[2]);
+    let (value, _) = call.value_and_gradient(NONE).expect("good input");
+    call.log_probs[[0, 0, 0]] = NAN;
+    assert_eq!(call.value_and_gradient(NONE).expect("good input").0, value);
+}
+
+#[test]
 fn classes_that_cannot_be_have_gradient_0() {
     let mut call = Call::new(scores(&[5, 1, 4]), &[&[1, 2]], &[5]);
     for class in [1, 3] {
@@ -262,6 +271,14 @@ fn a_large_score_that_leads_nowhere_takes_no_digits() {
     let scores = [50.3, 0.000_7, 0.001_1, -120.0];
     let (value, gradient) = errors_in_f32(&array(&[2, 2], &scores), &[1]);
     assert!(value < 4.0, "value {value}, gradient {gradient:?}");
+}
+
+#[test]
+fn scores_that_rise_above_what_they_fell_to_keep_their_digits() {
+    let scores: Vec<f32> = [-5.3, -7.1].into_iter().chain([3.3, 2.7].repeat(59)).collect();
+    let (value, gradient) = errors_in_f32(&array(&[60, 2], &scores), &[1]);
+    let worst = gradient.into_iter().fold(0.0, f64::max);
+    assert!(value < 8.0 && worst < 40.0, "value {value}, gradient {worst}");
 }
 
 #[test]

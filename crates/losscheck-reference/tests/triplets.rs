@@ -37,7 +37,7 @@ fn a_vector_of_another_length_is_named() {
     let vector = |length: usize| ArrayD::<f64>::zeros(IxDyn(&[length]));
     let (whole, part, more) = (vector(4), vector(2), vector(3));
     let loss = TripletMarginLoss::default();
-    // One length may be stretched to, and every other is refused by the vectors that have the longest.
+    // Either of the shorter ones could be stretched if it had one element; the first of them is named.
     let refused = loss.value((whole.view(), part.view(), more.view()));
     assert!(matches!(refused, Err(Error::Shape { name: "positive", .. })), "{refused:?}");
 }

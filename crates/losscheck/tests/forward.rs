@@ -1,4 +1,4 @@
-//! What is asked for beside the value does not change it, and no cotangent is one that is all ones: to the bit.
+//! The value alone is the value that comes with gradients, and leaving out the cotangent is giving one of all ones: to the bit.
 
 use losscheck::case::Case;
 use losscheck::definition::{Arrays, Wanted};
