@@ -49,9 +49,12 @@ fn what_cancels_keeps_its_digits() {
     }
 }
 
+fn vector(numbers: [f64; 2]) -> ArrayD<f64> {
+    ArrayD::from_shape_vec(IxDyn(&[2]), numbers.to_vec()).expect("one dimension")
+}
+
 #[test]
 fn the_cosine_of_a_vector_whose_square_is_out_of_range() {
-    let vector = |numbers: [f64; 2]| ArrayD::from_shape_vec(IxDyn(&[2]), numbers.to_vec()).expect("one dimension");
     let (long, short, alike) = (vector([1e160, 0.0]), vector([3.0, 4.0]), ArrayD::from_elem(IxDyn(&[]), 1.0));
     for (x1, x2) in [(&long, &short), (&short, &long)] {
         let loss = CosineEmbeddingLoss::default().value((x1.view(), x2.view(), alike.view())).expect("good input");
@@ -61,7 +64,6 @@ fn the_cosine_of_a_vector_whose_square_is_out_of_range() {
 
 #[test]
 fn a_small_cotangent_stays_in_range() {
-    let vector = |numbers: [f64; 2]| ArrayD::from_shape_vec(IxDyn(&[2]), numbers.to_vec()).expect("one dimension");
     let (x1, x2, alike) = (vector([1e11, 0.0]), vector([1e11, 1e11]), ArrayD::from_elem(IxDyn(&[]), 1.0));
     let (inputs, cotangent) = ((x1.view(), x2.view(), alike.view()), ArrayD::from_elem(IxDyn(&[]), 1e-290));
     let loss = CosineEmbeddingLoss::default();

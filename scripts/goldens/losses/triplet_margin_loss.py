@@ -2,8 +2,7 @@ import math
 from collections.abc import Iterator
 from itertools import product
 
-from ..case import FLOATS, REDUCTIONS, Case, Loss, name, options_name
-from ..tensors import Stored
+from ..case import FLOATS, REDUCTIONS, Case, Loss
 from ..triplets import Triplets
 
 NAME = "triplet_margin_loss"
@@ -49,15 +48,10 @@ def cases() -> Iterator[Case]:
     elements = TRIPLETS.elements()
     for dtype, p, reduction in product(FLOATS, (0.01, 1e-6), REDUCTIONS):
         yield elements.drawn(dtype, ["small_exponent"], {"p": p}, reduction, ((2, 3),) * 3)
-    for dtype, (text, value), reduction in product(FLOATS, (("equal_elements", 0.5), ("nan", math.nan)), REDUCTIONS):
-        inputs = {
-            "anchor": Stored(dtype, (1, 3), [0.5, value, 0.75]),
-            "positive": Stored(dtype, (1, 3), [0.5, 0.5, -1.0]),
-            "negative": Stored(dtype, (1, 3), [0.25, 1.0, 2.0]),
-        }
-        settings = {"p": 0.0, "eps": 0.0, "margin": 20.0}
-        case_id = name(NAME, dtype, text, options_name(settings), reduction)
-        yield elements.case(case_id, ["counted_differences", "backward_fails"], settings, reduction, inputs)
+    for dtype, (text, value) in product(FLOATS, (("equal_elements", 0.5), ("nan", math.nan))):
+        data = {"anchor": [0.5, value, 0.75], "positive": [0.5, 0.5, -1.0], "negative": [0.25, 1.0, 2.0]}
+        flags = ["counted_differences", "backward_fails"]
+        yield from elements.given(dtype, text, flags, {"p": 0.0, "eps": 0.0, "margin": 20.0}, data)
 
 
 LOSS = Loss(NAME, ("anchor", "positive", "negative"), cases)
