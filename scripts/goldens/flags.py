@@ -351,7 +351,7 @@ FLAGS = {
         "a product that is divided afterwards has lost its digits",
     ),
     "subnormal_share": Flag(
-        "a cotangent so small that its product with a weight or a probability, or a class's share of it, is subnormal",
+        "a cotangent so small that its product with a weight, a probability, a count or a slope, or a class's share of it, is subnormal",
         "the gradient is not as small, and has lost its digits",
     ),
     "subnormal_slope": Flag(

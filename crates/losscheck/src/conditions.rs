@@ -229,7 +229,7 @@ pub const ALL: &[Condition] = &[
     },
     Condition {
         name: "subnormal_share",
-        describes: "in f16 the cotangent's share for an element, times its weight or probability, is subnormal",
+        describes: "in f16 the cotangent's share for an element, times its weight, probability, count or slope, is subnormal",
         holds: |case| case.dtype() == DType::F16 && smallest_share(case) < smallest_normal(case),
     },
     Condition {
@@ -326,7 +326,7 @@ pub const ALL: &[Condition] = &[
     Condition {
         name: "many_terms",
         describes: "more than 16 elements, which a reduction adds up",
-        holds: |case| case.inputs.values().any(|tensor| tensor.len() > 16) || broadcasts_to_many(case),
+        holds: |case| case.inputs.values().any(|tensor| tensor.len() > 16) || broadcast_len(case) > 16,
     },
     Condition {
         name: "absorbing_score",
@@ -419,38 +419,47 @@ fn classes(case: &Case) -> Option<usize> {
 }
 
 /// The smallest part of a gradient that is not 0: the cotangent, in a mean over the number of elements or the sum of their
-/// weights (over classes where each row is a mean of them), times an element's weight, or times the probability that is the
-/// target of a divergence.
+/// weights (over classes where each row is a mean of them), times an element's weight, or times the probability or the count
+/// that is the target; and times the slope of Huber's linear part.
 fn smallest_share(case: &Case) -> f64 {
-    let count = case.inputs.values().map(Tensor::len).max().unwrap_or(0);
-    let factors = match &case.loss {
-        Loss::KlDiv(options) => {
-            let target = elements(case, "target");
-            if options.log_target { target.into_iter().map(f64::exp).collect() } else { target }
-        }
+    let target_or_weight = match &case.loss {
+        Loss::KlDiv(options) if options.log_target => elements(case, "target").into_iter().map(f64::exp).collect(),
+        Loss::KlDiv(_) => elements(case, "target"),
+        Loss::PoissonNllLoss(options) if !options.log_input => elements(case, "target"),
         _ => elements(case, "weight"),
     };
+    let divides_by_weights = matches!(
+        case.loss,
+        Loss::L1Loss(_)
+            | Loss::MseLoss(_)
+            | Loss::CrossEntropy(_)
+            | Loss::LinearCrossEntropy(_)
+            | Loss::NllLoss(_)
+            | Loss::NllLoss2d(_)
+    );
     let total = match case.loss {
         Loss::MultilabelSoftMarginLoss(_) if !is_mean(case) => {
             case.input("input").and_then(|input| input.shape().last().copied()).unwrap_or(1) as f64
         }
         _ if !is_mean(case) => 1.0,
-        Loss::KlDiv(_) => count as f64,
-        _ if factors.is_empty() => count as f64,
-        _ => factors.iter().map(|factor| factor.abs()).sum(),
+        Loss::KlDiv(_) | Loss::PoissonNllLoss(_) => broadcast_len(case) as f64,
+        _ if divides_by_weights && case.input("weight").is_some() => {
+            target_or_weight.iter().map(|weight| weight.abs()).sum()
+        }
+        _ => case.inputs.values().map(Tensor::len).max().unwrap_or(0) as f64,
     };
     let least = |numbers: Vec<f64>| numbers.into_iter().map(f64::abs).filter(|&size| size > 0.0).reduce(f64::min);
     let cotangent = case.cotangent.as_ref().and_then(|cotangent| least(cotangent.to_f64())).unwrap_or(1.0);
-    least(factors).unwrap_or(1.0).min(1.0) * cotangent / total
+    let slope = if let Loss::HuberLoss(options) = &case.loss { options.delta.min(1.0) } else { 1.0 };
+    least(target_or_weight).unwrap_or(1.0).min(1.0) * slope * cotangent / total
 }
 
-/// Whether the tensors broadcast to more than 16 elements.
-fn broadcasts_to_many(case: &Case) -> bool {
+/// The number of elements that the tensors broadcast to.
+fn broadcast_len(case: &Case) -> usize {
     let shapes: Vec<_> = case.inputs.values().map(Tensor::shape).collect();
     let rank = shapes.iter().map(|shape| shape.len()).max().unwrap_or(0);
     let dim = |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |axis| shape[axis]);
-    let dims = (0..rank).map(|axis| shapes.iter().map(|shape| dim(shape, axis)).max().unwrap_or(1));
-    dims.product::<usize>() > 16
+    (0..rank).map(|axis| shapes.iter().map(|shape| dim(shape, axis)).max().unwrap_or(1)).product()
 }
 
 /// The elements of an input; none where it is left out.

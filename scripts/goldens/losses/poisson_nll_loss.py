@@ -74,6 +74,10 @@ def cases() -> Iterator[Case]:
             inputs = {"input": Stored(dtype, (3,), [8.0, 0.5, -1.0]), "target": Stored(dtype, (3,), [1.0, 0.0, 2.0])}
             case_id = name(NAME, dtype, "subnormal_share", "mean")
             yield Case(case_id, ("subnormal_share",), {"reduction": "mean"}, inputs, cotangent=Stored(dtype, (), [3e-6]))
+            inputs = {"input": Stored(dtype, (3,), [0.001, 17.3, 97.0]), "target": Stored(dtype, (1,), [0.000426])}
+            case_id = name(NAME, dtype, "subnormal_share+target=1", "log_input=False", "sum")
+            options = {"log_input": False, "reduction": "sum"}
+            yield Case(case_id, ("subnormal_share",), options, inputs, cotangent=Stored(dtype, (), [-0.00046]))
         settings = {"log_input": False, "eps": 0.07}
         data = {"input": [-0.07, -0.07], "target": [0.0, 1.0]}
         yield from RATE.given(dtype, "rate_of_minus_eps", ["rate_of_minus_eps"], settings, data)

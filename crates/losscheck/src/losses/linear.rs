@@ -65,7 +65,7 @@ impl Layer {
     /// Adds what one output contributes to the gradients of the parameters and of what goes into the layer.
     pub(super) fn pull_back(&mut self, output: usize, slope: Wide, input: &[Rounded], by_input: &mut [Wide]) {
         let least = self.smallest_normal;
-        // A slope that underflows has lost digits, and the next layer's weights magnify the loss.
+        // A slope that underflows has lost digits: the next layer's weights magnify the loss, and samples add it up.
         let error = if slope == Wide::ZERO { slope } else { slope.maximum(least) };
         let add = |sum: &mut Wide, factor: Wide| {
             // A slope may be out of range, but no number is.
@@ -79,7 +79,7 @@ impl Layer {
         for (by_weight, &(_, x)) in self.by_weight[row].iter_mut().zip(input) {
             add(by_weight, x);
         }
-        self.by_bias[output] = self.by_bias[output] + slope;
+        self.by_bias[output] = self.by_bias[output] + error;
     }
 }
 

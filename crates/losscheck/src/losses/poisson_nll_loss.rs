@@ -43,6 +43,9 @@ impl Terms {
     /// What rounding x + eps multiplies errors by.
     fn condition<R: Real>(&self, x: R) -> R {
         let eps = R::from_f64(self.0.eps);
+        if x.abs() == R::from_f64(f64::INFINITY) {
+            return R::ONE;
+        }
         (x.abs() + eps.abs()) / (x + eps).abs()
     }
 }

@@ -30,6 +30,12 @@ impl Magnitudes {
         let AdaptiveParameters { head_weight, head_bias, tail } = parameters(inputs)?;
         let layer = |weight: &ArrayViewD<'_, Wide>| Layer::new(weight, None, inputs);
         let tail = tail.iter().map(|AdaptiveTail { projection, output }| vec![layer(projection), layer(output)]);
+        let mut stacks: Vec<Vec<Layer>> =
+            [vec![Layer::new(&head_weight, head_bias, inputs)]].into_iter().chain(tail).collect();
+        if options.result == AdaptiveResult::Loss {
+            let divisor = Wide::from_f64(samples as f64);
+            stacks.iter_mut().flatten().for_each(|layer| layer.slopes_are_divided_by(divisor));
+        }
         let cotangent = inputs.cotangent();
         Ok(Self {
             terms: Terms {
@@ -37,7 +43,7 @@ impl Magnitudes {
                 label_smoothing: 0.0,
                 smallest_normal: Wide::from_f64(inputs.smallest_normal()),
             },
-            stacks: [vec![Layer::new(&head_weight, head_bias, inputs)]].into_iter().chain(tail).collect(),
+            stacks,
             input: (0..samples).map(row).collect(),
             cotangent: cotangent.iter().flatten().map(|cotangent| cotangent.abs()).collect(),
             value: Vec::new(),
