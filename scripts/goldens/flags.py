@@ -346,12 +346,16 @@ FLAGS = {
         "a cotangent that is subnormal, and a derivative so large that the gradient is not",
         "a product of the cotangent with a number below 1 loses its digits, if it comes first",
     ),
+    "subnormal_count": Flag(
+        "counts so small that the cotangent's product with them is subnormal, and rates as small",
+        "the quotient of both is not as small, and has lost its digits",
+    ),
     "subnormal_product": Flag(
         "differences that are subnormal once the cotangent multiplies them, but not the quotient that is the gradient",
         "a product that is divided afterwards has lost its digits",
     ),
     "subnormal_share": Flag(
-        "a cotangent so small that its product with a weight, a probability, a count or a slope, or a class's share of it, is subnormal",
+        "a cotangent so small that its product with a weight, a probability or a slope, or a class's share of it, is subnormal",
         "the gradient is not as small, and has lost its digits",
     ),
     "subnormal_slope": Flag(

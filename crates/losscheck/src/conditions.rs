@@ -229,8 +229,16 @@ pub const ALL: &[Condition] = &[
     },
     Condition {
         name: "subnormal_share",
-        describes: "in f16 the cotangent's share for an element, times its weight, probability, count or slope, is subnormal",
+        describes: "in f16 the cotangent's share for an element, times its weight, probability or slope, is subnormal",
         holds: |case| case.dtype() == DType::F16 && smallest_share(case) < smallest_normal(case),
+    },
+    Condition {
+        name: "subnormal_count",
+        describes: "Poisson with `log_input` off and a count that is subnormal, or is once the cotangent's share multiplies it",
+        holds: |case| {
+            matches!(&case.loss, Loss::PoissonNllLoss(options) if !options.log_input)
+                && smallest_share(case) < smallest_normal(case)
+        },
     },
     Condition {
         name: "subnormal_cotangent",

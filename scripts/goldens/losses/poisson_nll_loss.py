@@ -4,6 +4,7 @@ from itertools import product
 
 from ..case import FLOATS, REDUCTIONS, Case, Loss, name
 from ..elements import EMPTY_PAIRS, MISMATCHED_PAIRS, PAIRS, Elements, uniform
+from ..special import limits
 from ..tensors import Stored
 
 NAME = "poisson_nll_loss"
@@ -74,10 +75,12 @@ def cases() -> Iterator[Case]:
             inputs = {"input": Stored(dtype, (3,), [8.0, 0.5, -1.0]), "target": Stored(dtype, (3,), [1.0, 0.0, 2.0])}
             case_id = name(NAME, dtype, "subnormal_share", "mean")
             yield Case(case_id, ("subnormal_share",), {"reduction": "mean"}, inputs, cotangent=Stored(dtype, (), [3e-6]))
-            inputs = {"input": Stored(dtype, (3,), [0.001, 17.3, 97.0]), "target": Stored(dtype, (1,), [0.000426])}
-            case_id = name(NAME, dtype, "subnormal_share+target=1", "log_input=False", "sum")
-            options = {"log_input": False, "reduction": "sum"}
-            yield Case(case_id, ("subnormal_share",), options, inputs, cotangent=Stored(dtype, (), [-0.00046]))
+        of = limits(dtype)
+        inputs = {"input": Stored(dtype, (2,), [64 * of.tiny, 8.0]), "target": Stored(dtype, (2,), [26 * of.tiny, 2.0])}
+        cotangent = Stored(dtype, (), [5.4 / 26 * of.eps])
+        options = {"log_input": False, "eps": 0.0, "reduction": "sum"}
+        case_id = name(NAME, dtype, "subnormal_count", "eps=0.0+log_input=False", "sum")
+        yield Case(case_id, ("subnormal_count",), options, inputs, cotangent=cotangent)
         settings = {"log_input": False, "eps": 0.07}
         data = {"input": [-0.07, -0.07], "target": [0.0, 1.0]}
         yield from RATE.given(dtype, "rate_of_minus_eps", ["rate_of_minus_eps"], settings, data)

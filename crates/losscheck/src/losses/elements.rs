@@ -123,9 +123,9 @@ impl Side {
     }
 
     /// By what the magnitude of a slope is multiplied whose sign the side decides: where it is uncertain, the budget spans
-    /// twice the slope.
+    /// twice the slope and its rounding, also where an ULP is but half of epsilon times the magnitude.
     pub(super) fn of_sign<R: Real>(self, epsilon: f64) -> R {
-        if self == Self::Uncertain { R::from_f64(2.0 / (budget::DEFAULT * epsilon)) } else { R::ONE }
+        if self == Self::Uncertain { R::from_f64(5.0 / (budget::DEFAULT * epsilon)) } else { R::ONE }
     }
 
     /// By what the magnitude of a hinge's slope is multiplied: nothing of it is left below 0.
