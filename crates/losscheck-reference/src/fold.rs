@@ -2,25 +2,165 @@
 
 use std::ops::Range;
 
+use crate::real::SumLanes;
 use crate::{Real, Sum};
 
 const LANES: usize = 16;
 const HALF: usize = LANES / 2;
-/// As many sums as stay in registers, with what each has lost.
-const SUMS: usize = 4;
+/// Sums side by side: so many that the compiler leaves their loop a loop, which it vectorises.
+const SUMS: usize = 32;
+/// Of what is left of a row.
+const FEW: usize = 4;
+
+/// What is added up for the places of a row.
+trait Terms<R: Real> {
+    /// Adds those from the place `at` on, one to each sum.
+    fn add<const N: usize>(&self, sums: SumsOf<R, N>, at: usize) -> SumsOf<R, N>;
+}
+
+type SumsOf<R, const N: usize> = <<R as Real>::Sum as Sum<R>>::Lanes<N>;
+
+/// The sum over `n` places, of many at once where there are as many and the processor has vectors.
+#[inline(always)]
+fn total<R: Real>(n: usize, terms: &impl Terms<R>) -> R::Sum {
+    if R::HAS_VECTORS && n >= SUMS { total_of_many(n, terms) } else { total_from(0, n, terms) }
+}
+
+/// Out of line, lest the registers that it takes be missed where a row is short.
+#[inline(never)]
+fn total_of_many<R: Real>(n: usize, terms: &impl Terms<R>) -> R::Sum {
+    R::vectorize(
+        #[inline(always)]
+        || {
+            let (mut sums, whole) = (SumsOf::<R, SUMS>::ZERO, n - n % SUMS);
+            for at in (0..whole).step_by(SUMS) {
+                sums = terms.add(sums, at);
+            }
+            merged_apart::<R>(&sums).merge(total_from(whole, n, terms))
+        },
+    )
+}
+
+/// The sum over the places from `start` on, of a few at once, then one by one.
+#[inline(always)]
+fn total_from<R: Real>(start: usize, n: usize, terms: &impl Terms<R>) -> R::Sum {
+    let (mut sums, mut rest) = (SumsOf::<R, FEW>::ZERO, SumsOf::<R, 1>::ZERO);
+    let whole = n - (n - start) % FEW;
+    for at in (start..whole).step_by(FEW) {
+        sums = terms.add(sums, at);
+    }
+    for at in whole..n {
+        rest = terms.add(rest, at);
+    }
+    merged(sums.sums(), R::Sum::merge).merge(merged(rest.sums(), R::Sum::merge))
+}
+
+/// The sums in one. Out of line, for sums that are an array are vectors in the loop before.
+#[inline(never)]
+fn merged_apart<R: Real>(sums: &SumsOf<R, SUMS>) -> R::Sum {
+    R::vectorize(
+        #[inline(always)]
+        || merged(sums.sums(), R::Sum::merge),
+    )
+}
+
+/// Terms by their place.
+struct Places<F>(F);
+
+impl<R: Real, F: Fn(usize) -> R> Terms<R> for Places<F> {
+    #[inline(always)]
+    fn add<const N: usize>(&self, sums: SumsOf<R, N>, at: usize) -> SumsOf<R, N> {
+        let mut terms = [R::ZERO; N];
+        for (lane, term) in terms.iter_mut().enumerate() {
+            *term = self.0(at + lane);
+        }
+        sums.plus(terms)
+    }
+}
+
+/// Terms with guard digits, of the pairs of two rows.
+struct Pairs<'a, R, F> {
+    x: &'a [R],
+    y: &'a [R],
+    term: F,
+}
+
+impl<R: Real, F: Fn(R, R) -> R::Guarded> Terms<R> for Pairs<'_, R, F> {
+    #[inline(always)]
+    fn add<const N: usize>(&self, sums: SumsOf<R, N>, at: usize) -> SumsOf<R, N> {
+        let (x, y) = (&self.x[at..at + N], &self.y[at..at + N]);
+        let mut terms = [R::Guarded::ZERO; N];
+        for lane in 0..N {
+            terms[lane] = (self.term)(x[lane], y[lane]);
+        }
+        R::plus_each_guarded(sums, terms)
+    }
+}
+
+/// Products of the pairs of two rows.
+struct Products<'a, S, F> {
+    x: &'a [S],
+    y: &'a [S],
+    factors: F,
+}
+
+impl<S: Copy, R: Real, F: Fn(S, S) -> (R, R)> Terms<R> for Products<'_, S, F> {
+    #[inline(always)]
+    fn add<const N: usize>(&self, sums: SumsOf<R, N>, at: usize) -> SumsOf<R, N> {
+        let (x, y) = (&self.x[at..at + N], &self.y[at..at + N]);
+        let (mut a, mut b) = ([R::ZERO; N], [R::ZERO; N]);
+        for lane in 0..N {
+            (a[lane], b[lane]) = (self.factors)(x[lane], y[lane]);
+        }
+        sums.plus_products(a, b)
+    }
+}
 
 /// The sum of `term(i)` for i from 0 to `n`.
 #[inline(always)]
-pub(crate) fn sum<R: Real>(n: usize, mut term: impl FnMut(usize) -> R) -> R::Sum {
-    let mut sums = [R::Sum::ZERO; SUMS];
-    let whole = n - n % SUMS;
-    for at in (0..whole).step_by(SUMS) {
-        for (lane, sum) in sums.iter_mut().enumerate() {
-            *sum = sum.plus(term(at + lane));
-        }
-    }
-    let rest = (whole..n).fold(R::Sum::ZERO, |sum, at| sum.plus(term(at)));
-    merged(sums, R::Sum::merge).merge(rest)
+pub(crate) fn sum<R: Real>(n: usize, term: impl Fn(usize) -> R) -> R::Sum {
+    total(n, &Places(term))
+}
+
+/// The sum of `term(x, y)` over the pairs of two rows.
+#[inline(always)]
+pub(crate) fn sum_of_pairs<R: Real>(x: &[R], y: &[R], term: impl Fn(R, R) -> R::Guarded) -> R::Guarded {
+    R::guarded_total(total_of_pairs(x, y, term))
+}
+
+#[inline(always)]
+fn total_of_pairs<R: Real>(x: &[R], y: &[R], term: impl Fn(R, R) -> R::Guarded) -> R::Sum {
+    total(x.len().min(y.len()), &Pairs { x, y, term })
+}
+
+/// The sum of `term(x)` for each of `row`.
+#[inline(always)]
+pub(crate) fn sum_of<R: Real>(row: &[R], term: impl Fn(R) -> R::Guarded) -> R::Sum {
+    total_of_pairs(
+        row,
+        row,
+        #[inline(always)]
+        |x, _| term(x),
+    )
+}
+
+/// The sum of the products of both `factors(x, y)`, none of which is rounded, over the pairs of two rows.
+#[inline(always)]
+pub(crate) fn dot<S: Copy, R: Real>(x: &[S], y: &[S], factors: impl Fn(S, S) -> (R, R)) -> R::Sum {
+    total(x.len().min(y.len()), &Products { x, y, factors })
+}
+
+/// The sums of the products of two rows: of x with itself, of y with itself, and of both; none of them is rounded.
+#[inline(always)]
+pub(crate) fn dots<R: Real>(x: &[R], y: &[R]) -> [R::Sum; 3] {
+    // Each in a pass of its own, whose sums stay in registers.
+    [dot(x, x, pair), dot(y, y, pair), dot(x, y, pair)]
+}
+
+/// The factors of a product of both.
+#[inline(always)]
+pub(crate) fn pair<R>(x: R, y: R) -> (R, R) {
+    (x, y)
 }
 
 /// The sum of `term(x)` for each of `row` but that at `left_out`; `keep` gets all terms, from the place on that it is given,
@@ -33,12 +173,16 @@ pub(crate) fn sum_of_others<S: Copy, R: Real>(
     mut keep: impl FnMut(usize, &[R]),
 ) -> R::Sum {
     if !R::HAS_VECTORS {
-        return sum_in_chunks::<S, R, 1>(row, left_out, term, keep);
+        return row.iter().enumerate().fold(R::Sum::ZERO, |sum, (at, &x)| {
+            let term = term(x);
+            keep(at, &[term]);
+            if at == left_out { sum } else { sum.plus(term) }
+        });
     }
     let Some(Short { lanes, repeated }) = Short::new(row) else {
-        return sum_in_chunks::<S, R, LANES>(row, left_out, term, keep);
+        return sum_in_blocks(row, left_out, term, keep);
     };
-    let terms = terms_of(&lanes, term);
+    let mut terms = terms_of(&lanes, term);
     match repeated {
         Range { start: HALF, .. } => {
             keep(0, &terms[..HALF]);
@@ -46,35 +190,56 @@ pub(crate) fn sum_of_others<S: Copy, R: Real>(
         }
         Range { start, .. } => keep(0, &terms[..start]),
     }
-    let mut sums = [R::Sum::ZERO; LANES];
     let left_out = if left_out < repeated.start { left_out } else { left_out.wrapping_add(repeated.len()) };
-    add(&mut sums, &terms, |lane| lane != left_out && !repeated.contains(&lane));
-    merged(sums, Sum::merge)
+    // Of 32 bits and without a branch, to vectorise.
+    let [left_out, start, end] = [left_out, repeated.start, repeated.end].map(|lane| lane as u32);
+    for (lane, term) in (0..).zip(&mut terms) {
+        let is_out = (lane == left_out) | ((lane >= start) & (lane < end));
+        *term = if is_out { R::ZERO } else { *term };
+    }
+    merged(SumsOf::<R, LANES>::ZERO.plus(terms).sums(), Sum::merge)
 }
 
-/// As [`sum_of_others`], in steps of `N` elements.
+/// How many terms are worked out before any is added: only so do both vectorise.
+const BLOCK: usize = 8 * SUMS;
+
+/// As [`sum_of_others`], of a row that is not short.
 #[inline(always)]
-fn sum_in_chunks<S: Copy, R: Real, const N: usize>(
+fn sum_in_blocks<S: Copy, R: Real>(
     row: &[S],
     left_out: usize,
     term: impl Fn(S) -> R,
     mut keep: impl FnMut(usize, &[R]),
 ) -> R::Sum {
-    let mut sums = [R::Sum::ZERO; N];
-    for (at, seen, chunk) in overlapping::<S, N>(row) {
-        let terms = terms_of(chunk, &term);
-        keep(at, &terms);
-        let left_out = left_out.wrapping_sub(at);
-        if seen == 0 && left_out >= N {
-            add(&mut sums, &terms, |_| true);
-        } else {
-            add(&mut sums, &terms, |lane| lane >= seen && lane != left_out);
+    let mut sums = SumsOf::<R, SUMS>::ZERO;
+    let mut terms = [R::ZERO; BLOCK];
+    for start in (0..row.len()).step_by(BLOCK) {
+        let block = &row[start..row.len().min(start + BLOCK)];
+        let (chunks, rest) = block.as_chunks::<LANES>();
+        for (terms, chunk) in terms.as_chunks_mut::<LANES>().0.iter_mut().zip(chunks) {
+            *terms = terms_of(chunk, &term);
+        }
+        // What is left over makes one more array, with elements before it that have been seen.
+        if let Some(last) = row[..start + block.len()].last_chunk::<LANES>()
+            && !rest.is_empty()
+        {
+            let rest_of_terms = &terms_of(last, &term)[LANES - rest.len()..];
+            terms[block.len() - rest.len()..][..rest.len()].copy_from_slice(rest_of_terms);
+        }
+        keep(start, &terms[..block.len()]);
+        let whole = block.len().next_multiple_of(SUMS);
+        terms[block.len()..whole].fill(R::ZERO);
+        if let Some(term) = terms[..block.len()].get_mut(left_out.wrapping_sub(start)) {
+            *term = R::ZERO;
+        }
+        for &terms in terms[..whole].as_chunks::<SUMS>().0 {
+            sums = sums.plus(terms);
         }
     }
-    merged(sums, Sum::merge)
+    merged_apart::<R>(&sums)
 }
 
-/// The terms of a chunk, worked out before any is added: only so do both vectorise.
+/// The terms of a chunk.
 #[inline(always)]
 fn terms_of<S: Copy, R: Real, const N: usize>(chunk: &[S; N], term: impl Fn(S) -> R) -> [R; N] {
     let mut terms = [R::ZERO; N];
@@ -82,14 +247,6 @@ fn terms_of<S: Copy, R: Real, const N: usize>(chunk: &[S; N], term: impl Fn(S) -
         *to = term(x);
     }
     terms
-}
-
-/// Adds to each lane the term that counts.
-#[inline(always)]
-fn add<R: Real, const N: usize>(sums: &mut [R::Sum; N], terms: &[R; N], counts: impl Fn(usize) -> bool) {
-    for lane in 0..N {
-        sums[lane] = sums[lane].plus(if counts(lane) { terms[lane] } else { R::ZERO });
-    }
 }
 
 /// A row in arrays of `N` elements, each with its place. Where `N` does not divide the length, the last one begins with
@@ -136,64 +293,6 @@ impl<S: Copy> Short<S> {
         };
         Some(Self { lanes, repeated })
     }
-}
-
-/// The sum of `term(x, y)` over the pairs of two rows.
-#[inline(always)]
-pub(crate) fn sum_of_pairs<R: Real>(x: &[R], y: &[R], term: impl Fn(R, R) -> R::Guarded) -> R::Guarded {
-    R::guarded_total(fold_pairs::<R, R>(x, y, |sum, x, y| R::plus_guarded(sum, term(x, y))))
-}
-
-/// The sum of `term(x)` for each of `row`.
-#[inline(always)]
-pub(crate) fn sum_of<R: Real>(row: &[R], term: impl Fn(R) -> R::Guarded) -> R::Sum {
-    fold_pairs::<R, R>(row, row, |sum, x, _| R::plus_guarded(sum, term(x)))
-}
-
-/// The sum of the products of both `factors(x, y)`, none of which is rounded, over the pairs of two rows.
-#[inline(always)]
-pub(crate) fn dot<S: Copy, R: Real>(x: &[S], y: &[S], factors: impl Fn(S, S) -> (R, R)) -> R::Sum {
-    let plus = |sum: R::Sum, x, y| {
-        let (a, b) = factors(x, y);
-        sum.plus_product(a, b)
-    };
-    fold_pairs::<S, R>(x, y, plus)
-}
-
-/// The sums of the products of two rows: of x with itself, of y with itself, and of both; none of them is rounded.
-#[inline(always)]
-pub(crate) fn dots<R: Real>(x: &[R], y: &[R]) -> [R::Sum; 3] {
-    let [mut of_x, mut of_y, mut of_both] = [[R::Sum::ZERO; SUMS]; 3];
-    let ((x, rest_of_x), (y, rest_of_y)) = (x.as_chunks::<SUMS>(), y.as_chunks::<SUMS>());
-    for (x, y) in x.iter().zip(y) {
-        // One sum after the other: only so does each vectorise.
-        for (sums, x, y) in [(&mut of_x, x, x), (&mut of_y, y, y), (&mut of_both, x, y)] {
-            for lane in 0..SUMS {
-                sums[lane] = sums[lane].plus_product(x[lane], y[lane]);
-            }
-        }
-    }
-    let mut sums = [of_x, of_y, of_both].map(|sums| merged(sums, Sum::merge));
-    for (&x, &y) in rest_of_x.iter().zip(rest_of_y) {
-        for (sum, (x, y)) in sums.iter_mut().zip([(x, x), (y, y), (x, y)]) {
-            *sum = sum.plus_product(x, y);
-        }
-    }
-    sums
-}
-
-#[inline(always)]
-fn fold_pairs<S: Copy, R: Real>(x: &[S], y: &[S], step: impl Fn(R::Sum, S, S) -> R::Sum) -> R::Sum {
-    let mut lanes = [R::Sum::ZERO; SUMS];
-    let ((x, rest_of_x), (y, rest_of_y)) = (x.as_chunks::<SUMS>(), y.as_chunks::<SUMS>());
-    for (x, y) in x.iter().zip(y) {
-        for lane in 0..SUMS {
-            lanes[lane] = step(lanes[lane], x[lane], y[lane]);
-        }
-    }
-    // Not in the lanes, which would then be kept in memory.
-    let rest = rest_of_x.iter().zip(rest_of_y).fold(R::Sum::ZERO, |sum, (&x, &y)| step(sum, x, y));
-    merged(lanes, R::Sum::merge).merge(rest)
 }
 
 /// All lanes in one: halves are merged side by side.
@@ -268,9 +367,13 @@ fn max_in_chunks<R: Real, const N: usize>(row: &[R]) -> (R, usize) {
         }
     }
     let maximum = merged(maxima, larger);
-    let places = overlapping::<R, N>(row).map(|(at, _, chunk)| (at, first_lane(chunk, maximum)));
-    let first = places.into_iter().find(|&(_, lane)| lane < N);
-    (maximum, first.map_or(row.len(), |(at, lane)| at + lane))
+    for (at, _, chunk) in overlapping::<R, N>(row) {
+        let is_here = chunk.iter().fold(false, |is_here, &x| is_here | (x == maximum));
+        if is_here {
+            return (maximum, at + first_lane(chunk, maximum));
+        }
+    }
+    (maximum, row.len())
 }
 
 /// The second where it is larger: not where either is NaN.

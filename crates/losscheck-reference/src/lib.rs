@@ -51,5 +51,5 @@ pub use error::Error;
 pub use half::{Half, narrow, widen};
 pub use loss::{Backward, Loss, Shapes};
 pub use losses::*;
-pub use real::{CompensatedSum, Dual, Float, Real, Sum, Wide};
+pub use real::{CompensatedSum, Dual, Float, Real, Sum, SumLanes, Wide};
 pub use reduction::Reduction;

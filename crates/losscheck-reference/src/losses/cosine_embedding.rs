@@ -67,7 +67,12 @@ impl<R: Real> Side<R> {
     /// With twice the digits.
     #[inline(always)]
     fn of<S: Real<Guarded = R>>(x: &[S]) -> Self {
-        let squares = fold::dot(x, x, |x, _| (x.guarded(), x.guarded()));
+        let squares = fold::dot(
+            x,
+            x,
+            #[inline(always)]
+            |x, _| (x.guarded(), x.guarded()),
+        );
         if is_in_range(squares.total()) {
             return Self::new(R::ONE, squares.parts());
         }
@@ -75,10 +80,15 @@ impl<R: Real> Side<R> {
             let x = x.guarded().abs();
             if x > largest && x < R::from_f64(f64::INFINITY) { x } else { largest }
         });
-        let squares = fold::dot(x, x, |x, _| {
-            let x = x.guarded() / scale;
-            (x, x)
-        });
+        let squares = fold::dot(
+            x,
+            x,
+            #[inline(always)]
+            |x, _| {
+                let x = x.guarded() / scale;
+                (x, x)
+            },
+        );
         Self::new(scale, squares.parts())
     }
 }
@@ -107,7 +117,12 @@ impl<R: Real> Cosine<R> {
     #[inline(always)]
     fn with_twice_the_digits<S: Real<Guarded = R>>([x1, x2]: [&[S]; 2]) -> Self {
         let sides @ [one, two] = [Side::of(x1), Side::of(x2)];
-        let products = fold::dot(x1, x2, |x1, x2| (x1.guarded() / one.scale, x2.guarded() / two.scale));
+        let products = fold::dot(
+            x1,
+            x2,
+            #[inline(always)]
+            |x1, x2| (x1.guarded() / one.scale, x2.guarded() / two.scale),
+        );
         Self::new(sides, products.parts(), true)
     }
 

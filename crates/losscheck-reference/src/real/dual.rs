@@ -119,6 +119,10 @@ impl<R: Real> Real for Dual<R> {
         DualSum { value, derivative: R::plus_guarded(sum.derivative, term.derivative) }
     }
 
+    fn plus_each_guarded<const N: usize>(sums: [Self::Sum; N], terms: [Self::Guarded; N]) -> [Self::Sum; N] {
+        std::array::from_fn(|lane| Self::plus_guarded(sums[lane], terms[lane]))
+    }
+
     #[inline(always)]
     fn rounded(guarded: Self::Guarded) -> Self {
         Self { value: R::rounded(guarded.value), derivative: R::rounded(guarded.derivative) }
@@ -172,6 +176,8 @@ pub struct DualSum<S> {
 
 impl<R: Real, S: Sum<R>> Sum<Dual<R>> for DualSum<S> {
     const ZERO: Self = Self { value: S::ZERO, derivative: S::ZERO };
+
+    type Lanes<const N: usize> = [Self; N];
 
     fn plus(self, term: Dual<R>) -> Self {
         Self { value: self.value.plus(term.value), derivative: self.derivative.plus(term.derivative) }

@@ -52,6 +52,14 @@ impl Real for f32 {
     }
 
     #[inline(always)]
+    fn plus_each_guarded<const N: usize>(mut sums: [f64; N], terms: [f64; N]) -> [f64; N] {
+        for lane in 0..N {
+            sums[lane] += terms[lane];
+        }
+        sums
+    }
+
+    #[inline(always)]
     fn abs(self) -> Self {
         f32::abs(self)
     }

@@ -2,7 +2,8 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use super::{CompensatedSum, Float, Real, Sum, matrix, within};
+use super::sum::CompensatedLanes;
+use super::{CompensatedSum, Float, Real, Sum, SumLanes, matrix, within};
 
 impl Float for f64 {
     const PRECISION: i32 = f64::MANTISSA_DIGITS as i32;
@@ -47,6 +48,14 @@ impl Real for f64 {
     #[inline(always)]
     fn plus_guarded(sum: Self::Sum, term: Self::Guarded) -> Self::Sum {
         sum.plus(term)
+    }
+
+    #[inline(always)]
+    fn plus_each_guarded<const N: usize>(
+        sums: CompensatedLanes<Self, N>,
+        terms: [Self; N],
+    ) -> CompensatedLanes<Self, N> {
+        sums.plus(terms)
     }
 
     #[inline(always)]

@@ -181,7 +181,7 @@ fn add_dots<R: Real>(a: ArrayView2<'_, R>, columns: ArrayView2<'_, R>, mut sums:
     let (a, columns) = (a.to_slice().unwrap_or_default(), columns.to_slice().unwrap_or_default());
     for ((i, j), sum) in sums.indexed_iter_mut() {
         let (row, column) = (&a[i * terms..][..terms], &columns[j * terms..][..terms]);
-        *sum = sum.merge(fold::dot(row, column, |a, b| (a, b)));
+        *sum = sum.merge(fold::dot(row, column, fold::pair));
     }
 }
 

@@ -13,7 +13,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 pub use dual::Dual;
-pub use sum::{CompensatedSum, Sum};
+pub use sum::{CompensatedSum, Sum, SumLanes};
 pub use wide::Wide;
 
 /// A number type that the losses are written over.
@@ -75,6 +75,12 @@ pub trait Real:
 
     /// A sum with one more term that has guard digits.
     fn plus_guarded(sum: Self::Sum, term: Self::Guarded) -> Self::Sum;
+
+    /// Each of several sums with one more term that has guard digits.
+    fn plus_each_guarded<const N: usize>(
+        sums: <Self::Sum as Sum<Self>>::Lanes<N>,
+        terms: [Self::Guarded; N],
+    ) -> <Self::Sum as Sum<Self>>::Lanes<N>;
 
     /// The absolute value.
     fn abs(self) -> Self;

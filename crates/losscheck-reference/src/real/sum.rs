@@ -7,6 +7,9 @@ pub trait Sum<R>: Copy + Send + Sync {
     /// The empty sum.
     const ZERO: Self;
 
+    /// Several sums side by side.
+    type Lanes<const N: usize>: SumLanes<R, Self, N>;
+
     /// How many terms of a sum of many are added up plainly before they join it, where that is quicker: so few that it
     /// loses no more than two ULPs of the sum of their magnitudes.
     const PLAIN: usize = 1;
@@ -37,9 +40,52 @@ pub trait Sum<R>: Copy + Send + Sync {
     fn over(self, divisor: Self) -> R;
 }
 
+/// Running sums side by side, in the order in which the processor takes them.
+pub trait SumLanes<R, S, const N: usize>: Copy {
+    /// Empty sums.
+    const ZERO: Self;
+
+    /// Each sum with one more term.
+    fn plus(self, terms: [R; N]) -> Self;
+
+    /// Each sum with one more product, which is not rounded on the way.
+    fn plus_products(self, a: [R; N], b: [R; N]) -> Self;
+
+    /// The sums.
+    fn sums(self) -> [S; N];
+}
+
+/// One sum after the other.
+impl<R: Copy, S: Sum<R>, const N: usize> SumLanes<R, S, N> for [S; N] {
+    const ZERO: Self = [S::ZERO; N];
+
+    #[inline(always)]
+    fn plus(mut self, terms: [R; N]) -> Self {
+        for lane in 0..N {
+            self[lane] = self[lane].plus(terms[lane]);
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn plus_products(mut self, a: [R; N], b: [R; N]) -> Self {
+        for lane in 0..N {
+            self[lane] = self[lane].plus_product(a[lane], b[lane]);
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn sums(self) -> [S; N] {
+        self
+    }
+}
+
 /// For f32: 29 bits to spare, and no overflow on the way to a mean.
 impl Sum<f32> for f64 {
     const ZERO: Self = 0.0;
+
+    type Lanes<const N: usize> = [Self; N];
 
     #[inline(always)]
     fn plus(self, term: f32) -> Self {
@@ -92,6 +138,8 @@ pub(super) fn two_sum<R: Real>(a: R, b: R) -> (R, R) {
 impl<R: Real> Sum<R> for CompensatedSum<R> {
     const ZERO: Self = Self { sum: R::ZERO, lost: R::ZERO };
 
+    type Lanes<const N: usize> = CompensatedLanes<R, N>;
+
     const PLAIN: usize = 4;
 
     #[inline(always)]
@@ -122,5 +170,42 @@ impl<R: Real> Sum<R> for CompensatedSum<R> {
     #[inline(always)]
     fn over(self, divisor: Self) -> R {
         self.total() / divisor.total()
+    }
+}
+
+/// The sums, then what each has lost.
+#[derive(Clone, Copy, Debug)]
+pub struct CompensatedLanes<R, const N: usize> {
+    sums: [R; N],
+    lost: [R; N],
+}
+
+impl<R: Real, const N: usize> SumLanes<R, CompensatedSum<R>, N> for CompensatedLanes<R, N> {
+    const ZERO: Self = Self { sums: [R::ZERO; N], lost: [R::ZERO; N] };
+
+    #[inline(always)]
+    fn plus(mut self, terms: [R; N]) -> Self {
+        for ((sum, all_lost), &term) in self.sums.iter_mut().zip(&mut self.lost).zip(&terms) {
+            let (with_term, lost) = two_sum(*sum, term);
+            *sum = with_term;
+            *all_lost = *all_lost + lost;
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn plus_products(mut self, a: [R; N], b: [R; N]) -> Self {
+        for lane in 0..N {
+            let product = a[lane] * b[lane];
+            let (sum, lost) = two_sum(self.sums[lane], product);
+            self.sums[lane] = sum;
+            self.lost[lane] = (self.lost[lane] + lost) + a[lane].mul_add(b[lane], -product);
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn sums(self) -> [CompensatedSum<R>; N] {
+        std::array::from_fn(|lane| CompensatedSum::new(self.sums[lane], self.lost[lane]))
     }
 }

@@ -11,7 +11,7 @@ use std::cmp::Ordering;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use std::sync::LazyLock;
 
-use super::{Real, Sum};
+use super::{Real, Sum, SumLanes};
 
 /// An f64 and the remainder that it leaves.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -271,6 +271,11 @@ impl Real for Wide {
     }
 
     #[inline(always)]
+    fn plus_each_guarded<const N: usize>(sums: [Self; N], terms: [Self; N]) -> [Self; N] {
+        sums.plus(terms)
+    }
+
+    #[inline(always)]
     fn abs(self) -> Self {
         if self.high.is_sign_negative() { -self } else { self }
     }
@@ -359,6 +364,8 @@ impl Real for Wide {
 /// Wide enough to be its own sum.
 impl Sum<Wide> for Wide {
     const ZERO: Self = <Self as Real>::ZERO;
+
+    type Lanes<const N: usize> = [Self; N];
 
     #[inline(always)]
     fn plus(self, term: Wide) -> Self {
