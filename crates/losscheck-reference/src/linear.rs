@@ -54,16 +54,38 @@ impl<'a, R: Real> Layer<'a, R> {
         }
         let (inputs, weights) = (self.inputs(samples), self.weights());
         let bias = self.bias.as_ref().and_then(|bias| bias.as_slice());
-        for (part, weights) in weights.axis_chunks_iter(Axis(0), SCORES).enumerate() {
+        let step = lanes_at_once(inputs.nrows());
+        for (first, weights) in (0..).step_by(step).zip(weights.axis_chunks_iter(Axis(0), step)) {
             let sums = add_products(inputs, weights.reversed_axes());
-            let first = part * SCORES;
-            for (scores, sums) in scores.chunks_mut(self.outputs).zip(sums.outer_iter()) {
-                for (output, (score, sum)) in scores[first..].iter_mut().zip(sums).enumerate() {
-                    *score = bias.map_or(*sum, |bias| sum.plus(bias[first + output])).total();
-                }
-            }
+            R::vectorize(
+                #[inline(always)]
+                || {
+                    for (scores, sums) in scores.chunks_mut(self.outputs).zip(sums.outer_iter()) {
+                        let scores = &mut scores[first..][..sums.len()];
+                        for (score, sum) in scores.iter_mut().zip(sums.to_slice().unwrap_or_default()) {
+                            *score = sum.total();
+                        }
+                        if let Some(bias) = bias {
+                            for ((score, sum), &bias) in scores.iter_mut().zip(sums).zip(&bias[first..]) {
+                                *score = sum.plus(bias).total();
+                            }
+                        }
+                    }
+                },
+            );
         }
     }
+}
+
+/// A buffer holds the scores of a tenth of the samples: with the rest of the workspace, less than an eighth of what those of
+/// all samples would take.
+const SHARE: usize = 10;
+/// So many scores are few.
+const FEW_SCORES: usize = 1 << 16;
+
+/// How many samples to work on at a time, of so many, each of so many scores.
+pub(crate) fn samples_at_once(samples: usize, scores: usize) -> usize {
+    samples.div_ceil(SHARE).max(FEW_SCORES / scores.max(1)).max(1)
 }
 
 /// The rows as those of a matrix.
@@ -124,8 +146,17 @@ impl<R: Real, U: Fn(usize, usize) -> bool> Pullback<'_, '_, R, U> {
         let rows = gradient.lanes_mut(Axis(1)).into_iter().skip(self.samples.start);
         match self.matrix(|| *self.layer.weight_is_finite.get_or_init(|| is_finite(weights))) {
             Some(by_scores) => {
-                for (mut row, sums) in rows.zip(add_products(by_scores, weights).outer_iter()) {
-                    row.iter_mut().zip(sums).for_each(|(to, sum)| *to = sum.total());
+                let mut rows = rows;
+                for by_scores in by_scores.axis_chunks_iter(Axis(0), lanes_at_once(self.layer.features)) {
+                    let sums = add_products(by_scores, weights);
+                    for (sums, mut row) in sums.outer_iter().zip(rows.by_ref()) {
+                        write(
+                            &mut row,
+                            sums,
+                            #[inline(always)]
+                            |_, sum| sum.total(),
+                        );
+                    }
                 }
             }
             None => {
@@ -145,11 +176,16 @@ impl<R: Real, U: Fn(usize, usize) -> bool> Pullback<'_, '_, R, U> {
         let mut rows = gradient.lanes_mut(features).into_iter();
         match self.matrix(|| is_finite(inputs)) {
             Some(by_scores) => {
-                for by_scores in by_scores.axis_chunks_iter(Axis(1), WEIGHTS) {
+                for by_scores in by_scores.axis_chunks_iter(Axis(1), lanes_at_once(self.layer.features)) {
                     let sums = add_products(by_scores.reversed_axes(), inputs);
                     // In this order, for `zip` takes a row first and would lose one at the end of the sums.
                     for (sums, mut row) in sums.outer_iter().zip(rows.by_ref()) {
-                        row.iter_mut().zip(sums).for_each(|(to, sum)| *to = sum.plus(*to).total());
+                        write(
+                            &mut row,
+                            sums,
+                            #[inline(always)]
+                            |to, sum| sum.plus(to).total(),
+                        );
                     }
                 }
             }
@@ -172,13 +208,28 @@ impl<R: Real, U: Fn(usize, usize) -> bool> Pullback<'_, '_, R, U> {
     }
 }
 
+/// Writes what is made of each number and its sum.
+fn write<R: Real>(row: &mut ArrayViewMut1<'_, R>, sums: ArrayView1<'_, R::Sum>, total: impl Fn(R, R::Sum) -> R) {
+    match (row.as_slice_mut(), sums.to_slice()) {
+        (Some(row), Some(sums)) => R::vectorize(
+            #[inline(always)]
+            || row.iter_mut().zip(sums).for_each(|(to, &sum)| *to = total(*to, sum)),
+        ),
+        _ => row.iter_mut().zip(sums).for_each(|(to, &sum)| *to = total(*to, sum)),
+    }
+}
+
 fn is_finite<R: Real>(numbers: ArrayView2<'_, R>) -> bool {
     numbers.iter().all(|&x| x * R::ZERO == R::ZERO)
 }
 
-/// The outputs whose scores, and those whose weights' gradients, are summed at once.
-const SCORES: usize = 4096;
-const WEIGHTS: usize = 256;
+/// The sums that are worked out at once.
+const SUMS: usize = 1 << 16;
+
+/// How many rows or columns of a product to work out at once, of so many elements.
+fn lanes_at_once(length: usize) -> usize {
+    (SUMS / length.max(1)).max(16)
+}
 
 /// Adds the sum of rows, each times its coefficient.
 fn add_combination<'a, R: Real>(terms: impl Iterator<Item = (R, ArrayView1<'a, R>)>, mut to: ArrayViewMut1<'_, R>) {
@@ -214,6 +265,11 @@ impl<'a, R: Real> Stack<'a, R> {
             weights: layers.iter().map(|(weight, _)| weight.as_standard_layout()).collect(),
             biases: layers.iter().map(|(_, bias)| bias.map(|bias| bias.as_standard_layout())).collect(),
         }
+    }
+
+    /// The number of scores of a sample.
+    pub(crate) fn outputs(&self) -> usize {
+        self.weights.last().map_or(0, |weight| weight.len_of(Axis(0)))
     }
 
     /// Runs a batch (N, K) through the layers.

@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, Axis, IxDyn, Slice};
 
-use crate::linear::{Layer, Pullback};
+use crate::linear::{Layer, Pullback, samples_at_once};
 use crate::loss::{check_buffers, check_shape};
 use crate::losses::CrossEntropyLoss;
 use crate::rowwise::{Classes, Probabilities, Targets};
@@ -20,8 +20,8 @@ use crate::{Backward, Error, Loss, Real, Reduction, Shapes, Sum};
 /// [`CrossEntropyLoss`] takes it for these: class indices, or probabilities. Input, linear weight, linear bias and
 /// probabilities are differentiable.
 ///
-/// A part of the batch is worked on at a time: one of 32, or as much as has 2^16 scores. Beside its results a call
-/// allocates the scores of a part, where it has a gradient as many numbers again, and about three megabytes for sums.
+/// A tenth of the batch is worked on at a time, or as much as has 2^16 scores. Beside its results a call allocates the
+/// scores of that, where it has a gradient a tenth as many numbers again, or 2^16, and two megabytes at most for sums.
 ///
 /// What is refused: what [`CrossEntropyLoss`] refuses, and any `ignore_index` beside probabilities.
 ///
@@ -38,10 +38,6 @@ pub struct LinearCrossEntropyLoss<'a, R> {
     pub reduction: Reduction,
 }
 
-/// Of the batch at a time.
-const CHUNKS: usize = 32;
-/// Or as much of it as has no more scores than this.
-const FEW_SCORES: usize = 1 << 16;
 const IGNORE_INDEX: i64 = -100;
 
 impl<R> Default for LinearCrossEntropyLoss<'_, R> {
@@ -241,33 +237,45 @@ impl<R: Real> LinearCrossEntropyLoss<'_, R> {
         let layer = Layer::new(&input, &linear_weight, linear_bias.as_ref());
         let loss = self.of_rows();
         let mut sum = R::Sum::ZERO;
-        let step = samples.div_ceil(CHUNKS).max(FEW_SCORES / out.iter().product::<usize>().max(1)).max(1);
+        let outputs = out.iter().product();
+        let step = samples_at_once(samples, outputs);
         for start in (0..samples).step_by(step) {
             let part = start..samples.min(start + step);
-            let slice = Slice::from(part.clone());
-            let zeros = |dims: &[usize]| ArrayD::from_elem(IxDyn(&[&[part.len()], dims].concat()), R::ZERO);
-            let (mut scores, mut losses) = (zeros(&out), zeros(positions));
+            let zeros =
+                |samples: usize, dims: &[usize]| ArrayD::from_elem(IxDyn(&[&[samples], dims].concat()), R::ZERO);
+            let (mut scores, mut losses) = (zeros(part.len(), &out), zeros(part.len(), positions));
             layer.scores(part.clone(), scores.as_slice_mut().unwrap_or_default());
             let target = target.part(part.clone());
             match &mut gradients {
                 None => target.cross_entropy(&loss, scores.view(), losses.view_mut(), None)?,
                 Some(gradients) => {
-                    let mut by_scores = zeros(&out);
-                    let cotangent = match &cotangent {
-                        Some(cotangent) if !is_reduced => cotangent.slice_axis(Axis(0), slice).to_owned(),
-                        _ => ArrayD::from_elem(losses.raw_dim(), common),
-                    };
-                    let backward = ScoresBackward {
-                        cotangent: cotangent.view(),
-                        scores: by_scores.view_mut(),
-                        target: gradients.target.as_mut().map(|gradient| gradient.slice_axis_mut(Axis(0), slice)),
-                    };
-                    target.cross_entropy(&loss, scores.view(), losses.view_mut(), Some(backward))?;
+                    // A few samples at a time, whose gradients then take the place of their scores.
+                    let step = samples_at_once(part.len(), outputs);
+                    for first in (0..part.len()).step_by(step) {
+                        let few = first..part.len().min(first + step);
+                        let of_part = Slice::from(few.clone());
+                        let of_batch = Slice::from(start + few.start..start + few.end);
+                        let losses = losses.slice_axis_mut(Axis(0), of_part);
+                        let cotangent = match &cotangent {
+                            Some(cotangent) if !is_reduced => cotangent.slice_axis(Axis(0), of_batch).to_owned(),
+                            _ => ArrayD::from_elem(losses.raw_dim(), common),
+                        };
+                        let of_target = gradients.target.as_mut();
+                        let mut by_scores = zeros(few.len(), &out);
+                        let backward = ScoresBackward {
+                            cotangent: cotangent.view(),
+                            scores: by_scores.view_mut(),
+                            target: of_target.map(|gradient| gradient.slice_axis_mut(Axis(0), of_batch)),
+                        };
+                        let mut scores = scores.slice_axis_mut(Axis(0), of_part);
+                        target.part(few).cross_entropy(&loss, scores.view(), losses, Some(backward))?;
+                        scores.assign(&by_scores);
+                    }
                     let ignored = target.ignored();
                     let counts = |sample: usize, output: usize| {
                         !ignored.get(sample * places + output % places).is_some_and(|&ignored| ignored)
                     };
-                    let by_scores = by_scores.as_slice().unwrap_or_default();
+                    let by_scores = scores.as_slice().unwrap_or_default();
                     let pullback = Pullback { layer: &layer, samples: part.clone(), by_scores, counts };
                     gradients.add(&pullback);
                 }
@@ -275,7 +283,7 @@ impl<R: Real> LinearCrossEntropyLoss<'_, R> {
             if is_reduced {
                 sum = losses.iter().fold(sum, |sum, &loss| sum.plus(loss));
             } else {
-                value.slice_axis_mut(Axis(0), slice).assign(&losses);
+                value.slice_axis_mut(Axis(0), Slice::from(part)).assign(&losses);
             }
         }
         if is_reduced {

@@ -99,7 +99,7 @@ impl Real for f32 {
     }
 
     fn add_matrix_product(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, sums: ArrayViewMut2<'_, f64>) {
-        matrix::add_product_in_tiles::<Self, matrix::Exact>(a, b, sums);
+        matrix::add_product_in_blocks::<Self, matrix::Exact>(a, b, sums);
     }
 
     #[inline(always)]

@@ -98,7 +98,7 @@ impl Real for f64 {
     }
 
     fn add_matrix_product(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, sums: ArrayViewMut2<'_, Self::Sum>) {
-        matrix::add_product_in_tiles::<Self, matrix::Compensated>(a, b, sums);
+        matrix::add_product_in_blocks::<Self, matrix::Compensated>(a, b, sums);
     }
 
     #[inline(always)]

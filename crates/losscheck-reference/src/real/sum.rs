@@ -129,7 +129,7 @@ impl<R> CompensatedSum<R> {
 
 /// The sum of two numbers, and what its rounding lost.
 #[inline(always)]
-pub(super) fn two_sum<R: Real>(a: R, b: R) -> (R, R) {
+fn two_sum<R: Real>(a: R, b: R) -> (R, R) {
     let sum = a + b;
     let back = sum - a;
     (sum, (a - (sum - back)) + (b - back))

@@ -5,14 +5,11 @@ use std::ops::Range;
 use ndarray::{ArrayD, ArrayView1, ArrayViewD, ArrayViewMutD, Axis, Slice};
 
 use super::{AdaptiveLogSoftmaxWithLoss, AdaptiveParameters};
-use crate::linear::{Activations, LayerGradients, Stack};
+use crate::linear::{Activations, LayerGradients, Stack, samples_at_once};
 use crate::loss::zeros;
 use crate::losses::CrossEntropyLoss;
 use crate::losses::cross_entropy::{log_softmax, log_softmax_pullback};
 use crate::{Backward, Error, Loss, Real, Reduction, Sum, fold};
-
-/// Of the batch at a time.
-const CHUNKS: usize = 16;
 
 /// Where the gradients go, those of the parameters by cluster and layer; all start from 0.
 pub(super) struct Gradients<'a, R> {
@@ -109,8 +106,8 @@ impl<'a, R: Real> Clusters<'a, R> {
     ) -> Result<Vec<R::Sum>, Error> {
         let loss = CrossEntropyLoss { reduction: Reduction::None, ..Default::default() };
         let mut losses = vec![R::Sum::ZERO; target.len()];
-        let step = step(target.len());
         for (cluster, stack) in self.stacks.iter().enumerate() {
+            let step = samples_at_once(target.len(), stack.outputs());
             let (samples, places) = self.targets(cluster, target);
             for (samples, places) in samples.chunks(step).zip(places.chunks(step)) {
                 let activations = stack.activations(input.select(Axis(0), samples));
@@ -165,7 +162,7 @@ impl<'a, R: Real> Clusters<'a, R> {
         mut gradients: Option<Gradients<'_, R>>,
     ) {
         let samples = input.shape()[0];
-        let step = step(samples);
+        let step = samples_at_once(samples, self.n_classes);
         for start in (0..samples).step_by(step) {
             let part = start..samples.min(start + step);
             let slice = Slice::from(part.clone());
@@ -206,7 +203,7 @@ impl<'a, R: Real> Clusters<'a, R> {
     /// Calls back with each sample and its class.
     pub(super) fn predict(&self, input: &ArrayViewD<'_, R>, mut found: impl FnMut(usize, usize)) {
         let samples: Vec<usize> = (0..input.shape()[0]).collect();
-        for samples in samples.chunks(step(samples.len())) {
+        for samples in samples.chunks(samples_at_once(samples.len(), self.n_classes)) {
             let Activations { scores, .. } = self.stacks[0].activations(input.select(Axis(0), samples));
             let mut beyond = Vec::new();
             for (&sample, scores) in samples.iter().zip(rows(&scores)) {
@@ -221,11 +218,6 @@ impl<'a, R: Real> Clusters<'a, R> {
             }
         }
     }
-}
-
-/// How many samples to work on at a time.
-fn step(samples: usize) -> usize {
-    samples.div_ceil(CHUNKS).max(1)
 }
 
 fn in_order<R: Real>(array: ArrayViewD<'_, R>) -> ArrayD<R> {
