@@ -1,7 +1,7 @@
 //! Scores of linear layers for batches of every size: which way their sums are worked out depends on it.
 
-use losscheck_reference::{LinearCrossEntropyLoss, Loss, Real, Reduction, Wide};
-use ndarray::{ArrayD, IxDyn};
+use losscheck_reference::{CrossEntropyLoss, LinearCrossEntropyLoss, Loss, Real, Reduction, Wide};
+use ndarray::{ArrayD, Axis, IxDyn};
 
 const FEATURES: usize = 200;
 const CLASSES: usize = 37;
@@ -72,6 +72,76 @@ fn an_ignored_sample_counts_for_nothing_whatever_it_holds() {
             let mut rows = all_by_input.outer_iter().collect::<Vec<_>>();
             assert!(rows.remove(row).iter().all(|&x| x == 0.0), "{number} in row {row}: {all_by_input}");
             assert!(rows.into_iter().eq(by_input.outer_iter()), "{number} in row {row}: {all_by_input}");
+        }
+    }
+}
+
+/// Numbers between -1 and 1 without a pattern.
+fn noise(shape: &[usize], seed: u64) -> ArrayD<f64> {
+    let mut state = seed;
+    ArrayD::from_shape_simple_fn(IxDyn(shape), || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    })
+}
+
+/// The product of (M, K) and (K, N), one element after the other.
+fn product(a: &ArrayD<f64>, b: &ArrayD<f64>) -> ArrayD<f64> {
+    let (rows, terms, columns) = (a.shape()[0], a.shape()[1], b.shape()[1]);
+    let mut sums = ArrayD::zeros(IxDyn(&[rows, columns]));
+    for row in 0..rows {
+        for k in 0..terms {
+            let coefficient = a[[row, k]];
+            for column in 0..columns {
+                sums[[row, column]] += coefficient * b[[k, column]];
+            }
+        }
+    }
+    sums
+}
+
+#[track_caller]
+fn assert_near(actual: &ArrayD<f64>, expected: &ArrayD<f64>, tolerance: f64) {
+    assert_eq!(actual.shape(), expected.shape());
+    let scale = expected.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+    let worst = actual.iter().zip(expected).fold(0.0f64, |worst, (a, b)| worst.max((a - b).abs()));
+    assert!(worst <= tolerance * scale, "off by {worst:e}, of {scale:e}");
+}
+
+/// Of more samples, features and classes than a block holds; of more classes than a whole batch is worked on at once.
+#[test]
+fn is_cross_entropy_of_the_layer_whatever_its_size() {
+    for (samples, features, classes) in [(60, 300, 600), (45, 20, 20_000), (5, 300, 70), (2, 300, 70), (1, 17, 50)] {
+        let input = noise(&[samples, features], 1);
+        let linear_weight = noise(&[classes, features], 2);
+        let linear_bias = noise(&[classes], 3);
+        let target = noise(&[samples, classes], 4);
+        let cotangent = noise(&[samples], 5);
+
+        let scores = product(&input, &linear_weight.t().to_owned()) + &linear_bias;
+        let loss = CrossEntropyLoss { reduction: Reduction::None, ..Default::default() };
+        let (value, [by_scores, by_target]) = loss
+            .value_and_gradients((scores.view(), target.view()), Some(cotangent.view()))
+            .expect("scores of a batch");
+        let by_weight = product(&by_scores.t().to_owned(), &input);
+        let by_bias = by_scores.sum_axis(Axis(0));
+        let expected = [&value, &product(&by_scores, &linear_weight), &by_weight, &by_bias, &by_target];
+
+        let loss = LinearCrossEntropyLoss { reduction: Reduction::None, ..Default::default() };
+        let inputs = (input.view(), linear_weight.view(), Some(linear_bias.view()), target.view());
+        let (value, gradients) = loss.value_and_gradients(inputs, Some(cotangent.view())).expect("a batch");
+        for (actual, expected) in [&value].into_iter().chain(&gradients).zip(expected) {
+            assert_near(actual, expected, 1e-12);
+        }
+
+        let narrow = |array: &ArrayD<f64>| array.mapv(|x| x as f32);
+        let [input, linear_weight, linear_bias, target, cotangent] =
+            [&input, &linear_weight, &linear_bias, &target, &cotangent].map(narrow);
+        let loss = LinearCrossEntropyLoss { reduction: Reduction::None, ..Default::default() };
+        let inputs = (input.view(), linear_weight.view(), Some(linear_bias.view()), target.view());
+        let (value, gradients) = loss.value_and_gradients(inputs, Some(cotangent.view())).expect("a batch");
+        for (actual, expected) in [&value].into_iter().chain(&gradients).zip(expected) {
+            assert_near(&actual.mapv(f64::from), expected, 1e-5);
         }
     }
 }
