@@ -250,18 +250,17 @@ fn terms_of<S: Copy, R: Real, const N: usize>(chunk: &[S; N], term: impl Fn(S) -
 }
 
 /// A row in arrays of `N` elements, each with its place. Where `N` does not divide the length, the last one begins with
-/// elements that the one before ends with: the number between says with how many. A row that is shorter has none.
+/// elements that the one before ends with. A row that is shorter has none.
 #[inline(always)]
-fn overlapping<S, const N: usize>(row: &[S]) -> impl Iterator<Item = (usize, usize, &[S; N])> {
+fn overlapping<S, const N: usize>(row: &[S]) -> impl Iterator<Item = (usize, &[S; N])> {
     let mut start = 0;
     std::iter::from_fn(move || {
         if start >= row.len() {
             return None;
         }
         let at = start.min(row.len().checked_sub(N)?);
-        let place = (at, start - at, row[at..].first_chunk()?);
         start += N;
-        Some(place)
+        Some((at, row[at..].first_chunk()?))
     })
 }
 
@@ -361,13 +360,13 @@ pub(crate) fn max<R: Real>(row: &[R]) -> (R, usize) {
 #[inline(always)]
 fn max_in_chunks<R: Real, const N: usize>(row: &[R]) -> (R, usize) {
     let mut maxima = [R::from_f64(f64::NEG_INFINITY); N];
-    for (.., chunk) in overlapping::<R, N>(row) {
+    for (_, chunk) in overlapping::<R, N>(row) {
         for (maximum, &x) in maxima.iter_mut().zip(chunk) {
             *maximum = larger(*maximum, x);
         }
     }
     let maximum = merged(maxima, larger);
-    for (at, _, chunk) in overlapping::<R, N>(row) {
+    for (at, chunk) in overlapping::<R, N>(row) {
         let is_here = chunk.iter().fold(false, |is_here, &x| is_here | (x == maximum));
         if is_here {
             return (maximum, at + first_lane(chunk, maximum));

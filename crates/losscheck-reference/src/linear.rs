@@ -57,22 +57,15 @@ impl<'a, R: Real> Layer<'a, R> {
         let step = lanes_at_once(inputs.nrows());
         for (first, weights) in (0..).step_by(step).zip(weights.axis_chunks_iter(Axis(0), step)) {
             let sums = add_products(inputs, weights.reversed_axes());
-            R::vectorize(
-                #[inline(always)]
-                || {
-                    for (scores, sums) in scores.chunks_mut(self.outputs).zip(sums.outer_iter()) {
-                        let scores = &mut scores[first..][..sums.len()];
-                        for (score, sum) in scores.iter_mut().zip(sums.to_slice().unwrap_or_default()) {
-                            *score = sum.total();
-                        }
-                        if let Some(bias) = bias {
-                            for ((score, sum), &bias) in scores.iter_mut().zip(sums).zip(&bias[first..]) {
-                                *score = sum.plus(bias).total();
-                            }
-                        }
-                    }
-                },
-            );
+            for (scores, sums) in scores.chunks_mut(self.outputs).zip(sums.outer_iter()) {
+                let mut scores = ArrayViewMut1::from(&mut scores[first..][..sums.len()]);
+                if let Some(bias) = bias {
+                    scores.assign(&ArrayView1::from(&bias[first..][..sums.len()]));
+                    add_totals(&mut scores, sums);
+                } else {
+                    write_totals(&mut scores, sums);
+                }
+            }
         }
     }
 }
@@ -143,19 +136,13 @@ impl<R: Real, U: Fn(usize, usize) -> bool> Pullback<'_, '_, R, U> {
     /// Writes the input's rows of these samples.
     pub(crate) fn write_input(&self, gradient: &mut ArrayViewMutD<'_, R>) {
         let weights = self.layer.weights();
-        let rows = gradient.lanes_mut(Axis(1)).into_iter().skip(self.samples.start);
+        let mut rows = gradient.lanes_mut(Axis(1)).into_iter().skip(self.samples.start);
         match self.matrix(|| *self.layer.weight_is_finite.get_or_init(|| is_finite(weights))) {
             Some(by_scores) => {
-                let mut rows = rows;
                 for by_scores in by_scores.axis_chunks_iter(Axis(0), lanes_at_once(self.layer.features)) {
                     let sums = add_products(by_scores, weights);
                     for (sums, mut row) in sums.outer_iter().zip(rows.by_ref()) {
-                        write(
-                            &mut row,
-                            sums,
-                            #[inline(always)]
-                            |_, sum| sum.total(),
-                        );
+                        write_totals(&mut row, sums);
                     }
                 }
             }
@@ -180,12 +167,7 @@ impl<R: Real, U: Fn(usize, usize) -> bool> Pullback<'_, '_, R, U> {
                     let sums = add_products(by_scores.reversed_axes(), inputs);
                     // In this order, for `zip` takes a row first and would lose one at the end of the sums.
                     for (sums, mut row) in sums.outer_iter().zip(rows.by_ref()) {
-                        write(
-                            &mut row,
-                            sums,
-                            #[inline(always)]
-                            |to, sum| sum.plus(to).total(),
-                        );
+                        add_totals(&mut row, sums);
                     }
                 }
             }
@@ -217,6 +199,26 @@ fn write<R: Real>(row: &mut ArrayViewMut1<'_, R>, sums: ArrayView1<'_, R::Sum>, 
         ),
         _ => row.iter_mut().zip(sums).for_each(|(to, &sum)| *to = total(*to, sum)),
     }
+}
+
+/// Adds the totals to the numbers.
+fn add_totals<R: Real>(row: &mut ArrayViewMut1<'_, R>, sums: ArrayView1<'_, R::Sum>) {
+    write(
+        row,
+        sums,
+        #[inline(always)]
+        |to, sum| sum.plus(to).total(),
+    );
+}
+
+/// Writes the totals.
+fn write_totals<R: Real>(row: &mut ArrayViewMut1<'_, R>, sums: ArrayView1<'_, R::Sum>) {
+    write(
+        row,
+        sums,
+        #[inline(always)]
+        |_, sum| sum.total(),
+    );
 }
 
 fn is_finite<R: Real>(numbers: ArrayView2<'_, R>) -> bool {

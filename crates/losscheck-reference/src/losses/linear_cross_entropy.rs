@@ -21,7 +21,7 @@ use crate::{Backward, Error, Loss, Real, Reduction, Shapes, Sum};
 /// probabilities are differentiable.
 ///
 /// A tenth of the batch is worked on at a time, or as much as has 2^16 scores. Beside its results a call allocates the
-/// scores of that, where it has a gradient a tenth as many numbers again, or 2^16, and two megabytes at most for sums.
+/// scores of that, where it has a gradient a tenth as many numbers again, or 2^16, and about two megabytes for sums.
 ///
 /// What is refused: what [`CrossEntropyLoss`] refuses, and any `ignore_index` beside probabilities.
 ///

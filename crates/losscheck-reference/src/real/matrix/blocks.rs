@@ -99,20 +99,18 @@ fn add_block<S: Simd, R: Real, T: Totals<R>>(
     for (panel, mut sums) in panels.chunks_exact(width * terms).zip(sums.axis_chunks_iter_mut(Axis(1), width)) {
         let panel = S::as_simd_f64s(panel).0.as_chunks::<VECTORS>().0;
         for (rows, mut sums) in rows.chunks(ROWS).zip(sums.axis_chunks_iter_mut(Axis(0), ROWS)) {
-            let count = sums.nrows();
-            let add = |row: usize, totals: &mut dyn Iterator<Item = R::Sum>| {
-                if row < count {
-                    for (sum, total) in sums.row_mut(row).iter_mut().zip(totals) {
-                        *sum = sum.merge(total);
-                    }
+            let has_few = sums.nrows() <= FEW_ROWS;
+            let row = |at: usize| &rows[at][..terms];
+            // Sums of rows and columns that are not there have no place.
+            let add = |row: usize, column: usize, total: R::Sum| {
+                if let Some(sum) = sums.get_mut((row, column)) {
+                    *sum = sum.merge(total);
                 }
             };
-            // Sums of rows that are not there are not looked at.
-            let row = |at: usize| &rows[at][..terms];
-            if count > FEW_ROWS {
-                T::sum_products::<S, ROWS>(simd, std::array::from_fn(row), panel, add);
-            } else {
+            if has_few {
                 T::sum_products::<S, FEW_ROWS>(simd, std::array::from_fn(row), panel, add);
+            } else {
+                T::sum_products::<S, ROWS>(simd, std::array::from_fn(row), panel, add);
             }
         }
     }
@@ -120,12 +118,12 @@ fn add_block<S: Simd, R: Real, T: Totals<R>>(
 
 /// What the sums of a block are kept in.
 pub(in crate::real) trait Totals<R: Real> {
-    /// Gives the sums of the products of each row and each column of a panel, row by row.
+    /// Gives the sum of the products of each row and each column of a panel, with the places of both.
     fn sum_products<S: Simd, const N: usize>(
         simd: S,
         rows: [&[f64]; N],
         panel: &[[S::f64s; VECTORS]],
-        add: impl FnMut(usize, &mut dyn Iterator<Item = R::Sum>),
+        add: impl FnMut(usize, usize, R::Sum),
     );
 }
 
@@ -138,7 +136,7 @@ impl Totals<f32> for Exact {
         simd: S,
         rows: [&[f64]; N],
         panel: &[[S::f64s; VECTORS]],
-        mut add: impl FnMut(usize, &mut dyn Iterator<Item = f64>),
+        mut add: impl FnMut(usize, usize, f64),
     ) {
         let mut sums = [[simd.splat_f64s(0.0); VECTORS]; N];
         let rows = rows.map(|row| &row[..panel.len()]);
@@ -146,7 +144,9 @@ impl Totals<f32> for Exact {
             plus_products(simd, &mut sums, std::array::from_fn(|row| rows[row][k]), columns);
         }
         for (row, sums) in sums.iter().enumerate() {
-            add(row, &mut bytemuck::cast_slice::<_, f64>(sums).iter().copied());
+            for (column, &sum) in numbers::<S>(sums).iter().enumerate() {
+                add(row, column, sum);
+            }
         }
     }
 }
@@ -160,7 +160,7 @@ impl Totals<f64> for Compensated {
         simd: S,
         rows: [&[f64]; N],
         panel: &[[S::f64s; VECTORS]],
-        mut add: impl FnMut(usize, &mut dyn Iterator<Item = CompensatedSum<f64>>),
+        mut add: impl FnMut(usize, usize, CompensatedSum<f64>),
     ) {
         let zero = [[simd.splat_f64s(0.0); VECTORS]; N];
         let (mut sums, mut lost) = (zero, zero);
@@ -182,8 +182,9 @@ impl Totals<f64> for Compensated {
             }
         }
         for (row, (sums, lost)) in sums.iter().zip(&lost).enumerate() {
-            let (sums, lost) = (bytemuck::cast_slice(sums), bytemuck::cast_slice(lost));
-            add(row, &mut sums.iter().zip(lost).map(|(&sum, &lost)| CompensatedSum::new(sum, lost)));
+            for (column, (&sum, &lost)) in numbers::<S>(sums).iter().zip(numbers::<S>(lost)).enumerate() {
+                add(row, column, CompensatedSum::new(sum, lost));
+            }
         }
     }
 }
@@ -202,4 +203,10 @@ fn plus_products<S: Simd, const N: usize>(
             *sum = simd.mul_add_f64s(coefficient, column, *sum);
         }
     }
+}
+
+/// The numbers in vectors.
+#[inline(always)]
+fn numbers<S: Simd>(vectors: &[S::f64s; VECTORS]) -> &[f64] {
+    bytemuck::cast_slice(vectors)
 }
