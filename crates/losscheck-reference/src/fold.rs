@@ -12,45 +12,74 @@ const SUMS: usize = 32;
 /// Of what is left of a row.
 const FEW: usize = 4;
 
-/// What is added up for the places of a row.
-trait Terms<R: Real> {
-    /// Adds those from the place `at` on, one to each sum.
-    fn add<const N: usize>(&self, sums: SumsOf<R, N>, at: usize) -> SumsOf<R, N>;
-}
-
 type SumsOf<R, const N: usize> = <<R as Real>::Sum as Sum<R>>::Lanes<N>;
 
-/// The sum over `n` places, of many at once where there are as many and the processor has vectors.
+/// What is added up over the pairs of two rows.
+trait Step<S, R: Real> {
+    /// Adds that of `N` pairs, one to each sum.
+    fn add<const N: usize>(&self, sums: SumsOf<R, N>, x: &[S; N], y: &[S; N]) -> SumsOf<R, N>;
+}
+
+/// Terms with guard digits.
+struct Terms<F>(F);
+
+impl<R: Real, F: Fn(R, R) -> R::Guarded> Step<R, R> for Terms<F> {
+    #[inline(always)]
+    fn add<const N: usize>(&self, sums: SumsOf<R, N>, x: &[R; N], y: &[R; N]) -> SumsOf<R, N> {
+        let mut terms = [R::Guarded::ZERO; N];
+        for lane in 0..N {
+            terms[lane] = (self.0)(x[lane], y[lane]);
+        }
+        R::plus_each_guarded(sums, terms)
+    }
+}
+
+/// Products of both factors.
+struct Products<F>(F);
+
+impl<S: Copy, R: Real, F: Fn(S, S) -> (R, R)> Step<S, R> for Products<F> {
+    #[inline(always)]
+    fn add<const N: usize>(&self, sums: SumsOf<R, N>, x: &[S; N], y: &[S; N]) -> SumsOf<R, N> {
+        let (mut a, mut b) = ([R::ZERO; N], [R::ZERO; N]);
+        for lane in 0..N {
+            (a[lane], b[lane]) = (self.0)(x[lane], y[lane]);
+        }
+        sums.plus_products(a, b)
+    }
+}
+
+/// The sum over the pairs of two rows, of many at once where there are as many and the processor has vectors.
 #[inline(always)]
-fn total<R: Real>(n: usize, terms: &impl Terms<R>) -> R::Sum {
-    if R::HAS_VECTORS && n >= SUMS { total_of_many(n, terms) } else { total_from(0, n, terms) }
+fn fold_pairs<S: Copy, R: Real>(x: &[S], y: &[S], step: &impl Step<S, R>) -> R::Sum {
+    if R::HAS_VECTORS && x.len() >= SUMS { fold_many(x, y, step) } else { fold_few(x, y, step) }
 }
 
 /// Out of line, lest the registers that it takes be missed where a row is short.
 #[inline(never)]
-fn total_of_many<R: Real>(n: usize, terms: &impl Terms<R>) -> R::Sum {
+fn fold_many<S: Copy, R: Real>(x: &[S], y: &[S], step: &impl Step<S, R>) -> R::Sum {
     R::vectorize(
         #[inline(always)]
         || {
-            let (mut sums, whole) = (SumsOf::<R, SUMS>::ZERO, n - n % SUMS);
-            for at in (0..whole).step_by(SUMS) {
-                sums = terms.add(sums, at);
+            let mut sums = SumsOf::<R, SUMS>::ZERO;
+            let ((x, rest_of_x), (y, rest_of_y)) = (x.as_chunks(), y.as_chunks());
+            for (x, y) in x.iter().zip(y) {
+                sums = step.add(sums, x, y);
             }
-            merged_apart::<R>(&sums).merge(total_from(whole, n, terms))
+            merged_apart::<R>(&sums).merge(fold_few(rest_of_x, rest_of_y, step))
         },
     )
 }
 
-/// The sum over the places from `start` on, of a few at once, then one by one.
+/// Of a few pairs at once, then one by one.
 #[inline(always)]
-fn total_from<R: Real>(start: usize, n: usize, terms: &impl Terms<R>) -> R::Sum {
+fn fold_few<S: Copy, R: Real>(x: &[S], y: &[S], step: &impl Step<S, R>) -> R::Sum {
     let (mut sums, mut rest) = (SumsOf::<R, FEW>::ZERO, SumsOf::<R, 1>::ZERO);
-    let whole = n - (n - start) % FEW;
-    for at in (start..whole).step_by(FEW) {
-        sums = terms.add(sums, at);
+    let ((x, rest_of_x), (y, rest_of_y)) = (x.as_chunks(), y.as_chunks());
+    for (x, y) in x.iter().zip(y) {
+        sums = step.add(sums, x, y);
     }
-    for at in whole..n {
-        rest = terms.add(rest, at);
+    for (&x, &y) in rest_of_x.iter().zip(rest_of_y) {
+        rest = step.add(rest, &[x], &[y]);
     }
     merged(sums.sums(), R::Sum::merge).merge(merged(rest.sums(), R::Sum::merge))
 }
@@ -64,90 +93,26 @@ fn merged_apart<R: Real>(sums: &SumsOf<R, SUMS>) -> R::Sum {
     )
 }
 
-/// Terms by their place.
-struct Places<F>(F);
-
-impl<R: Real, F: Fn(usize) -> R> Terms<R> for Places<F> {
-    #[inline(always)]
-    fn add<const N: usize>(&self, sums: SumsOf<R, N>, at: usize) -> SumsOf<R, N> {
-        let mut terms = [R::ZERO; N];
-        for (lane, term) in terms.iter_mut().enumerate() {
-            *term = self.0(at + lane);
-        }
-        sums.plus(terms)
-    }
-}
-
-/// Terms with guard digits, of the pairs of two rows.
-struct Pairs<'a, R, F> {
-    x: &'a [R],
-    y: &'a [R],
-    term: F,
-}
-
-impl<R: Real, F: Fn(R, R) -> R::Guarded> Terms<R> for Pairs<'_, R, F> {
-    #[inline(always)]
-    fn add<const N: usize>(&self, sums: SumsOf<R, N>, at: usize) -> SumsOf<R, N> {
-        let (x, y) = (&self.x[at..at + N], &self.y[at..at + N]);
-        let mut terms = [R::Guarded::ZERO; N];
-        for lane in 0..N {
-            terms[lane] = (self.term)(x[lane], y[lane]);
-        }
-        R::plus_each_guarded(sums, terms)
-    }
-}
-
-/// Products of the pairs of two rows.
-struct Products<'a, S, F> {
-    x: &'a [S],
-    y: &'a [S],
-    factors: F,
-}
-
-impl<S: Copy, R: Real, F: Fn(S, S) -> (R, R)> Terms<R> for Products<'_, S, F> {
-    #[inline(always)]
-    fn add<const N: usize>(&self, sums: SumsOf<R, N>, at: usize) -> SumsOf<R, N> {
-        let (x, y) = (&self.x[at..at + N], &self.y[at..at + N]);
-        let (mut a, mut b) = ([R::ZERO; N], [R::ZERO; N]);
-        for lane in 0..N {
-            (a[lane], b[lane]) = (self.factors)(x[lane], y[lane]);
-        }
-        sums.plus_products(a, b)
-    }
-}
-
-/// The sum of `term(i)` for i from 0 to `n`.
-#[inline(always)]
-pub(crate) fn sum<R: Real>(n: usize, term: impl Fn(usize) -> R) -> R::Sum {
-    total(n, &Places(term))
-}
-
 /// The sum of `term(x, y)` over the pairs of two rows.
 #[inline(always)]
 pub(crate) fn sum_of_pairs<R: Real>(x: &[R], y: &[R], term: impl Fn(R, R) -> R::Guarded) -> R::Guarded {
-    R::guarded_total(total_of_pairs(x, y, term))
-}
-
-#[inline(always)]
-fn total_of_pairs<R: Real>(x: &[R], y: &[R], term: impl Fn(R, R) -> R::Guarded) -> R::Sum {
-    total(x.len().min(y.len()), &Pairs { x, y, term })
+    R::guarded_total(fold_pairs::<R, R>(x, y, &Terms(term)))
 }
 
 /// The sum of `term(x)` for each of `row`.
 #[inline(always)]
 pub(crate) fn sum_of<R: Real>(row: &[R], term: impl Fn(R) -> R::Guarded) -> R::Sum {
-    total_of_pairs(
-        row,
-        row,
+    let step = Terms(
         #[inline(always)]
         |x, _| term(x),
-    )
+    );
+    fold_pairs::<R, R>(row, row, &step)
 }
 
 /// The sum of the products of both `factors(x, y)`, none of which is rounded, over the pairs of two rows.
 #[inline(always)]
 pub(crate) fn dot<S: Copy, R: Real>(x: &[S], y: &[S], factors: impl Fn(S, S) -> (R, R)) -> R::Sum {
-    total(x.len().min(y.len()), &Products { x, y, factors })
+    fold_pairs(x, y, &Products(factors))
 }
 
 /// The sums of the products of two rows: of x with itself, of y with itself, and of both; none of them is rounded.
@@ -161,6 +126,17 @@ pub(crate) fn dots<R: Real>(x: &[R], y: &[R]) -> [R::Sum; 3] {
 #[inline(always)]
 pub(crate) fn pair<R>(x: R, y: R) -> (R, R) {
     (x, y)
+}
+
+/// The sum of `term(i)` for i from 0 to `n`.
+#[inline(always)]
+pub(crate) fn sum<R: Real>(n: usize, term: impl Fn(usize) -> R) -> R::Sum {
+    let (mut sums, whole) = (SumsOf::<R, FEW>::ZERO, n - n % FEW);
+    for at in (0..whole).step_by(FEW) {
+        sums = sums.plus(std::array::from_fn(|lane| term(at + lane)));
+    }
+    let rest = (whole..n).fold(R::Sum::ZERO, |sum, at| sum.plus(term(at)));
+    merged(sums.sums(), R::Sum::merge).merge(rest)
 }
 
 /// The sum of `term(x)` for each of `row` but that at `left_out`; `keep` gets all terms, from the place on that it is given,
