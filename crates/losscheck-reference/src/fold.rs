@@ -1,7 +1,10 @@
 //! Folds over a row, in lanes that the processor runs side by side.
 
+mod across;
+
 use std::ops::Range;
 
+pub(crate) use self::across::{each, max_of_each, single, single_mut, sum_of_each_without, sum_of_others_of_each};
 use crate::real::SumLanes;
 use crate::{Real, Sum};
 
@@ -12,7 +15,8 @@ const SUMS: usize = 32;
 /// Of what is left of a row.
 const FEW: usize = 4;
 
-type SumsOf<R, const N: usize> = <<R as Real>::Sum as Sum<R>>::Lanes<N>;
+/// Sums side by side.
+pub(crate) type SumsOf<R, const N: usize> = <<R as Real>::Sum as Sum<R>>::Lanes<N>;
 
 /// What is added up over the pairs of two rows.
 trait Step<S, R: Real> {
@@ -255,24 +259,23 @@ impl<S: Copy> Short<S> {
         if count >= LANES {
             return None;
         }
-        let mut lanes = [*row.first()?; LANES];
-        let repeated = if let (Some(start), Some(end)) = (row.first_chunk::<HALF>(), row.last_chunk::<HALF>()) {
-            lanes[..HALF].copy_from_slice(start);
-            lanes[HALF..].copy_from_slice(end);
-            HALF..HALF + LANES - count
-        } else {
-            for (lane, &x) in lanes.iter_mut().zip(row) {
-                *lane = x;
+        row.first()?;
+        let (start, end, repeated) = match (row.first_chunk::<HALF>(), row.last_chunk::<HALF>()) {
+            (Some(&start), Some(&end)) => (start, end, HALF..HALF + LANES - count),
+            _ => {
+                let half = std::array::from_fn(|lane| row[lane.min(count - 1)]);
+                (half, half, count..LANES)
             }
-            count..LANES
         };
+        // Places that are known beforehand, so that the lanes stay in registers.
+        let lanes = std::array::from_fn(|lane| if lane < HALF { start[lane] } else { end[lane - HALF] });
         Some(Self { lanes, repeated })
     }
 }
 
 /// All lanes in one: halves are merged side by side.
 #[inline(always)]
-fn merged<T: Copy, const N: usize>(mut lanes: [T; N], merge: impl Fn(T, T) -> T) -> T {
+pub(crate) fn merged<T: Copy, const N: usize>(mut lanes: [T; N], merge: impl Fn(T, T) -> T) -> T {
     let mut half = N / 2;
     while half > 0 {
         for lane in 0..half {

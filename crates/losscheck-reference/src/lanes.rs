@@ -1,7 +1,5 @@
 //! The lanes of a tensor along one dimension as slices, copied only where their elements do not lie side by side.
 
-use std::slice::{ChunksExact, ChunksExactMut};
-
 use ndarray::iter::{LanesIter, LanesIterMut};
 use ndarray::{ArrayViewD, ArrayViewMut1, ArrayViewMutD, Axis, IxDyn};
 
@@ -9,8 +7,8 @@ use crate::Real;
 
 /// The lanes of a tensor to read, one after the other.
 pub enum LaneSource<'a, T> {
-    /// The whole tensor lies in order.
-    InOrder(ChunksExact<'a, T>),
+    /// What is left of a tensor that lies in order, and the length of a lane.
+    InOrder(&'a [T], usize),
     /// Each lane lies somewhere, or its elements do.
     Gathered(Box<LanesIter<'a, T, IxDyn>>, Vec<T>),
 }
@@ -18,9 +16,7 @@ pub enum LaneSource<'a, T> {
 impl<'a, T: Copy> LaneSource<'a, T> {
     pub(crate) fn new(view: &'a ArrayViewD<'_, T>, axis: usize) -> Self {
         match view.as_slice() {
-            Some(slice) if axis + 1 == view.ndim() && !slice.is_empty() => {
-                Self::InOrder(slice.chunks_exact(view.shape()[axis]))
-            }
+            Some(slice) if axis + 1 == view.ndim() && !slice.is_empty() => Self::InOrder(slice, view.shape()[axis]),
             _ => Self::Gathered(Box::new(view.lanes(Axis(axis)).into_iter()), Vec::new()),
         }
     }
@@ -29,7 +25,7 @@ impl<'a, T: Copy> LaneSource<'a, T> {
     #[inline(always)]
     pub(crate) fn next(&mut self) -> Option<&[T]> {
         match self {
-            Self::InOrder(lanes) => lanes.next(),
+            Self::InOrder(rest, length) => rest.split_off(..*length),
             Self::Gathered(lanes, buffer) => {
                 let lane = lanes.next()?;
                 Some(lane.to_slice().unwrap_or_else(|| {
@@ -37,6 +33,26 @@ impl<'a, T: Copy> LaneSource<'a, T> {
                     buffer.extend(lane);
                     buffer
                 }))
+            }
+        }
+    }
+
+    /// The next lanes, as many as stand side by side: `to[c][n]` is element c of lane n.
+    #[inline(always)]
+    pub(crate) fn next_side_by_side<const N: usize>(&mut self, to: &mut [[T; N]]) {
+        match self {
+            Self::InOrder(rest, length) => {
+                for (start, to) in to.iter_mut().enumerate() {
+                    let elements = rest.get(start..).unwrap_or_default().iter().step_by(*length);
+                    to.iter_mut().zip(elements).for_each(|(to, &element)| *to = element);
+                }
+                *rest = rest.get(N * *length..).unwrap_or_default();
+            }
+            Self::Gathered(..) => {
+                for lane in 0..N {
+                    let elements = self.next().unwrap_or_default();
+                    to.iter_mut().zip(elements).for_each(|(to, &element)| to[lane] = element);
+                }
             }
         }
     }
@@ -49,7 +65,8 @@ pub(crate) enum LaneSinks<'a, R> {
         length: usize,
         buffer: Vec<R>,
     },
-    InOrder(ChunksExactMut<'a, R>),
+    /// What is left of a tensor that lies in order, and the length of a lane.
+    InOrder(&'a mut [R], usize),
     Scattered {
         lanes: Box<LanesIterMut<'a, R, IxDyn>>,
         lane: Option<ArrayViewMut1<'a, R>>,
@@ -63,7 +80,7 @@ impl<'a, R: Real> LaneSinks<'a, R> {
         match view {
             None => Self::Nowhere { length, buffer: Vec::new() },
             Some(view) if axis + 1 == view.ndim() && view.is_standard_layout() && !view.is_empty() => {
-                Self::InOrder(view.as_slice_mut().unwrap_or_default().chunks_exact_mut(length))
+                Self::InOrder(view.as_slice_mut().unwrap_or_default(), length)
             }
             Some(view) => {
                 let lanes = Box::new(view.lanes_mut(Axis(axis)).into_iter());
@@ -84,12 +101,33 @@ impl<'a, R: Real> LaneSinks<'a, R> {
                 buffer.resize(*length, R::ZERO);
                 buffer
             }
-            Self::InOrder(lanes) => lanes.next().unwrap_or_default(),
+            Self::InOrder(rest, length) => next_of(rest, *length),
             Self::Scattered { lanes, lane, buffer } => {
                 *lane = lanes.next();
                 match lane.as_mut().and_then(|lane| lane.as_slice_mut()) {
                     Some(slice) => slice,
                     None => buffer,
+                }
+            }
+        }
+    }
+
+    /// Writes the next lanes, so many of those that stand side by side: `from[c][n]` is element c of lane n.
+    #[inline(always)]
+    pub(crate) fn write_side_by_side<const N: usize>(&mut self, from: &[[R; N]], lanes: usize) {
+        match self {
+            Self::Nowhere { .. } => (),
+            Self::InOrder(rest, length) => {
+                let block = next_of(rest, lanes * *length);
+                for (start, from) in from.iter().enumerate() {
+                    let elements = block.get_mut(start..).unwrap_or_default().iter_mut().step_by(*length);
+                    elements.zip(from).for_each(|(to, &element)| *to = element);
+                }
+            }
+            Self::Scattered { .. } => {
+                for lane in 0..lanes {
+                    self.advance().iter_mut().zip(from).for_each(|(to, elements)| *to = elements[lane]);
+                    self.flush();
                 }
             }
         }
@@ -106,4 +144,10 @@ impl<'a, R: Real> LaneSinks<'a, R> {
             }
         }
     }
+}
+
+/// Takes so many elements off the front.
+#[inline(always)]
+fn next_of<'a, T>(rest: &mut &'a mut [T], count: usize) -> &'a mut [T] {
+    rest.split_off_mut(..count).unwrap_or_default()
 }

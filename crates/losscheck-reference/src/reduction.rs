@@ -5,6 +5,8 @@ use std::str::FromStr;
 use ndarray::iter::IterMut;
 use ndarray::{ArrayViewMutD, IxDyn};
 
+use crate::fold::SumsOf;
+use crate::real::SumLanes;
 use crate::{Error, Real, Sum};
 
 /// PyTorch's `reduction`.
@@ -60,26 +62,38 @@ pub(crate) fn count<R: Real>(losses: usize) -> R::Sum {
 }
 
 /// Where the losses go: each to its place, or all to a sum.
-pub(crate) struct Losses<'a, R: Real> {
+pub(crate) struct Losses<'a, R> {
     places: Option<Box<IterMut<'a, R, IxDyn>>>,
-    sum: R::Sum,
 }
 
 impl<'a, R: Real> Losses<'a, R> {
-    /// A sum where there are no places.
+    /// To a sum where there are no places.
     pub(crate) fn new(places: Option<&'a mut ArrayViewMutD<'_, R>>) -> Self {
-        Self { places: places.map(|places| Box::new(places.iter_mut())), sum: R::Sum::ZERO }
+        Self { places: places.map(|places| Box::new(places.iter_mut())) }
     }
 
+    /// The sum with one more loss, unless that has a place. The sum is the caller's, to stay in a register.
     #[inline(always)]
-    pub(crate) fn add(&mut self, loss: R) {
-        match self.places.as_mut().and_then(Iterator::next) {
-            Some(place) => *place = loss,
-            None => self.sum = self.sum.plus(loss),
+    pub(crate) fn add(&mut self, sum: R::Sum, loss: R) -> R::Sum {
+        match self.places.as_mut().and_then(|places| places.next()) {
+            Some(place) => {
+                *place = loss;
+                sum
+            }
+            None => sum.plus(loss),
         }
     }
 
-    pub(crate) fn sum(self) -> R::Sum {
-        self.sum
+    /// Sums with one more loss each, unless those have places, of which there may be fewer.
+    #[inline(always)]
+    pub(crate) fn add_each<const N: usize>(&mut self, sums: SumsOf<R, N>, losses: [R; N]) -> SumsOf<R, N> {
+        match &mut self.places {
+            Some(places) => {
+                // The losses first, for `zip` takes from both and would lose a place at their end.
+                losses.into_iter().zip(places).for_each(|(loss, place)| *place = loss);
+                sums
+            }
+            None => sums.plus(losses),
+        }
     }
 }

@@ -1,10 +1,13 @@
 //! The driver of losses over classes: the class dimension, class indices and probabilities, `ignore_index`, reduction
 //! and cotangents.
 
+mod side_by_side;
+
 use std::ops::Range;
 
 use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 
+pub use self::side_by_side::SideBySide;
 pub use crate::buffers::ElementSource;
 use crate::lanes::LaneSinks;
 pub use crate::lanes::LaneSource;
@@ -343,22 +346,26 @@ impl<R: Real, T: Targets<R>> Rows<'_, R, T> {
     where
         F: for<'r> Rowwise<R, T::Row<'r>>,
     {
+        self.evaluate_pieces(
+            value,
+            backward,
+            <F as Rowwise<R, T::Row<'_>>>::VALUE_TAKES_ALL,
+            #[inline(always)]
+            |piece, cotangent| piece.run(formula, cotangent),
+        )
+    }
+
+    /// Evaluates piece by piece: `run` takes each, and where there are gradients the cotangent that its rows have in common.
+    fn evaluate_pieces<const K: usize>(
+        &self,
+        mut value: ArrayViewMutD<'_, R>,
+        backward: Option<Backward<'_, R, K>>,
+        value_takes_all: bool,
+        run: impl Fn(&mut Piece<'_, R, T>, Option<R>) -> R::Sum + Sync,
+    ) -> Result<(), Error> {
         let shapes = self.shapes::<K>()?;
         check_buffers(&shapes, &value, &backward)?;
         let divisor = self.targets.divisor(self.classes(), self.row_dims().iter().product(), &self.weight)?;
-        self.run(formula, divisor, value, backward);
-        Ok(())
-    }
-
-    fn run<F, const K: usize>(
-        &self,
-        formula: &F,
-        divisor: R::Sum,
-        mut value: ArrayViewMutD<'_, R>,
-        backward: Option<Backward<'_, R, K>>,
-    ) where
-        F: for<'r> Rowwise<R, T::Row<'r>>,
-    {
         let is_reduced = self.reduction != Reduction::None;
         let divisor = if self.reduction == Reduction::Mean { divisor } else { R::Sum::ZERO.plus(R::ONE) };
         let pull = Pull::new(backward, is_reduced);
@@ -372,18 +379,20 @@ impl<R: Real, T: Targets<R>> Rows<'_, R, T> {
             score_gradient: gradients.next().flatten(),
             target_gradient: gradients.next().flatten(),
             class_axis: self.class_axis(),
-            takes_all: pull.is_wanted || <F as Rowwise<R, T::Row<'_>>>::VALUE_TAKES_ALL,
+            takes_all: pull.is_wanted || value_takes_all,
         };
+        let common_cotangent = pull.is_wanted.then_some(common_cotangent);
         let run = |piece: &mut Piece<'_, R, T>| {
             R::vectorize(
                 #[inline(always)]
-                || piece.run(formula, pull.is_wanted, common_cotangent),
+                || run(piece, common_cotangent),
             )
         };
         let sum = threads::share(all, &run, &R::Sum::merge);
         if is_reduced {
             value.fill(sum.over(divisor));
         }
+        Ok(())
     }
 }
 
@@ -439,9 +448,10 @@ impl<'a, R: Real, T: Targets<R>> Divide for Piece<'a, R, T> {
 }
 
 impl<R: Real, T: Targets<R>> Piece<'_, R, T> {
-    /// Runs the formula, and gives the sum of the losses where they are not wanted one by one.
+    /// Runs the formula, with gradients where there is a cotangent, and gives the sum of the losses where they are not
+    /// wanted one by one.
     #[inline(always)]
-    fn run<F>(&mut self, formula: &F, backs: bool, common_cotangent: R) -> R::Sum
+    fn run<F>(&mut self, formula: &F, common_cotangent: Option<R>) -> R::Sum
     where
         F: for<'r> Rowwise<R, T::Row<'r>>,
     {
@@ -450,15 +460,17 @@ impl<R: Real, T: Targets<R>> Piece<'_, R, T> {
         let mut scores = LaneSource::new(&self.scores, axis);
         let mut targets = self.targets.iter(axis);
         let mut losses = Losses::new(self.losses.as_mut());
-        if !backs {
+        let mut sum = R::Sum::ZERO;
+        let Some(common_cotangent) = common_cotangent else {
             while let Some(scores) = scores.next() {
-                losses.add(match T::next(&mut targets) {
+                let loss = match T::next(&mut targets) {
                     Some(target) => formula.value(scores, target),
                     None => R::ZERO,
-                });
+                };
+                sum = losses.add(sum, loss);
             }
-            return losses.sum();
-        }
+            return sum;
+        };
         let mut cotangents = self.cotangents.as_ref().map(|cotangents| cotangents.iter());
         let mut score_gradients = LaneSinks::new(self.score_gradient.as_mut(), axis, classes);
         let mut target_gradients = LaneSinks::new(self.target_gradient.as_mut(), axis, classes);
@@ -484,8 +496,8 @@ impl<R: Real, T: Targets<R>> Piece<'_, R, T> {
             };
             score_gradients.flush();
             target_gradients.flush();
-            losses.add(loss);
+            sum = losses.add(sum, loss);
         }
-        losses.sum()
+        sum
     }
 }

@@ -178,6 +178,7 @@ impl<R: Real, const N: usize> Piece<'_, R, N> {
         // Where the gradients go that nobody asked for.
         let mut scratch: [Vec<R>; N] = std::array::from_fn(|_| vec![R::ZERO; if backs { length } else { 0 }]);
         let mut losses = Losses::new(self.losses.as_mut());
+        let mut sum = R::Sum::ZERO;
         for row in 0..count {
             let mut vectors = [&[][..]; N];
             for (vector, operand) in vectors.iter_mut().zip(&mut operands) {
@@ -199,11 +200,11 @@ impl<R: Real, const N: usize> Piece<'_, R, N> {
             for sink in sinks.iter_mut().flatten() {
                 sink.flush();
             }
-            losses.add(loss);
+            sum = losses.add(sum, loss);
         }
         for sink in sinks.into_iter().flatten() {
             sink.finish();
         }
-        losses.sum()
+        sum
     }
 }

@@ -2,7 +2,7 @@ use ndarray::{ArrayViewD, ArrayViewMutD};
 
 use crate::fold;
 use crate::losses::{InputAndClasses, InputAndTarget};
-use crate::rowwise::{Classes, Probabilities, RowGradients, Rows, Rowwise, weight_of};
+use crate::rowwise::{Classes, Probabilities, RowGradients, Rows, Rowwise, SideBySide, weight_of};
 use crate::{Backward, Error, Loss, Real, Reduction, Shapes, Sum};
 
 /// Cross-entropy of class scores, with p = softmax(x), for a row with target probabilities q:
@@ -49,56 +49,70 @@ struct Formula<'a, R> {
     label_smoothing: f64,
 }
 
-/// -ln softmax of a row.
-struct Surprise<R> {
-    /// The largest score, and its class.
-    max: R,
-    argmax: usize,
+/// -ln softmax of rows side by side.
+struct Surprise<R, const N: usize> {
+    /// The largest score of each row, and its class.
+    max: [R; N],
+    argmax: [usize; N],
     /// The sum of e^(x_c - max) over the other classes.
-    others: R,
+    others: [R; N],
     /// ln(1 + others).
-    ln_sum: R,
+    ln_sum: [R; N],
 }
 
-impl<R: Real> Surprise<R> {
+impl<R: Real, const N: usize> Surprise<R, N> {
     /// Leaves e^(x_c - max) in `exps`. `enter` takes the scores into this arithmetic.
     #[inline(always)]
-    fn with_exps<S: Real>(scores: &[S], enter: impl Fn(S) -> R, exps: &mut [R]) -> Self {
-        let (max, argmax) = fold::max(scores);
-        let max = enter(max);
-        let keep = |at: usize, terms: &[R]| exps[at..at + terms.len()].copy_from_slice(terms);
-        let others = fold::sum_of_others(scores, argmax, |score| (enter(score) - max).exp(), keep);
-        if let Some(exp) = exps.get_mut(argmax) {
-            *exp = R::ONE;
+    fn with_exps<S: Real>(scores: &[[S; N]], enter: impl Fn(S) -> R, exps: &mut [[R; N]]) -> Self {
+        let surprise = Self::with(
+            scores,
+            enter,
+            #[inline(always)]
+            |at, terms| exps[at..at + terms.len()].copy_from_slice(terms),
+        );
+        for (row, &argmax) in surprise.argmax.iter().enumerate() {
+            if let Some(exps) = exps.get_mut(argmax) {
+                exps[row] = R::ONE;
+            }
         }
-        Self::from_sum(others, max, argmax)
+        surprise
     }
 
     #[inline(always)]
-    fn new<S: Real>(scores: &[S], enter: impl Fn(S) -> R) -> Self {
-        let (max, argmax) = fold::max(scores);
-        let max = enter(max);
-        let others = fold::sum_of_others(scores, argmax, |score| (enter(score) - max).exp(), |_, _| ());
-        Self::from_sum(others, max, argmax)
+    fn new<S: Real>(scores: &[[S; N]], enter: impl Fn(S) -> R) -> Self {
+        Self::with(scores, enter, |_, _| ())
     }
 
     #[inline(always)]
-    fn from_sum(others: R::Sum, max: R, argmax: usize) -> Self {
-        // An infinite or NaN maximum makes everything NaN, as it does in PyTorch.
-        let others = others.total() + max * R::ZERO;
-        Self { max, argmax, others, ln_sum: others.ln_1p() }
+    fn with<S: Real>(scores: &[[S; N]], enter: impl Fn(S) -> R, keep: impl FnMut(usize, &[[R; N]])) -> Self {
+        let (max, argmax) = fold::max_of_each(scores);
+        let max = fold::each(|row| enter(max[row]));
+        let sums = fold::sum_of_others_of_each(
+            scores,
+            argmax,
+            #[inline(always)]
+            |row, score| (enter(score) - max[row]).exp(),
+            keep,
+        );
+        let (mut others, mut ln_sum) = ([R::ZERO; N], [R::ZERO; N]);
+        for row in 0..N {
+            // An infinite or NaN maximum makes everything NaN, as it does in PyTorch.
+            others[row] = sums[row].total() + max[row] * R::ZERO;
+            ln_sum[row] = others[row].ln_1p();
+        }
+        Self { max, argmax, others, ln_sum }
     }
 
     /// -ln p of a class with this score.
     #[inline(always)]
-    fn of(&self, score: R) -> R {
-        (self.max - score) + self.ln_sum
+    fn of(&self, row: usize, score: R) -> R {
+        (self.max[row] - score) + self.ln_sum[row]
     }
 
     /// e^(x_c - max) summed over all classes but this one.
     #[inline(always)]
-    fn all_but(&self, class: usize, exp: R) -> R {
-        if class == self.argmax { self.others } else { (R::ONE + self.others) - exp }
+    fn all_but(&self, row: usize, class: usize, exp: R) -> R {
+        if class == self.argmax[row] { self.others[row] } else { (R::ONE + self.others[row]) - exp }
     }
 }
 
@@ -118,12 +132,12 @@ impl<R: Real> Formula<'_, R> {
 
     #[inline(always)]
     fn value_of_coefficients(scores: &[R], coefficient: impl Fn(usize) -> R::Guarded) -> R {
-        Self::weighted(&Surprise::new(scores, R::guarded), scores, coefficient)
+        Self::weighted(&Surprise::new(fold::single(scores), R::guarded), scores, coefficient)
     }
 
     #[inline(always)]
-    fn weighted(surprise: &Surprise<R::Guarded>, scores: &[R], coefficient: impl Fn(usize) -> R::Guarded) -> R {
-        let sum = fold::sum(scores.len(), |c| coefficient(c) * surprise.of(scores[c].guarded()));
+    fn weighted(surprise: &Surprise<R::Guarded, 1>, scores: &[R], coefficient: impl Fn(usize) -> R::Guarded) -> R {
+        let sum = fold::sum(scores.len(), |c| coefficient(c) * surprise.of(0, scores[c].guarded()));
         R::rounded(sum.total())
     }
 
@@ -135,15 +149,15 @@ impl<R: Real> Formula<'_, R> {
         coefficient: impl Fn(usize) -> R::Guarded,
         gradient: &mut [R],
         exps: &mut Vec<R::Guarded>,
-    ) -> (R, Surprise<R::Guarded>) {
+    ) -> (R, Surprise<R::Guarded, 1>) {
         exps.resize(scores.len(), R::Guarded::ZERO);
-        let surprise = Surprise::with_exps(scores, R::guarded, exps);
+        let surprise = Surprise::with_exps(fold::single(scores), R::guarded, fold::single_mut(exps));
         let total = fold::sum(scores.len(), &coefficient);
-        let sum = R::Guarded::ONE + surprise.others;
+        let sum = R::Guarded::ONE + surprise.others[0];
         for (c, (gradient, &exp)) in gradient.iter_mut().zip(&*exps).enumerate() {
             let own = coefficient(c);
             let others = total.plus(-own).total();
-            let (p, rest) = (exp / sum, surprise.all_but(c, exp) / sum);
+            let (p, rest) = (exp / sum, surprise.all_but(0, c, exp) / sum);
             *gradient = R::rounded(cotangent.guarded() * (p * others - rest * own));
         }
         (Self::weighted(&surprise, scores, coefficient), surprise)
@@ -153,28 +167,14 @@ impl<R: Real> Formula<'_, R> {
 impl<R: Real> Rowwise<R, usize> for Formula<'_, R> {
     #[inline(always)]
     fn value(&self, scores: &[R], class: usize) -> R {
-        if self.label_smoothing > 0.0 {
-            return Self::value_of_coefficients(scores, |c| self.coefficient(c, one_hot(c, class), scores.len()));
-        }
-        weight_of(&self.weight, class) * Surprise::new(scores, |score| score).of(scores[class])
+        Self::value_of_coefficients(scores, |c| self.coefficient(c, one_hot(c, class), scores.len()))
     }
 
     #[inline(always)]
     fn value_and_pullback(&self, cotangent: R, scores: &[R], class: usize, gradients: RowGradients<'_, R>) -> R {
+        let coefficient = |c| self.coefficient(c, one_hot(c, class), scores.len());
         let RowGradients { scores: gradient, workspace, .. } = gradients;
-        if self.label_smoothing > 0.0 {
-            let coefficient = |c| self.coefficient(c, one_hot(c, class), scores.len());
-            return Self::pullback_of_coefficients(cotangent, scores, coefficient, gradient, workspace).0;
-        }
-        let weight = weight_of(&self.weight, class);
-        let surprise = Surprise::with_exps(scores, |score| score, gradient);
-        let factor = cotangent * weight / (R::ONE + surprise.others);
-        let own = -(factor * surprise.all_but(class, gradient[class]));
-        for gradient in gradient.iter_mut() {
-            *gradient = *gradient * factor;
-        }
-        gradient[class] = own;
-        weight * surprise.of(scores[class])
+        Self::pullback_of_coefficients(cotangent, scores, coefficient, gradient, workspace).0
     }
 }
 
@@ -199,19 +199,71 @@ impl<R: Real> Rowwise<R, &[R]> for Formula<'_, R> {
             let factor = cotangent.guarded() * R::Guarded::from_f64(share);
             for (c, gradient) in target_gradient.iter_mut().enumerate() {
                 let factor = factor * weight_of(&self.weight, c).guarded();
-                *gradient = R::rounded(factor * surprise.of(scores[c].guarded()));
+                *gradient = R::rounded(factor * surprise.of(0, scores[c].guarded()));
             }
         }
         value
     }
 }
 
+/// The formula for class indices without smoothing.
+struct Unsmoothed<'a, R> {
+    weight: Option<ArrayViewD<'a, R>>,
+}
+
+impl<R: Real> Unsmoothed<'_, R> {
+    /// Each number times the weight of its class.
+    #[inline(always)]
+    fn weighted_each<const N: usize>(&self, classes: [usize; N], numbers: [R; N]) -> [R; N] {
+        if self.weight.is_none() {
+            return numbers;
+        }
+        fold::each(|row| numbers[row] * weight_of(&self.weight, classes[row]))
+    }
+}
+
+impl<R: Real> SideBySide<R> for Unsmoothed<'_, R> {
+    #[inline(always)]
+    fn values<const N: usize>(&self, scores: &[[R; N]], classes: [usize; N]) -> [R; N] {
+        let surprise = Surprise::new(scores, |score| score);
+        let surprises = fold::each(|row| surprise.of(row, scores[classes[row]][row]));
+        self.weighted_each(classes, surprises)
+    }
+
+    #[inline(always)]
+    fn values_and_pullbacks<const N: usize>(
+        &self,
+        cotangents: [R; N],
+        scores: &[[R; N]],
+        classes: [usize; N],
+        gradients: &mut [[R; N]],
+    ) -> [R; N] {
+        let surprise = Surprise::with_exps(scores, |score| score, gradients);
+        let weighted = self.weighted_each(classes, cotangents);
+        let factors: [R; N] = fold::each(|row| weighted[row] / (R::ONE + surprise.others[row]));
+        let own: [R; N] = fold::each(|row| {
+            let class = classes[row];
+            -(factors[row] * surprise.all_but(row, class, gradients[class][row]))
+        });
+        for gradients in gradients.iter_mut() {
+            for row in 0..N {
+                gradients[row] = gradients[row] * factors[row];
+            }
+        }
+        for row in 0..N {
+            gradients[classes[row]][row] = own[row];
+        }
+        let surprises = fold::each(|row| surprise.of(row, scores[classes[row]][row]));
+        self.weighted_each(classes, surprises)
+    }
+}
+
 /// Writes the logarithms of a row's softmax.
 #[inline(always)]
 pub(super) fn log_softmax<R: Real>(scores: &[R], logarithms: &mut [R]) {
-    let surprise = Surprise::new(scores, |score| score);
+    let surprise = Surprise::new(fold::single(scores), |score| score);
     for (logarithm, &score) in logarithms.iter_mut().zip(scores) {
-        *logarithm = -surprise.of(score);
+        *logarithm = -surprise.of(0, score);
     }
 }
 
@@ -277,7 +329,13 @@ impl<'a, R: Real> Loss<R, InputAndClasses<'a, R>, 1> for CrossEntropyLoss<'_, R>
         value: ArrayViewMutD<'_, R>,
         backward: Option<Backward<'_, R, 1>>,
     ) -> Result<(), Error> {
-        self.with_classes(&inputs)?.evaluate_into(&self.formula(), value, backward)
+        let rows = self.with_classes(&inputs)?;
+        if self.label_smoothing > 0.0 {
+            rows.evaluate_into(&self.formula(), value, backward)
+        } else {
+            let weight = rows.weight.as_ref().map(|weight| weight.view());
+            rows.evaluate_side_by_side_into(&Unsmoothed { weight }, value, backward)
+        }
     }
 }
 

@@ -2,8 +2,8 @@ use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 
 use crate::loss::{check_buffers, check_shape};
 use crate::losses::InputAndClasses;
-use crate::rowwise::{Labels, RowGradients, Rows, Rowwise, weight_of};
-use crate::{Backward, Error, Loss, Real, Reduction, Shapes, Sum, fold};
+use crate::rowwise::{Labels, Rows, SideBySide, Targets, weight_of};
+use crate::{Backward, Error, Loss, Real, Reduction, Shapes, fold};
 
 /// Margin loss of class scores x for a row with class y, over the C classes:
 ///
@@ -59,40 +59,80 @@ impl<R: Real> Formula<'_, R> {
 
     /// The sum of `term(x_y, x_i)` over the other classes.
     #[inline(always)]
-    fn sum_of_others(scores: &[R], class: usize, term: impl Fn(R, R) -> R::Guarded) -> R::Guarded {
-        let own = scores[class];
-        let before = fold::sum_of(&scores[..class], |score| term(own, score));
-        let after = fold::sum_of(&scores[class + 1..], |score| term(own, score));
-        R::guarded_total(before.merge(after))
+    fn sum_of_others<const N: usize>(
+        scores: &[[R; N]],
+        classes: [usize; N],
+        term: impl Fn(R, R) -> R::Guarded,
+    ) -> [R::Guarded; N] {
+        let own = own_of_each(scores, classes);
+        let sums = fold::sum_of_each_without(
+            scores,
+            classes,
+            #[inline(always)]
+            |row, score| term(own[row], score),
+        );
+        fold::each(|row| R::guarded_total(sums[row]))
     }
 
     /// w_y / C.
     #[inline(always)]
-    fn share(&self, scores: &[R], class: usize) -> R::Guarded {
-        weight_of(&self.weight, class).guarded() / R::Guarded::from_f64(scores.len() as f64)
+    fn share(&self, class: usize, classes: usize) -> R::Guarded {
+        weight_of(&self.weight, class).guarded() / R::Guarded::from_f64(classes as f64)
     }
 }
 
-impl<R: Real> Rowwise<R, usize> for Formula<'_, R> {
+/// x_y.
+#[inline(always)]
+fn own_of_each<R: Real, const N: usize>(scores: &[[R; N]], classes: [usize; N]) -> [R; N] {
+    fold::each(|row| scores[classes[row]][row])
+}
+
+impl<R: Real> SideBySide<R> for Formula<'_, R> {
     #[inline(always)]
-    fn value(&self, scores: &[R], class: usize) -> R {
-        let term = |own, score| {
-            let z = self.hinge(own, score);
-            if self.is_squared { z * z } else { z }
-        };
-        R::rounded(Self::sum_of_others(scores, class, term) * self.share(scores, class))
+    fn values<const N: usize>(&self, scores: &[[R; N]], classes: [usize; N]) -> [R; N] {
+        let sums = Self::sum_of_others(
+            scores,
+            classes,
+            #[inline(always)]
+            |own, score| {
+                let z = self.hinge(own, score);
+                if self.is_squared { z * z } else { z }
+            },
+        );
+        fold::each(
+            #[inline(always)]
+            |row| R::rounded(sums[row] * self.share(classes[row], scores.len())),
+        )
     }
 
     #[inline(always)]
-    fn value_and_pullback(&self, cotangent: R, scores: &[R], class: usize, gradients: RowGradients<'_, R>) -> R {
-        let factor = cotangent.guarded() * self.share(scores, class);
-        let own = scores[class];
-        for (gradient, &score) in gradients.scores.iter_mut().zip(scores) {
-            *gradient = R::rounded(factor * self.slope(own, score));
+    fn values_and_pullbacks<const N: usize>(
+        &self,
+        cotangents: [R; N],
+        scores: &[[R; N]],
+        classes: [usize; N],
+        gradients: &mut [[R; N]],
+    ) -> [R; N] {
+        let own = own_of_each(scores, classes);
+        let factors: [R::Guarded; N] = fold::each(
+            #[inline(always)]
+            |row| cotangents[row].guarded() * self.share(classes[row], scores.len()),
+        );
+        for (gradients, scores) in gradients.iter_mut().zip(scores) {
+            for row in 0..N {
+                gradients[row] = R::rounded(factors[row] * self.slope(own[row], scores[row]));
+            }
         }
-        let slopes = Self::sum_of_others(scores, class, |own, score| self.slope(own, score));
-        gradients.scores[class] = -R::rounded(factor * slopes);
-        self.value(scores, class)
+        let slopes = Self::sum_of_others(
+            scores,
+            classes,
+            #[inline(always)]
+            |own, score| self.slope(own, score),
+        );
+        for row in 0..N {
+            gradients[classes[row]][row] = -R::rounded(factors[row] * slopes[row]);
+        }
+        self.values(scores, classes)
     }
 }
 
@@ -135,21 +175,21 @@ impl<'a, R: Real> Loss<R, InputAndClasses<'a, R>, 1> for MultiMarginLoss<'_, R> 
             margin: self.margin,
             weight: self.weight.as_ref().map(|weight| weight.view()),
         };
-        evaluate_rows(&self.rows(&inputs)?, &formula, &shapes, value, backward)
+        let rows = self.rows(&inputs)?;
+        evaluate_rows(&rows, &shapes, value, backward, |value, backward| {
+            rows.evaluate_side_by_side_into(&formula, value, backward)
+        })
     }
 }
 
-/// Runs rows (N, C), where a single one may have come without its dimension.
-pub(super) fn evaluate_rows<'r, R: Real, T: crate::rowwise::Targets<R>, F>(
-    rows: &'r Rows<'r, R, T>,
-    formula: &F,
+/// Runs rows (N, C) by `evaluate`, where a single one may have come without its dimension.
+pub(super) fn evaluate_rows<'a, 'b, R: Real, T: Targets<R>>(
+    rows: &Rows<'_, R, T>,
     shapes: &Shapes<1>,
-    value: ArrayViewMutD<'_, R>,
-    backward: Option<Backward<'_, R, 1>>,
-) -> Result<(), Error>
-where
-    F: for<'i> Rowwise<R, T::Row<'i>>,
-{
+    value: ArrayViewMutD<'a, R>,
+    backward: Option<Backward<'b, R, 1>>,
+    evaluate: impl FnOnce(ArrayViewMutD<'a, R>, Option<Backward<'b, R, 1>>) -> Result<(), Error>,
+) -> Result<(), Error> {
     check_buffers(shapes, &value, &backward)?;
     let expected = rows.shapes::<1>()?;
     let value = if value.ndim() < expected.value.len() { value.insert_axis(Axis(0)) } else { value };
@@ -163,5 +203,5 @@ where
         });
         Backward { cotangent, gradients: [gradient] }
     });
-    rows.evaluate_into(formula, value, backward)
+    evaluate(value, backward)
 }

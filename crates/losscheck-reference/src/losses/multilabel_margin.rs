@@ -102,6 +102,7 @@ impl<'a, R: Real> Loss<R, InputAndClasses<'a, R>, 1> for MultiLabelMarginLoss {
         backward: Option<Backward<'_, R, 1>>,
     ) -> Result<(), Error> {
         let shapes = self.shapes(&inputs)?;
-        evaluate_rows(&self.rows(&inputs)?, &Formula, &shapes, value, backward)
+        let rows = self.rows(&inputs)?;
+        evaluate_rows(&rows, &shapes, value, backward, |value, backward| rows.evaluate_into(&Formula, value, backward))
     }
 }

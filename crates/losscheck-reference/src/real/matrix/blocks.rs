@@ -9,6 +9,8 @@ use crate::{CompensatedSum, Real, Sum};
 
 /// The columns of a panel, in vectors, and the rows that meet it at once: as many sums as the registers hold.
 const VECTORS: usize = 2;
+/// The lanes of the widest vectors of f64.
+const MOST_LANES: usize = 8;
 const ROWS: usize = 6;
 /// The same for what is left of the rows.
 const FEW_ROWS: usize = 2;
@@ -101,29 +103,52 @@ fn add_block<S: Simd, R: Real, T: Totals<R>>(
         for (rows, mut sums) in rows.chunks(ROWS).zip(sums.axis_chunks_iter_mut(Axis(0), ROWS)) {
             let has_few = sums.nrows() <= FEW_ROWS;
             let row = |at: usize| &rows[at][..terms];
-            // Sums of rows and columns that are not there have no place.
-            let add = |row: usize, column: usize, total: R::Sum| {
-                if let Some(sum) = sums.get_mut((row, column)) {
-                    *sum = sum.merge(total);
-                }
-            };
             if has_few {
-                T::sum_products::<S, FEW_ROWS>(simd, std::array::from_fn(row), panel, add);
+                T::sum_products::<S, FEW_ROWS>(
+                    simd,
+                    std::array::from_fn(row),
+                    panel,
+                    #[inline(always)]
+                    |row, totals| merge_row(&mut sums, row, totals),
+                );
             } else {
-                T::sum_products::<S, ROWS>(simd, std::array::from_fn(row), panel, add);
+                T::sum_products::<S, ROWS>(
+                    simd,
+                    std::array::from_fn(row),
+                    panel,
+                    #[inline(always)]
+                    |row, totals| merge_row(&mut sums, row, totals),
+                );
             }
         }
     }
 }
 
+/// Merges totals with the sums of a row. Those of rows and columns that are not there have no place.
+#[inline(always)]
+fn merge_row<R, S: Sum<R>>(sums: &mut ArrayViewMut2<'_, S>, row: usize, totals: &[S]) {
+    if row < sums.nrows() {
+        let mut sums = sums.row_mut(row);
+        match sums.as_slice_mut() {
+            Some(sums) => merge_each(sums, totals),
+            None => merge_each(sums, totals),
+        }
+    }
+}
+
+#[inline(always)]
+fn merge_each<'a, R: 'a, S: Sum<R> + 'a>(sums: impl IntoIterator<Item = &'a mut S>, totals: &[S]) {
+    sums.into_iter().zip(totals).for_each(|(sum, &total)| *sum = sum.merge(total));
+}
+
 /// What the sums of a block are kept in.
 pub(in crate::real) trait Totals<R: Real> {
-    /// Gives the sum of the products of each row and each column of a panel, with the places of both.
+    /// Gives for each row, with its place, the sums of its products with the columns of a panel.
     fn sum_products<S: Simd, const N: usize>(
         simd: S,
         rows: [&[f64]; N],
         panel: &[[S::f64s; VECTORS]],
-        add: impl FnMut(usize, usize, R::Sum),
+        add: impl FnMut(usize, &[R::Sum]),
     );
 }
 
@@ -136,7 +161,7 @@ impl Totals<f32> for Exact {
         simd: S,
         rows: [&[f64]; N],
         panel: &[[S::f64s; VECTORS]],
-        mut add: impl FnMut(usize, usize, f64),
+        mut add: impl FnMut(usize, &[f64]),
     ) {
         let mut sums = [[simd.splat_f64s(0.0); VECTORS]; N];
         let rows = rows.map(|row| &row[..panel.len()]);
@@ -144,9 +169,7 @@ impl Totals<f32> for Exact {
             plus_products(simd, &mut sums, std::array::from_fn(|row| rows[row][k]), columns);
         }
         for (row, sums) in sums.iter().enumerate() {
-            for (column, &sum) in numbers::<S>(sums).iter().enumerate() {
-                add(row, column, sum);
-            }
+            add(row, numbers::<S>(sums));
         }
     }
 }
@@ -160,7 +183,7 @@ impl Totals<f64> for Compensated {
         simd: S,
         rows: [&[f64]; N],
         panel: &[[S::f64s; VECTORS]],
-        mut add: impl FnMut(usize, usize, CompensatedSum<f64>),
+        mut add: impl FnMut(usize, &[CompensatedSum<f64>]),
     ) {
         let zero = [[simd.splat_f64s(0.0); VECTORS]; N];
         let (mut sums, mut lost) = (zero, zero);
@@ -182,9 +205,11 @@ impl Totals<f64> for Compensated {
             }
         }
         for (row, (sums, lost)) in sums.iter().zip(&lost).enumerate() {
-            for (column, (&sum, &lost)) in numbers::<S>(sums).iter().zip(numbers::<S>(lost)).enumerate() {
-                add(row, column, CompensatedSum::new(sum, lost));
+            let mut totals = [CompensatedSum::ZERO; VECTORS * MOST_LANES];
+            for (total, (&sum, &lost)) in totals.iter_mut().zip(numbers::<S>(sums).iter().zip(numbers::<S>(lost))) {
+                *total = CompensatedSum::new(sum, lost);
             }
+            add(row, &totals);
         }
     }
 }

@@ -1,0 +1,123 @@
+//! Short rows are worked on side by side, which a row by itself is not: that does not show.
+
+use losscheck_reference::{CrossEntropyLoss, Float, Loss, MultiMarginLoss, Real, Reduction, Wide};
+use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn, Slice};
+
+const IGNORED: i64 = -100;
+
+/// So many rows of scores between -8 and 8, with a target for each. Where some are to be ignored, each seventh is, and holds
+/// NaN.
+fn scores_and_targets<R: Float>(rows: usize, classes: usize, has_ignored: bool) -> (ArrayD<R>, ArrayD<i64>) {
+    let mut state = (rows * 1000 + classes) as u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f64::from(state >> 8) / 16_777_216.0
+    };
+    let is_ignored = |row: usize| has_ignored && row % 7 == 3;
+    let targets = ArrayD::from_shape_fn(IxDyn(&[rows]), |at| {
+        if is_ignored(at[0]) { IGNORED } else { (next() * classes as f64) as i64 }
+    });
+    let scores = ArrayD::from_shape_fn(IxDyn(&[rows, classes]), |at| {
+        R::from_f64(if is_ignored(at[0]) { f64::NAN } else { next() * 16.0 - 8.0 })
+    });
+    (scores, targets)
+}
+
+/// Within an ULP, for only the order of sums is another.
+fn assert_close<R: Float>(what: &str, actual: R, expected: R) {
+    let (actual, expected) = (actual.to_f64(), expected.to_f64());
+    let allowed = expected.abs() * 2f64.powi(1 - R::PRECISION);
+    assert!((actual - expected).abs() <= allowed, "{what}: {actual:e}, by itself {expected:e}");
+}
+
+/// The loss and its gradient, given scores, targets and a cotangent for each loss.
+type Run<'a, R> = &'a dyn Fn(ArrayViewD<'_, R>, ArrayViewD<'_, i64>, ArrayViewD<'_, R>) -> (ArrayD<R>, ArrayD<R>);
+
+/// Rows with their losses and gradients, each worked out by itself.
+struct Rows<R> {
+    what: String,
+    scores: ArrayD<R>,
+    targets: ArrayD<i64>,
+    cotangent: ArrayD<R>,
+    by_themselves: Vec<(ArrayD<R>, ArrayD<R>)>,
+}
+
+impl<R: Float> Rows<R> {
+    fn new(what: &str, (scores, targets): (ArrayD<R>, ArrayD<i64>), run: Run<'_, R>) -> Self {
+        let count = targets.len();
+        let cotangent = ArrayD::from_shape_fn(IxDyn(&[count]), |at| R::from_f64(at[0] as f64 - 20.5));
+        let one = |row: usize| Slice::from(row..row + 1);
+        let by_itself = |row| {
+            let cotangent = cotangent.slice_axis(Axis(0), one(row));
+            run(scores.slice_axis(Axis(0), one(row)), targets.slice_axis(Axis(0), one(row)), cotangent)
+        };
+        let by_themselves = (0..count).map(by_itself).collect();
+        Self { what: format!("{what}, {:?}", scores.shape()), scores, targets, cotangent, by_themselves }
+    }
+
+    fn check(&self, losses: ArrayViewD<'_, R>, gradients: ArrayViewD<'_, R>) {
+        for (row, (loss, gradient)) in self.by_themselves.iter().enumerate() {
+            let what = format!("{}, row {row}", self.what);
+            assert_close(&what, losses[[row].as_slice()], loss[[0].as_slice()]);
+            for (&actual, &expected) in gradients.index_axis(Axis(0), row).iter().zip(gradient) {
+                assert_close(&what, actual, expected);
+            }
+        }
+    }
+
+    fn check_as_rows(&self, run: Run<'_, R>) {
+        let (losses, gradients) = run(self.scores.view(), self.targets.view(), self.cotangent.view());
+        self.check(losses.view(), gradients.view());
+    }
+
+    /// As the positions of one sample, whose classes do not lie side by side.
+    fn check_as_positions(&self, run: Run<'_, R>) {
+        let scores = self.scores.t().to_owned().insert_axis(Axis(0));
+        let targets = self.targets.view().insert_axis(Axis(0));
+        let (losses, gradients) = run(scores.view(), targets, self.cotangent.view().insert_axis(Axis(0)));
+        self.check(losses.index_axis(Axis(0), 0), gradients.index_axis(Axis(0), 0).reversed_axes());
+    }
+
+    fn check_sum(&self, sum: R) {
+        let losses = self.by_themselves.iter().map(|(loss, _)| Wide::from_f64(loss[[0].as_slice()].to_f64()));
+        let expected = losses.fold(Wide::ZERO, |sum, loss| sum + loss);
+        assert_close(&format!("{}, sum", self.what), sum, R::from_f64(expected.to_f64()));
+    }
+}
+
+fn check_cross_entropy<R: Float>(count: usize, classes: usize) {
+    let weight = ArrayD::from_shape_fn(IxDyn(&[classes]), |at| R::from_f64(0.5 + at[0] as f64));
+    let loss = CrossEntropyLoss { weight: Some(weight.view()), reduction: Reduction::None, ..Default::default() };
+    let run: Run<'_, R> =
+        &|scores, targets, cotangent| loss.value_and_gradient((scores, targets), Some(cotangent)).unwrap();
+    let rows = Rows::new("cross-entropy", scores_and_targets(count, classes, true), run);
+    rows.check_as_rows(run);
+    rows.check_as_positions(run);
+    let summed = CrossEntropyLoss { reduction: Reduction::Sum, ..loss.clone() };
+    rows.check_sum(summed.value((rows.scores.view(), rows.targets.view())).unwrap()[IxDyn(&[])]);
+}
+
+fn check_multi_margin<R: Float>(count: usize, classes: usize) {
+    let weight = ArrayD::from_shape_fn(IxDyn(&[classes]), |at| R::from_f64(0.5 + at[0] as f64));
+    for p in [1, 2] {
+        let loss = MultiMarginLoss { p, weight: Some(weight.view()), reduction: Reduction::None, ..Default::default() };
+        let run: Run<'_, R> =
+            &|scores, targets, cotangent| loss.value_and_gradient((scores, targets), Some(cotangent)).unwrap();
+        let rows = Rows::new("multi-margin", scores_and_targets(count, classes, false), run);
+        rows.check_as_rows(run);
+        let summed = MultiMarginLoss { reduction: Reduction::Sum, ..loss.clone() };
+        rows.check_sum(summed.value((rows.scores.view(), rows.targets.view())).unwrap()[IxDyn(&[])]);
+    }
+}
+
+#[test]
+fn rows_are_what_they_are_by_themselves() {
+    for count in [16, 31, 32, 70] {
+        for classes in [1, 2, 10, 63] {
+            check_cross_entropy::<f32>(count, classes);
+            check_cross_entropy::<f64>(count, classes);
+            check_multi_margin::<f32>(count, classes);
+            check_multi_margin::<f64>(count, classes);
+        }
+    }
+}
