@@ -1,5 +1,6 @@
 //! A document held against an older one: has the reference become slower?
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use comfy_table::Cell;
@@ -38,6 +39,9 @@ struct Change {
     ratio: f64,
     /// By what share times differ by chance.
     noise: f64,
+    /// Whether the reference's other time for the same workload, where there is one, is as much longer: it is the same code,
+    /// and what befell one of the two alone the code did not do.
+    is_confirmed: bool,
 }
 
 /// A geometric mean over cells that both documents have.
@@ -51,8 +55,12 @@ struct Mean {
 }
 
 impl Change {
-    fn is_slower(&self) -> bool {
+    fn is_longer(&self) -> bool {
         self.ratio > 1.0 + self.noise
+    }
+
+    fn is_slower(&self) -> bool {
+        self.is_longer() && self.is_confirmed
     }
 
     fn is_faster(&self) -> bool {
@@ -86,6 +94,11 @@ pub fn compare(old: &Performance, new: &Performance) -> Comparison {
         }
         remarks
             .push(format!("{words}: the fixed arithmetic takes {} what it took, which is taken out", times(slowness)));
+        let chance = chance(old, new, run, slowness);
+        if let Some(chance) = chance {
+            let share = percent(chance);
+            remarks.push(format!("{words}: of the other libraries' times 99 in 100 changed by less than {share}"));
+        }
 
         for backend in [REFERENCE, REFERENCE_INTO] {
             let (pairs, missing) = pairs(old, new, threads, backend);
@@ -111,23 +124,57 @@ pub fn compare(old: &Performance, new: &Performance) -> Comparison {
                 backend,
                 times: (old.nanoseconds, new.nanoseconds),
                 ratio: new.nanoseconds / old.nanoseconds / slowness / lost_by_all_others(run, before, row, slowness),
-                noise: f64::max(LEAST, NOISE * (old.spread + new.spread)),
+                noise: f64::max(LEAST, NOISE * (old.spread + new.spread)).max(chance.unwrap_or(0.0)),
+                is_confirmed: true,
             }));
         }
     }
     for run in old.runs.iter().filter(|run| new.run(run.threads).is_none()) {
         remarks.push(format!("{}: the baseline alone has them", counted(run.threads, "thread")));
     }
+    confirm(&mut cells);
     cells.sort_by(|one, other| other.ratio.total_cmp(&one.ratio));
     Comparison { remarks, cells, means, lost }
+}
+
+/// See [`Change::is_confirmed`].
+fn confirm(cells: &mut [Change]) {
+    let mut all_are_longer = BTreeMap::new();
+    for cell in &*cells {
+        *all_are_longer.entry(cell.name.clone()).or_insert(true) &= cell.is_longer();
+    }
+    for cell in cells {
+        cell.is_confirmed = all_are_longer.get(&cell.name).copied().unwrap_or(true);
+    }
+}
+
+/// From so many times on there is one in a hundred to leave out.
+const MANY: usize = 100;
+
+/// By what share the times of libraries that are the same differ, of all but one in a hundred: by chance. `None` where there
+/// are not many.
+fn chance(old: &Performance, new: &Performance, run: &Run, slowness: f64) -> Option<f64> {
+    let before = old.run(run.threads)?;
+    let is_same = |name: &&String| before.versions.get(*name) == run.versions.get(*name);
+    let mut changes: Vec<f64> = others(run)
+        .filter(is_same)
+        .flat_map(|name| pairs(old, new, run.threads, name).0)
+        .map(|pair| (pair.new.nanoseconds / pair.old.nanoseconds / slowness).ln().abs())
+        .collect();
+    changes.sort_by(f64::total_cmp);
+    (changes.len() >= MANY).then(|| changes[changes.len() - 1 - changes.len() / MANY].exp_m1())
+}
+
+/// The libraries that the reference is compared with.
+fn others(run: &Run) -> impl Iterator<Item = &String> {
+    run.versions.keys().filter(|name| ![REFERENCE, REFERENCE_INTO].contains(&name.as_str()))
 }
 
 /// How many times as long as before the other libraries take for the same, the least of them: they are sampled in turn with
 /// the reference, and what all of them lose the machine lost. What they gain proves nothing.
 fn lost_by_all_others(run: &Run, before: &Row, after: &Row, slowness: f64) -> f64 {
-    let others = run.versions.keys().filter(|name| ![REFERENCE, REFERENCE_INTO].contains(&name.as_str()));
     let ratio = |name: &String| Some(after.figure(name)?.nanoseconds / before.figure(name)?.nanoseconds / slowness);
-    others.filter_map(ratio).reduce(f64::min).map_or(1.0, |ratio| ratio.max(1.0))
+    others(run).filter_map(ratio).reduce(f64::min).map_or(1.0, |ratio| ratio.max(1.0))
 }
 
 struct Pair<'a> {
@@ -196,7 +243,8 @@ impl fmt::Display for Comparison {
             changes.add_row(names.into_iter().chain(numbers).map(Cell::new));
         }
         if slower + faster > 0 {
-            let noise = format!("at least {}, or {NOISE} times the two spreads", percent(LEAST));
+            let noise =
+                format!("at least {}, {NOISE} times the two spreads, or what libraries changed by", percent(LEAST));
             writeln!(f, "\nBeyond the noise ({noise}), once what all other libraries lost is taken out, too\n")?;
             writeln!(f, "{changes}")?;
         }
@@ -270,6 +318,36 @@ mod tests {
         // A faster library makes no slower reference, and hides none.
         assert!(compare(&old, &document(100.0, 700.0, 150.0)).passed());
         assert!(!compare(&old, &document(120.0, 700.0, 150.0)).passed());
+    }
+
+    #[test]
+    fn both_times_of_the_reference_have_to_be_longer() {
+        let document = |reference, into| {
+            performance(vec![row("l1_loss", 128, &[("reference", reference), ("reference-into", into)])])
+        };
+        let old = document(100.0, 90.0);
+        let comparison = compare(&old, &document(200.0, 91.0));
+        assert!(comparison.passed(), "{comparison}");
+        assert!(!compare(&old, &document(200.0, 180.0)).passed());
+    }
+
+    #[test]
+    fn libraries_that_are_the_same_show_what_chance_does() {
+        let document = |reference, version: &str, change: f64| {
+            let library = |at: usize| 100.0 * if at.is_multiple_of(2) { change } else { 1.0 };
+            let rows = (0..2 * MANY).map(|at| row("l1_loss", 128 + at as u64, &[("tch", library(at))]));
+            let reference = row("mse_loss", 128, &[("reference", reference)]);
+            let mut document = performance(rows.chain([reference]).collect());
+            document.runs[0].versions.insert("tch".to_owned(), version.to_owned());
+            document
+        };
+        let old = document(100.0, "1", 1.0);
+        let comparison = compare(&old, &document(140.0, "1", 0.6));
+        assert!(comparison.passed(), "{comparison}");
+        assert!(comparison.to_string().contains("99 in 100 changed by less than 67 %"), "{comparison}");
+        assert!(!compare(&old, &document(170.0, "1", 0.6)).passed());
+        // Another version may have changed by itself.
+        assert!(!compare(&old, &document(140.0, "2", 0.6)).passed());
     }
 
     #[test]
