@@ -37,7 +37,8 @@ impl<'a, T: Copy> LaneSource<'a, T> {
         }
     }
 
-    /// The next lanes, as many as stand side by side: `to[c][n]` is element c of lane n.
+    /// The next lanes, as many as stand side by side: `to[c][n]` is element c of lane n. Where there are fewer, the other places
+    /// keep what they hold.
     #[inline(always)]
     pub(crate) fn next_side_by_side<const N: usize>(&mut self, to: &mut [[T; N]]) {
         match self {

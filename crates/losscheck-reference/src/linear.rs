@@ -76,13 +76,13 @@ const SHARE: usize = 10;
 /// So many scores are few.
 const FEW_SCORES: usize = 1 << 16;
 
-/// Blocks of a product take so many samples, or a few times fewer, without a place to spare.
-const WHOLE: usize = 48;
+/// The samples that a panel of a product holds: with a multiple of so many none has empty places.
+const PANEL: usize = 16;
 
 /// How many samples to work on at a time, of so many, each of so many scores.
 pub(crate) fn samples_at_once(samples: usize, scores: usize) -> usize {
     let at_once = samples.div_ceil(SHARE).max(FEW_SCORES / scores.max(1)).max(1);
-    if at_once < WHOLE { at_once } else { at_once - at_once % WHOLE }
+    if at_once >= samples || at_once < PANEL { at_once } else { at_once - at_once % PANEL }
 }
 
 /// The rows as those of a matrix.

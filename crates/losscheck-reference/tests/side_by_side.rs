@@ -121,3 +121,39 @@ fn rows_are_what_they_are_by_themselves() {
         }
     }
 }
+
+/// Rows with infinities, with ties for the largest score, and with NaN; the arithmetic of the truth has no vectors, so that
+/// its rows are never side by side.
+#[test]
+fn rows_with_ends_of_the_range_are_what_the_truth_says() {
+    const ROWS: usize = 33;
+    const CLASSES: usize = 3;
+    const INF: f64 = f64::INFINITY;
+    let kinds =
+        [[1.0, 1.0, -2.0], [INF, 0.0, 1.0], [-INF, 2.0, -INF], [-INF; 3], [0.5, f64::NAN, 1.0], [3.0, 3.0, 3.0]];
+    let scores = ArrayD::from_shape_fn(IxDyn(&[ROWS, CLASSES]), |at| kinds[at[0] % kinds.len()][at[1]]);
+    let targets = ArrayD::from_shape_fn(IxDyn(&[ROWS]), |at| if at[0] == 8 { IGNORED } else { (at[0] % 2 + 1) as i64 });
+    // A finite mean, of the rows without infinities.
+    let finite: Vec<usize> = (0..ROWS).filter(|row| [0, 5].contains(&(row % kinds.len()))).collect();
+    let many: Vec<usize> = finite.iter().copied().cycle().take(50).collect();
+    for reduction in Reduction::ALL {
+        let (scores, targets) = match reduction {
+            Reduction::None => (scores.clone(), targets.clone()),
+            _ => (scores.select(Axis(0), &many), targets.select(Axis(0), &many)),
+        };
+        let narrow = CrossEntropyLoss::<f64> { reduction, ..Default::default() };
+        let truth = CrossEntropyLoss::<Wide> { reduction, ..Default::default() };
+        let (value, gradient) = narrow.value_and_gradient((scores.view(), targets.view()), None).unwrap();
+        let bits = |array: &ArrayD<f64>| array.mapv(f64::to_bits);
+        let alone = narrow.value((scores.view(), targets.view())).unwrap();
+        assert_eq!(bits(&alone), bits(&value), "{reduction:?}, without its gradient");
+        let wide = scores.mapv(Wide::from_f64);
+        let (exact, exact_gradient) = truth.value_and_gradient((wide.view(), targets.view()), None).unwrap();
+        for (actual, exact) in value.iter().zip(&exact).chain(gradient.iter().zip(&exact_gradient)) {
+            let exact = exact.to_f64();
+            let is_close = (actual - exact).abs() <= 4.0 * f64::EPSILON * exact.abs();
+            let is_same = *actual == exact || actual.is_nan() && exact.is_nan();
+            assert!(is_close || is_same, "{reduction:?}: {actual:e}, exact {exact:e}");
+        }
+    }
+}

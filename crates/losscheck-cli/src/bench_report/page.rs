@@ -45,9 +45,9 @@ library pays for its speed in accuracy is on the page of accuracy.
   1000 classes: 3.1 ns an element, now 1.1; with AVX2 3.0, now 1.8).
 - **Linear layers.** Products of f32 are exact in f64, where the processor does half as many a second as libtorch does in f32.
   With AVX-512 and one thread, 512 samples of 1024 features and 32000 classes take 25 products a nanosecond, with the gradient
-  29, in blocks of six rows by two vectors, a tenth of the batch at once, rounded to whole blocks; it was 11 with tiles of two
-  rows and a 32nd of the batch, 17 and 23 with a tenth that was not rounded and sums that were written one by one. libtorch
-  takes 67 and 99 in f32, 51 and 75 in a slower hour. Sums of a few products in f32 would go beyond, and lose up to an ULP each.
+  29, in blocks of six rows by two vectors, a tenth of the batch at once, rounded to whole panels; it was 11 with tiles of two
+  rows and a 32nd of the batch. That the panels are whole, and sums are written a row at a time, is a seventh and a tenth of
+  that. libtorch takes 67 and 99 in f32. Sums of a few products in f32 would go beyond, and lose up to an ULP each.
   What a call holds beside its results is less than 0.12 of the scores of the whole batch (wanted: at most 0.125).
 - **Exponentials and logarithms.** Cross-entropy spends three quarters of its time in e^x, which is within an ULP; sharing one
   exponential and one quotient between value and gradient took BCE with logits to three fifths. KLDiv and Gaussian NLL take a

@@ -84,16 +84,16 @@ pub(crate) fn sum_of_others_of_each<S: Copy, R: Real, const N: usize>(
     sums.sums()
 }
 
-/// [`sum_of`] of each row without the element at `left_out`; the term takes the row's number, too.
+/// [`sum_of_others_of_each`] of terms with guard digits, none of which is kept.
 #[inline(always)]
-pub(crate) fn sum_of_each_without<R: Real, const N: usize>(
+pub(crate) fn guarded_sum_of_others_of_each<R: Real, const N: usize>(
     rows: &[[R; N]],
     left_out: [usize; N],
     term: impl Fn(usize, R) -> R::Guarded,
 ) -> [R::Sum; N] {
     if N == 1 {
         let (before, rest) = rows.as_flattened().split_at(left_out[0]);
-        let [before, after] = [before, &rest[1..]].map(
+        let [before, after] = [before, rest.get(1..).unwrap_or_default()].map(
             #[inline(always)]
             |row| sum_of(row, |x| term(0, x)),
         );

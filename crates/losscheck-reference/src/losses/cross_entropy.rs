@@ -164,6 +164,7 @@ impl<R: Real> Formula<'_, R> {
     }
 }
 
+/// Class indices with smoothing; those without have [`Unsmoothed`], where no other class has a coefficient.
 impl<R: Real> Rowwise<R, usize> for Formula<'_, R> {
     #[inline(always)]
     fn value(&self, scores: &[R], class: usize) -> R {

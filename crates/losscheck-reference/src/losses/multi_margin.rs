@@ -65,7 +65,7 @@ impl<R: Real> Formula<'_, R> {
         term: impl Fn(R, R) -> R::Guarded,
     ) -> [R::Guarded; N] {
         let own = own_of_each(scores, classes);
-        let sums = fold::sum_of_each_without(
+        let sums = fold::guarded_sum_of_others_of_each(
             scores,
             classes,
             #[inline(always)]

@@ -17,12 +17,15 @@ const FEW_ROWS: usize = ROWS / 2;
 /// Rows of more classes fill vectors of their own.
 const FEW_CLASSES: usize = 64;
 
-/// The formula of a loss of rows side by side, be it a single one: `scores[c][n]` is that of class c in row n.
+/// The formula of a loss of rows side by side, be it a single one: `scores[c][n]` is that of class c in row n, and each target
+/// is a class.
+///
+/// No row may touch another, for places without a row hold anything, and what comes of them is thrown away.
 pub trait SideBySide<R: Real>: Sync {
     /// The losses of the rows.
     fn values<const N: usize>(&self, scores: &[[R; N]], targets: [usize; N]) -> [R; N];
 
-    /// The losses; writes each cotangent times its gradients.
+    /// The losses; writes each cotangent times its gradients, over whatever was there.
     fn values_and_pullbacks<const N: usize>(
         &self,
         cotangents: [R; N],
@@ -65,6 +68,7 @@ impl<R: Real, T: for<'r> Targets<R, Row<'r> = usize>> Rows<'_, R, T> {
         self.evaluate_pieces(
             value,
             backward,
+            // A value takes all scores.
             true,
             #[inline(always)]
             |piece, cotangent| {

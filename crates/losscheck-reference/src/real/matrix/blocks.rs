@@ -9,11 +9,11 @@ use crate::{CompensatedSum, Real, Sum};
 
 /// The columns of a panel, in vectors, and the rows that meet it at once: as many sums as the registers hold.
 const VECTORS: usize = 2;
-/// The lanes of the widest vectors of f64.
-const MOST_LANES: usize = 8;
 const ROWS: usize = 6;
 /// The same for what is left of the rows.
 const FEW_ROWS: usize = 2;
+/// The lanes of the widest vectors of f64.
+const MOST_LANES: usize = 8;
 /// The terms of a panel, which the first cache holds.
 const TERMS: usize = 256;
 /// The rows and the columns of a block, which the second cache holds.
@@ -127,18 +127,20 @@ fn add_block<S: Simd, R: Real, T: Totals<R>>(
 /// Merges totals with the sums of a row. Those of rows and columns that are not there have no place.
 #[inline(always)]
 fn merge_row<R, S: Sum<R>>(sums: &mut ArrayViewMut2<'_, S>, row: usize, totals: &[S]) {
-    if row < sums.nrows() {
-        let mut sums = sums.row_mut(row);
-        match sums.as_slice_mut() {
-            Some(sums) => merge_each(sums, totals),
-            None => merge_each(sums, totals),
+    if row >= sums.nrows() {
+        return;
+    }
+    let mut sums = sums.row_mut(row);
+    if let Some(sums) = sums.as_slice_mut() {
+        sums.iter_mut().zip(totals).for_each(|(sum, &total)| *sum = sum.merge(total));
+    } else {
+        // By place, for an iterator takes longer to set up than a few sums take.
+        for (column, &total) in totals.iter().enumerate() {
+            if let Some(sum) = sums.get_mut(column) {
+                *sum = sum.merge(total);
+            }
         }
     }
-}
-
-#[inline(always)]
-fn merge_each<'a, R: 'a, S: Sum<R> + 'a>(sums: impl IntoIterator<Item = &'a mut S>, totals: &[S]) {
-    sums.into_iter().zip(totals).for_each(|(sum, &total)| *sum = sum.merge(total));
 }
 
 /// What the sums of a block are kept in.
@@ -205,6 +207,7 @@ impl Totals<f64> for Compensated {
             }
         }
         for (row, (sums, lost)) in sums.iter().zip(&lost).enumerate() {
+            const { assert!(S::F64_LANES <= MOST_LANES) };
             let mut totals = [CompensatedSum::ZERO; VECTORS * MOST_LANES];
             for (total, (&sum, &lost)) in totals.iter_mut().zip(numbers::<S>(sums).iter().zip(numbers::<S>(lost))) {
                 *total = CompensatedSum::new(sum, lost);
