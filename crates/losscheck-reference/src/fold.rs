@@ -5,7 +5,7 @@ mod across;
 use std::ops::Range;
 
 pub(crate) use self::across::{
-    each, guarded_sum_of_others_of_each, max_of_each, single, single_mut, sum_of_others_of_each,
+    each, element_of_each, guarded_sum_of_others_of_each, max_of_each, single, single_mut, sum_of_others_of_each,
 };
 use crate::real::SumLanes;
 use crate::{Real, Sum};

@@ -72,7 +72,7 @@ impl<'a, R: Real> Losses<'a, R> {
         Self { places: places.map(|places| Box::new(places.iter_mut())) }
     }
 
-    /// The sum with one more loss, unless that has a place. The sum is the caller's, to stay in a register.
+    /// The sum with one more loss, unless that has a place.
     #[inline(always)]
     pub(crate) fn add(&mut self, sum: R::Sum, loss: R) -> R::Sum {
         match self.places.as_mut().and_then(|places| places.next()) {

@@ -220,7 +220,7 @@ fn summary(run: given::Run) -> Result<Run, String> {
 
 /// Adds the peers' cells to the rows and their names to the backends.
 fn peers(file: &Path, rows: &mut [Row], backends: &mut Vec<String>) -> Result<PeerRun, DataError> {
-    let Peers { date, threads, versions, cells, .. } = from_file(file, PEERS_FORMAT)?;
+    let Peers { date, threads, mut versions, cells, .. } = from_file(file, PEERS_FORMAT)?;
     let mut places: HashMap<String, usize> = HashMap::new();
     for (place, row) in rows.iter().enumerate().filter(|(_, row)| row.threads == threads) {
         places.insert(format!("{}/{}/{}/{}", row.loss, row.pass, row.shape, row.dtype), place);
@@ -250,6 +250,8 @@ fn peers(file: &Path, rows: &mut [Row], backends: &mut Vec<String>) -> Result<Pe
             return Err(field("backend", format!("`{backend}` has this workload already, expected it once")));
         }
     }
+    // Of all that are installed, those that ran.
+    versions.retain(|name, _| backends.contains(name));
     Ok(PeerRun { threads, date, versions })
 }
 
@@ -342,7 +344,7 @@ mod tests {
         let folder = criterion();
         let cell = |backend: &str, nanoseconds: &[f64], absent: Option<&str>| json!({"workload": "l1_loss/forward/128/f32", "backend": backend, "nanoseconds": nanoseconds, "absent": absent});
         let peers = |cells: &[Value]| {
-            let versions = json!({"xla": "jax 0.1"});
+            let versions = json!({"xla": "jax 0.1", "idle": "1.0"});
             let peers = json!({
                 "format": PEERS_FORMAT, "date": "2026-11-27", "threads": 1, "versions": versions, "cells": cells
             });
@@ -352,6 +354,8 @@ mod tests {
         let performance = read(folder.path()).unwrap();
         assert_eq!(performance.backends[4..], ["xla", "torch.compile"]);
         assert_eq!(performance.rows[0].nanoseconds("xla"), Some(20.0));
+        let versions = performance.peers.expect("a run of peers").versions;
+        assert!(versions.contains_key("xla") && !versions.contains_key("idle"), "{versions:?}");
         assert_eq!(performance.rows[0].absence("torch.compile"), Some("it fails"));
 
         peers(&[cell("xla", &[], None)]);

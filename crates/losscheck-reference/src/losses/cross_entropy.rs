@@ -109,6 +109,12 @@ impl<R: Real, const N: usize> Surprise<R, N> {
         (self.max[row] - score) + self.ln_sum[row]
     }
 
+    /// -ln p of a class of each row, with these scores.
+    #[inline(always)]
+    fn of_each(&self, scores: [R; N]) -> [R; N] {
+        fold::each(|row| self.of(row, scores[row]))
+    }
+
     /// e^(x_c - max) summed over all classes but this one.
     #[inline(always)]
     fn all_but(&self, row: usize, class: usize, exp: R) -> R {
@@ -227,8 +233,7 @@ impl<R: Real> SideBySide<R> for Unsmoothed<'_, R> {
     #[inline(always)]
     fn values<const N: usize>(&self, scores: &[[R; N]], classes: [usize; N]) -> [R; N] {
         let surprise = Surprise::new(scores, |score| score);
-        let surprises = fold::each(|row| surprise.of(row, scores[classes[row]][row]));
-        self.weighted_each(classes, surprises)
+        self.weighted_each(classes, surprise.of_each(fold::element_of_each(scores, classes)))
     }
 
     #[inline(always)]
@@ -254,8 +259,7 @@ impl<R: Real> SideBySide<R> for Unsmoothed<'_, R> {
         for row in 0..N {
             gradients[classes[row]][row] = own[row];
         }
-        let surprises = fold::each(|row| surprise.of(row, scores[classes[row]][row]));
-        self.weighted_each(classes, surprises)
+        self.weighted_each(classes, surprise.of_each(fold::element_of_each(scores, classes)))
     }
 }
 

@@ -64,7 +64,7 @@ impl<R: Real> Formula<'_, R> {
         classes: [usize; N],
         term: impl Fn(R, R) -> R::Guarded,
     ) -> [R::Guarded; N] {
-        let own = own_of_each(scores, classes);
+        let own = fold::element_of_each(scores, classes);
         let sums = fold::guarded_sum_of_others_of_each(
             scores,
             classes,
@@ -79,12 +79,6 @@ impl<R: Real> Formula<'_, R> {
     fn share(&self, class: usize, classes: usize) -> R::Guarded {
         weight_of(&self.weight, class).guarded() / R::Guarded::from_f64(classes as f64)
     }
-}
-
-/// x_y.
-#[inline(always)]
-fn own_of_each<R: Real, const N: usize>(scores: &[[R; N]], classes: [usize; N]) -> [R; N] {
-    fold::each(|row| scores[classes[row]][row])
 }
 
 impl<R: Real> SideBySide<R> for Formula<'_, R> {
@@ -113,7 +107,7 @@ impl<R: Real> SideBySide<R> for Formula<'_, R> {
         classes: [usize; N],
         gradients: &mut [[R; N]],
     ) -> [R; N] {
-        let own = own_of_each(scores, classes);
+        let own = fold::element_of_each(scores, classes);
         let factors: [R::Guarded; N] = fold::each(
             #[inline(always)]
             |row| cotangents[row].guarded() * self.share(classes[row], scores.len()),
