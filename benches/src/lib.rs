@@ -14,15 +14,20 @@
 //! - **What is timed** is [`Backend::workload`]: the inputs are converted beforehand, the outputs are allocated and freed
 //!   each time, and with the gradient the graph is recorded anew each time. [`ReferenceInto`] is the exception: it
 //!   writes into the same buffers each time.
+//! - **Beside the libraries** stands, for losses of logits, the time of their [`elementary`] functions alone; and what memory
+//!   the reference holds is [measured](workspace).
 
 pub mod alternate;
 pub mod args;
+pub mod elementary;
 pub mod machine;
 pub mod measure;
+pub mod memory;
 pub mod table;
 pub mod threads;
 pub mod verify;
 pub mod workloads;
+pub mod workspace;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
 use losscheck::backend::{Backend, Coverage, Pass};
-use losscheck::performance;
+use losscheck::backends::Reference;
+use losscheck::performance::{self, ELEMENTARY, Workspace};
 
 use crate::alternate::{Work, alternate, median};
 use crate::args::Args;
-use crate::table;
 use crate::verify::{Finding, Flaw, Verifier};
 use crate::workloads::Workload;
+use crate::{elementary, table, workspace};
 
 /// The passes, with the names that identify benchmarks.
 pub const PASSES: [(Pass, &str); 2] = [(Pass::Forward, "forward"), (Pass::ForwardAndGradient, "forward_gradient")];
@@ -32,6 +33,8 @@ pub struct Row {
     pub pass_name: &'static str,
     /// What became of each backend.
     pub cells: Vec<Cell>,
+    /// What a call of the reference holds in memory.
+    pub workspace: Option<Workspace>,
     /// What else happened on the machine.
     pub disturbed: Option<String>,
 }
@@ -66,8 +69,9 @@ impl<'a> Measurements<'a> {
 
     /// Which benchmarks of a workload the command line asks for, by pass and backend.
     pub fn selected(&self, workload: Workload) -> Vec<String> {
-        let benchmark = |(_, pass), backend: &&dyn Backend| format!("{}/{}", id(workload, pass), backend.name());
-        let of_pass = |pass| self.backends.iter().map(move |backend| benchmark(pass, backend));
+        let names = self.backends.iter().map(|backend| backend.name());
+        let names: Vec<&str> = names.chain(elementary::is_for(workload.loss).then_some(ELEMENTARY)).collect();
+        let of_pass = |(_, pass)| names.iter().map(move |name| format!("{}/{name}", id(workload, pass)));
         PASSES.into_iter().flat_map(of_pass).filter(|benchmark| self.args.selects(benchmark)).collect()
     }
 
@@ -76,14 +80,11 @@ impl<'a> Measurements<'a> {
         let verifier = Verifier::new(workload);
         for (pass, pass_name) in PASSES {
             let id = id(workload, pass_name);
-            let selects = |backend: &&dyn Backend| self.args.selects(&format!("{id}/{}", backend.name()));
-            if !self.backends.iter().any(selects) {
-                continue;
-            }
+            let selects = |name: &str| self.args.selects(&format!("{id}/{name}"));
             let (mut cells, mut works) = (Vec::new(), Vec::new());
             for (at, backend) in self.backends.iter().enumerate() {
                 let prepared =
-                    if selects(backend) { prepare(&verifier, *backend, pass) } else { Err(Cell::Unselected) };
+                    if selects(backend.name()) { prepare(&verifier, *backend, pass) } else { Err(Cell::Unselected) };
                 match prepared {
                     Ok(Prepared::Works(work)) => works.push((at, work)),
                     Ok(Prepared::Differs(flaws)) => {
@@ -94,20 +95,34 @@ impl<'a> Measurements<'a> {
                 }
             }
             let (places, mut works): (Vec<usize>, Vec<Work<'_>>) = works.into_iter().unzip();
+            let mut names: Vec<&str> = places.iter().map(|&at| self.backends[at].name()).collect();
+            let of_reference = names.iter().position(|&name| name == Reference.name());
+            if selects(ELEMENTARY)
+                && let Some(work) = elementary::workload(verifier.case(), pass)
+            {
+                names.push(ELEMENTARY);
+                works.push(work);
+            }
+            if names.is_empty() && cells.iter().all(|(_, cell)| *cell == Cell::Unselected) {
+                continue;
+            }
+            let mut workspace = None;
             if self.args.is_test() {
                 eprintln!("{id}");
                 works.iter_mut().for_each(|work| work());
                 cells.extend(places.into_iter().map(|at| (at, Cell::Ran)));
             } else {
                 let samples = alternate(&mut works, SAMPLES);
+                workspace =
+                    of_reference.map(|at| workspace::measure(workload, pass, self.args.threads.into(), &mut works[at]));
                 drop(works);
-                let named: Vec<_> = places.iter().map(|&at| self.backends[at].name()).zip(&samples).collect();
+                let named: Vec<_> = names.into_iter().zip(&samples).collect();
                 hand_over(criterion, &self.group(&id), workload.elements(), &named);
                 cells.extend(places.into_iter().zip(samples).map(|(at, samples)| (at, Cell::Timed(median(&samples)))));
             }
             cells.sort_by_key(|(at, _)| *at);
             let cells = cells.into_iter().map(|(_, cell)| cell).collect();
-            self.rows.push(Row { workload, pass, pass_name, cells, disturbed: None });
+            self.rows.push(Row { workload, pass, pass_name, cells, workspace, disturbed: None });
         }
     }
 
@@ -122,7 +137,7 @@ impl<'a> Measurements<'a> {
 
     /// What was measured, for the report.
     pub fn workloads(&self) -> Vec<performance::Workload> {
-        let described = |Row { workload, pass, pass_name, cells, disturbed }: &Row| performance::Workload {
+        let described = |Row { workload, pass, pass_name, cells, workspace, disturbed }: &Row| performance::Workload {
             id: id(*workload, pass_name),
             loss: workload.loss.name().to_owned(),
             pass: (*pass_name).to_owned(),
@@ -133,6 +148,7 @@ impl<'a> Measurements<'a> {
             elements: workload.elements() as u64,
             bytes: workload.bytes(*pass),
             absent: absent(self.backends, cells),
+            workspace: *workspace,
             disturbed: disturbed.clone(),
         };
         self.rows.iter().map(described).collect()

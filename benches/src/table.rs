@@ -77,6 +77,7 @@ mod tests {
             pass: Pass::Forward,
             pass_name: "forward",
             cells: cells.to_vec(),
+            workspace: None,
             disturbed: None,
         };
         let missing = Cell::Absent("no such loss".to_owned());

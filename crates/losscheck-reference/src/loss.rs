@@ -8,6 +8,16 @@ use crate::{Error, Real};
 ///
 /// The gradients are vector-Jacobian products, as in PyTorch's `backward(cotangent)`: what `autograd` would store in
 /// `.grad`. Without a cotangent it is all ones.
+///
+/// # Memory
+///
+/// Beside its results a call allocates at most:
+///
+/// - 8 KiB and, where the loss is one of rows (of class scores, or of vectors), 24 bytes for each element of a row, in each
+///   thread that works on it;
+/// - 16 bytes for each element of a gradient whose tensor is broadcast;
+/// - what these losses say of themselves: [`CTCLoss`](crate::CTCLoss), [`LinearCrossEntropyLoss`](crate::LinearCrossEntropyLoss),
+///   [`MultiLabelSoftMarginLoss`](crate::MultiLabelSoftMarginLoss).
 pub trait Loss<R: Real, I, const K: usize> {
     /// The shapes of the value and of the `K` gradients for these inputs.
     ///

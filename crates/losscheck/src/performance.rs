@@ -1,7 +1,7 @@
 //! What a run of the benchmarks leaves for the report, beside criterion's own data.
 //!
 //! Criterion keeps the times, in a folder for each benchmark, `LOSS/PASS/SHAPE/DTYPE/BACKEND`; a [`Run`] says what they
-//! are the times of, and on what machine. Programs in other languages hand in [`Peers`].
+//! are the times of, and on what machine. In the place of a backend [`ELEMENTARY`] may stand. Programs in other languages hand in [`Peers`].
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub const RUN_FORMAT: &str = "losscheck-run/1";
 /// The first field of [`Peers`].
 pub const PEERS_FORMAT: &str = "losscheck-peers/1";
+/// What criterion calls the times of a loss's elementary functions alone, in a loop like the reference's.
+pub const ELEMENTARY: &str = "elementary";
 /// The file of [`Peers`] in criterion's folder.
 pub const PEERS_FILE: &str = "losscheck-peers.json";
 
@@ -77,8 +79,20 @@ pub struct Workload {
     pub bytes: u64,
     /// Why a backend has no times, by its name.
     pub absent: BTreeMap<String, String>,
+    /// What a call of the reference holds in memory beside its results.
+    pub workspace: Option<Workspace>,
     /// What else happened on the machine while this was measured.
     pub disturbed: Option<String>,
+}
+
+/// What a call holds in memory, at most, beside its inputs and results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workspace {
+    /// The bytes measured.
+    pub bytes: u64,
+    /// The bytes that the documentation allows.
+    pub documented: u64,
 }
 
 /// The figures of programs in other languages, for the same workloads.

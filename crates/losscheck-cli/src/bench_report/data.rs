@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use losscheck::golden::DataError;
-use losscheck::performance::{self as given, PEERS_FILE, PEERS_FORMAT, Peers, RUN_FORMAT};
+use losscheck::performance::{self as given, ELEMENTARY, PEERS_FILE, PEERS_FORMAT, Peers, RUN_FORMAT};
 use serde::Deserialize;
 
 use super::performance::{
@@ -147,10 +147,15 @@ fn workloads(run: &given::Run, file: &Path, samples: &Samples) -> Result<Vec<Row
         if workload.elements == 0 || workload.bytes == 0 {
             return field("elements", "no elements or no bytes, expected some".to_owned());
         }
-        let mut cells = BTreeMap::new();
+        let (mut cells, mut elementary) = (BTreeMap::new(), None);
         let group = if run.threads == 1 { id.clone() } else { format!("threads-{}/{id}", run.threads) };
         for (function, sample) in by_group.get(group.as_str()).into_iter().flatten() {
-            cells.insert((*function).to_owned(), Cell::Timed(figure(sample)?));
+            let figure = figure(sample)?;
+            if *function == ELEMENTARY {
+                elementary = Some(figure);
+            } else {
+                cells.insert((*function).to_owned(), Cell::Timed(figure));
+            }
         }
         // What criterion has of a backend that the run could not time is from an earlier run.
         cells.extend(
@@ -166,6 +171,8 @@ fn workloads(run: &given::Run, file: &Path, samples: &Samples) -> Result<Vec<Row
             threads: run.threads,
             bytes: workload.bytes,
             cells,
+            elementary,
+            workspace: workload.workspace,
             disturbed: workload.disturbed.clone(),
         });
     }
@@ -273,6 +280,7 @@ mod tests {
         json!({
             "id": format!("{loss}/forward/128/f32"), "loss": loss, "pass": "forward", "shape": "128", "dtype": "f32",
             "size": "small", "tensors": {"input": [128], "target": [128]}, "elements": 128, "bytes": 1028, "absent": {}, "disturbed": null,
+            "workspace": {"bytes": 40, "documented": 8192},
         })
     }
 
@@ -308,6 +316,7 @@ mod tests {
                 bench(path, &format!("{loss}_forward_128_f32/{function}"), &group, function, &samples);
             }
         }
+        bench(path, "l1_loss_forward_128_f32/elementary", "l1_loss/forward/128/f32", "elementary", &[70.0]);
         bench(path, "cut_off/reference", "threads-2/l1_loss/forward/128/f32", "reference", &[50.0]);
         bench(path, "others/that", "something/else", "reference", &[50.0]);
         fs::create_dir_all(path.join("report")).unwrap();
@@ -328,6 +337,8 @@ mod tests {
         let [one, two, mse] = &performance.rows[..] else { panic!("three rows") };
         assert_eq!(one.figure("reference"), Some(Figure { nanoseconds: 100.0, spread: 0.1 }));
         assert_eq!(two.figure("reference"), Some(Figure { nanoseconds: 50.0, spread: 0.0 }));
+        assert_eq!(one.elementary, Some(Figure { nanoseconds: 70.0, spread: 0.0 }));
+        assert_eq!((mse.elementary, mse.workspace.map(|workspace| workspace.bytes)), (None, Some(40)));
         assert_eq!(two.absence("tch"), Some(NOT_MEASURED));
         // The run says that there is none, whatever criterion has from before.
         assert_eq!(mse.absence("candle"), Some("no such loss"));

@@ -1,5 +1,7 @@
 //! The table of one loss, with what has to be said beneath it.
 
+use losscheck::performance::ELEMENTARY;
+
 use super::numbers::{digits, percent, plain, times};
 use super::performance::{Performance, REFERENCE, REFERENCE_INTO, Row};
 use super::targets::disturbed;
@@ -13,6 +15,8 @@ pub(crate) fn loss_table(performance: &Performance, rows: &[&Row]) -> String {
     let backends: Vec<&str> = performance.backends.iter().map(String::as_str).collect();
     let notes = Notes::new(&backends, rows);
     let threads = performance.has_several_runs();
+    let elementary = rows.iter().any(|row| row.elementary.is_some());
+    let workspace = rows.iter().any(|row| row.workspace.is_some());
     let line = |row: &&Row| {
         let best = row.best();
         let mut line = vec![row.pass.to_string(), format!("{}{}", row.shape, disturbed(row)), row.dtype.clone()];
@@ -23,15 +27,23 @@ pub(crate) fn loss_table(performance: &Performance, rows: &[&Row]) -> String {
         line.extend(backends.iter().map(|backend| cell(row, backend, best, &notes)));
         let reference = row.nanoseconds(REFERENCE);
         let none = || "–".to_owned();
+        if elementary {
+            line.push(row.elementary.map_or_else(none, |figure| digits(figure.nanoseconds / row.elements as f64)));
+        }
         line.push(reference.map_or_else(none, |time| digits(row.bandwidth(time))));
         line.push(reference.and_then(|time| performance.share_of_copy(row, time)).map_or_else(none, percent));
+        if workspace {
+            line.push(row.workspace.map_or_else(none, |workspace| digits(workspace.bytes as f64 / 1e3)));
+        }
         line
     };
     let header: Vec<&str> = ["pass", "shape", "dtype", "size"]
         .into_iter()
         .chain(threads.then_some("threads"))
         .chain(backends.iter().copied())
+        .chain(elementary.then_some(ELEMENTARY))
         .chain(["GB/s", "of a copy"])
+        .chain(workspace.then_some("workspace"))
         .collect();
     let mut text = table(&header, if threads { 5 } else { 4 }, rows.iter().map(line));
     text.push_str(&notes.text(rows));
@@ -90,6 +102,9 @@ impl<'a> Notes<'a> {
 
 #[cfg(test)]
 mod tests {
+    use losscheck::performance::Workspace;
+
+    use super::super::performance::Figure;
     use super::super::performance::tests::{absent, performance, row};
     use super::*;
 
@@ -115,6 +130,18 @@ mod tests {
                 "‡ disturbed: a build",
             ]
         );
+    }
+
+    #[test]
+    fn what_one_row_has_beside_the_backends_is_a_column() {
+        let mut first = row("mse_loss", 100, &[("reference", 100.0)]);
+        first.elementary = Some(Figure { nanoseconds: 80.0, spread: 0.0 });
+        first.workspace = Some(Workspace { bytes: 40, documented: 8192 });
+        let performance = performance(vec![first, row("mse_loss", 200, &[("reference", 400.0)])]);
+        let text = loss_table(&performance, &performance.rows.iter().collect::<Vec<_>>());
+        assert!(text.contains("| reference | elementary | GB/s | of a copy | workspace |"), "{text}");
+        assert!(text.contains("| **1.00** (1.00×) | 0.800 | 12.0 | 120 % | 0.0400 |"), "{text}");
+        assert!(text.contains("| **2.00** (1.00×) | – | 6.00 | 60 % | – |"), "{text}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use losscheck::golden::DataError;
+use losscheck::performance::Workspace;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -115,6 +116,10 @@ pub struct Row {
     pub bytes: u64,
     /// What each backend did, by its name.
     pub cells: BTreeMap<String, Cell>,
+    /// The time of its elementary functions alone, in a loop like the reference's.
+    pub elementary: Option<Figure>,
+    /// What a call of the reference holds in memory.
+    pub workspace: Option<Workspace>,
     /// What else happened on the machine.
     pub disturbed: Option<String>,
 }
@@ -228,16 +233,19 @@ impl Performance {
             if !threads.contains(&row.threads) {
                 return expected("threads", "the number of threads of one of the runs");
             }
+            let is_time = |Figure { nanoseconds, spread }: &Figure| *nanoseconds > 0.0 && *spread >= 0.0;
+            let a_time = "a time above 0 and a spread of at least 0";
             for (backend, cell) in &row.cells {
                 let field = format!("cells.{backend}");
                 if !self.backends.contains(backend) {
                     return expected(&field, "one of `backends`");
                 }
-                if let Cell::Timed(Figure { nanoseconds, spread }) = cell
-                    && !(*nanoseconds > 0.0 && *spread >= 0.0)
-                {
-                    return expected(&field, "a time above 0 and a spread of at least 0");
+                if matches!(cell, Cell::Timed(figure) if !is_time(figure)) {
+                    return expected(&field, a_time);
                 }
+            }
+            if !row.elementary.iter().all(is_time) {
+                return expected("elementary", a_time);
             }
         }
         Ok(())
@@ -444,6 +452,8 @@ pub(crate) mod tests {
             threads: 1,
             bytes: 12 * elements,
             cells: times.iter().map(cell).collect(),
+            elementary: None,
+            workspace: None,
             disturbed: None,
         }
     }
@@ -491,7 +501,9 @@ pub(crate) mod tests {
 
     #[test]
     fn a_document_is_read_as_it_was_written() {
-        let row = absent(row("mse_loss", 128, &[("reference", 12.34), ("tch", 1e-3)]), "candle", "none");
+        let mut row = absent(row("mse_loss", 128, &[("reference", 12.34), ("tch", 1e-3)]), "candle", "none");
+        row.elementary = Some(Figure { nanoseconds: 9.5, spread: 0.0 });
+        row.workspace = Some(Workspace { bytes: 40, documented: 8192 });
         let mut document = performance(vec![with_spread(row, 0.012_34)]);
         document.peers = Some(PeerRun { threads: 1, date: "2026-11-27".to_owned(), versions: BTreeMap::new() });
         let folder = tempfile::tempdir().unwrap();
@@ -508,11 +520,14 @@ pub(crate) mod tests {
             fs::write(&file, text).unwrap();
             Performance::read(&file).unwrap_err().to_string()
         };
-        let text = performance(vec![row("mse_loss", 128, &[("reference", 12.5)])]).to_text();
+        let mut row = row("mse_loss", 128, &[("reference", 12.5)]);
+        row.elementary = Some(Figure { nanoseconds: 9.5, spread: 0.0 });
+        let text = performance(vec![row]).to_text();
         let broken = |from: &str, to: &str| message(&text.replace(from, to));
         for (from, to, expected) in [
             (FORMAT, "other/2", "`format`: `other/2`, expected `losscheck-performance/1`"),
             ("12.5", "-12.5", "`rows[0].cells.reference`: expected a time above 0"),
+            ("9.5", "0.0", "`rows[0].elementary`: expected a time above 0"),
             ("\"nanoseconds\":12.5", "\"seconds\":1", "expected `nanoseconds` and `spread`, or `absent`"),
             ("\"elements\":128", "\"elements\":0", "`rows[0].elements`: expected elements"),
             ("\"forward\"", "\"backward\"", "`rows[0].pass`: unknown variant `backward`"),

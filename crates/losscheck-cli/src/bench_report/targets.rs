@@ -46,6 +46,10 @@ enum Measure {
     CopyBandwidth,
     /// How many times as long the reference takes on one thread.
     OneThread,
+    /// What part of the time the elementary functions alone take.
+    Elementary,
+    /// How many times the measured workspace the documented one is.
+    Workspace,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,7 +64,7 @@ enum Bound {
 
 use Against::{Backend, Fastest};
 use Bound::{Every, EveryButNoise, Mean};
-use Measure::{CopyBandwidth, OneThread, SpeedUp};
+use Measure::{CopyBandwidth, Elementary, OneThread, SpeedUp, Workspace};
 
 const ALL: Cells = Cells {
     name: "every workload",
@@ -87,6 +91,12 @@ const TWO_THREADS: Cells =
     Cells { name: "two threads, from 1e6 elements on", elements: (MANY, u64::MAX), threads: 2, ..ALL };
 const TWO_THREADS_FEW: Cells =
     Cells { name: "two threads, below 1e6 elements", elements: (0, MANY), threads: 2, ..ALL };
+const LOGITS: Cells = Cells {
+    name: "f32 of `binary_cross_entropy_with_logits`, `cross_entropy`, `soft_margin_loss` and `poisson_nll_loss`",
+    losses: &["binary_cross_entropy_with_logits", "cross_entropy", "soft_margin_loss", "poisson_nll_loss"],
+    dtypes: &["f32"],
+    ..ALL
+};
 const CTC: Cells = Cells { name: "`ctc_loss`", losses: &["ctc_loss"], ..ALL };
 const LINEAR: Cells = Cells { name: "`linear_cross_entropy`", losses: &["linear_cross_entropy"], ..ALL };
 
@@ -100,10 +110,12 @@ const TARGETS: &[Target] = &[
     Target { of: ALL, measure: SpeedUp(Fastest), bound: Every(1.2) },
     Target { of: ALL, measure: SpeedUp(Backend("candle")), bound: Mean(20.0) },
     Target { of: SIMPLE, measure: CopyBandwidth, bound: Every(0.85) },
+    Target { of: LOGITS, measure: Elementary, bound: Every(1.0 / 1.3) },
     Target { of: TWO_THREADS, measure: OneThread, bound: Every(1.7) },
     Target { of: TWO_THREADS_FEW, measure: OneThread, bound: EveryButNoise(1.0) },
     Target { of: CTC, measure: SpeedUp(Backend("tch")), bound: Every(2.0) },
     Target { of: LINEAR, measure: SpeedUp(Backend("tch")), bound: Every(1.0) },
+    Target { of: ALL, measure: Workspace, bound: Every(1.0) },
 ];
 
 /// One cell of a target.
@@ -155,6 +167,10 @@ impl Measure {
                 let noise = NOISE * (one.spread + several.spread);
                 Some(Measured { value: one.nanoseconds / several.nanoseconds, noise, row })
             }
+            Elementary => Some(plain(row.elementary?.nanoseconds / row.nanoseconds(REFERENCE)?)),
+            Workspace => {
+                row.workspace.map(|workspace| plain(workspace.documented as f64 / workspace.bytes.max(1) as f64))
+            }
         }
     }
 
@@ -164,13 +180,15 @@ impl Measure {
             SpeedUp(Fastest) => "speed-up over the fastest of the others".to_owned(),
             CopyBandwidth => "share of a copy's bandwidth".to_owned(),
             OneThread => "speed-up over one thread".to_owned(),
+            Elementary => "share of its time that its elementary functions alone take".to_owned(),
+            Workspace => "documented workspace, as a multiple of the measured".to_owned(),
         }
     }
 
     fn written(self, value: f64) -> String {
         match self {
-            SpeedUp(_) | OneThread => times(value),
-            CopyBandwidth => percent(value),
+            SpeedUp(_) | OneThread | Workspace => times(value),
+            CopyBandwidth | Elementary => percent(value),
         }
     }
 }
@@ -261,6 +279,9 @@ pub(crate) fn targets(performance: &Performance) -> String {
 
 #[cfg(test)]
 mod tests {
+    use losscheck::performance as given;
+
+    use super::super::performance::Figure;
     use super::super::performance::tests::{performance, row, with_spread};
     use super::*;
 
@@ -308,6 +329,17 @@ mod tests {
         let line = target(SIMPLE, CopyBandwidth, Every(0.85)).line(&performance);
         assert_eq!(line[2], "80 %");
         assert!(line[3].starts_with("**no**, by 5.9 % (1 of 2 cells)") && line[4].contains("l1_loss"), "{line:?}");
+    }
+
+    #[test]
+    fn elementary_functions_and_workspace_bound_the_rest() {
+        let mut row = row("cross_entropy", 1000, &[("reference", 125.0), ("reference-into", 1.0)]);
+        row.elementary = Some(Figure { nanoseconds: 100.0, spread: 0.0 });
+        row.workspace = Some(given::Workspace { bytes: 2000, documented: 1000 });
+        let performance = performance(vec![row]);
+        let line = |measure, bound| target(ALL, measure, bound).line(&performance);
+        assert_eq!(line(Elementary, Every(1.0 / 1.3))[1..4], ["every cell ≥ 77 %", "80 %", "yes (1 cell)"]);
+        assert_eq!(line(Workspace, Every(1.0))[2..4], ["0.500×", "**no**, by 50 % (1 of 1 cell)"]);
     }
 
     #[test]

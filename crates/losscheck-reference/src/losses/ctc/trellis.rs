@@ -135,6 +135,8 @@ impl Trellis {
         // After the row of each step that of the next, or only two in turn. The first is before all steps: in a blank.
         let rows = if keep { self.steps + 1 } else { 2 };
         forward.clear();
+        // Not the double of what the sample before took.
+        forward.reserve_exact(rows * width);
         forward.resize(rows * width, lowest);
         forward[0] = R::ZERO;
         let mut sum = R::Sum::ZERO;

@@ -1,0 +1,33 @@
+//! The reference holds no more memory than its documentation says. It is the only test here, for all threads are counted.
+
+use std::thread::available_parallelism;
+
+use losscheck::backend::Backend;
+use losscheck::backends::Reference;
+use losscheck::performance::Workspace;
+use losscheck_benches::measure::PASSES;
+use losscheck_benches::{memory, workloads, workspace};
+
+#[test]
+fn no_call_holds_more_than_is_documented() {
+    let threads = available_parallelism().map_or(1, |threads| threads.get() as u64);
+    let grown_and_zeroed = || {
+        let mut bytes = Vec::with_capacity(100);
+        bytes.resize(1000, 0_u8);
+        drop(vec![bytes, vec![0; 500]]);
+        drop(vec![0_u8; 1400]);
+    };
+    let most = 1500 + 2 * size_of::<Vec<u8>>() as u64;
+    assert_eq!(memory::most_held(grown_and_zeroed), most);
+
+    for workload in workloads::all() {
+        let case = workload.case();
+        for (pass, name) in PASSES {
+            let mut work = Reference.workload(&case, pass).expect("a workload that the reference takes");
+            // The first call starts the threads.
+            work();
+            let Workspace { bytes, documented } = workspace::measure(workload, pass, threads, &mut work);
+            assert!(bytes <= documented, "{name}/{workload}: {bytes} bytes, documented are {documented}");
+        }
+    }
+}
