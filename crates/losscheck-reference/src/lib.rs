@@ -41,6 +41,7 @@ mod linear;
 mod loss;
 pub mod losses;
 pub mod pointwise;
+mod prefetch;
 mod real;
 mod reduction;
 pub mod rowwise;

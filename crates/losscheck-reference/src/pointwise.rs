@@ -8,7 +8,7 @@ use crate::buffers::{BLOCK, Sink, Source, broadcast};
 use crate::loss::{Pull, check_buffer_shapes};
 use crate::reduction;
 use crate::threads::{self, Divide};
-use crate::{Backward, Error, Real, Reduction, Shapes, Sum};
+use crate::{Backward, Error, Real, Reduction, Shapes, Sum, prefetch};
 
 /// The formula of a loss of `N` numbers.
 pub trait Pointwise<const N: usize>: Sync {
@@ -150,6 +150,9 @@ pub(crate) fn broadcast_shapes(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
 /// for its registers.
 const LANES: usize = 16;
 
+/// From so many elements on the tensors are taken to come from memory.
+const FAR: usize = 1 << 15;
+
 /// The ways into and out of the arithmetic that a formula is worked out in.
 #[derive(Clone, Copy)]
 struct Arithmetic<I, O, A> {
@@ -182,10 +185,17 @@ fn run<F: Pointwise<N>, R: Real, W: Real, I, O, A, const N: usize, const K: usiz
         gradients: pull.gradients,
     };
     let run = |piece: &mut Piece<'_, R, N, K>| {
-        R::vectorize(
-            #[inline(always)]
-            || piece.run(formula, arithmetic, common_cotangent),
-        )
+        if piece.size() < FAR {
+            R::vectorize(
+                #[inline(always)]
+                || piece.run::<_, _, false>(formula, arithmetic, common_cotangent),
+            )
+        } else {
+            R::vectorize(
+                #[inline(always)]
+                || piece.run::<_, _, true>(formula, arithmetic, common_cotangent),
+            )
+        }
     };
     let sum = threads::share(all, &run, &R::Sum::merge);
     if is_reduced {
@@ -253,7 +263,7 @@ impl<'a, R: Real, const N: usize, const K: usize> Divide for Piece<'a, R, N, K> 
 impl<R: Real, const N: usize, const K: usize> Piece<'_, R, N, K> {
     /// Runs the formula, and gives the sum of the losses where they are not wanted one by one.
     #[inline(always)]
-    fn run<F: Pointwise<N>, W: Real>(
+    fn run<F: Pointwise<N>, W: Real, const IS_FAR: bool>(
         &mut self,
         formula: &F,
         arithmetic: Arithmetic<impl Fn(R) -> W + Copy, impl Fn(W) -> R + Copy, impl Fn(R::Sum, W) -> R::Sum + Copy>,
@@ -283,6 +293,9 @@ impl<R: Real, const N: usize, const K: usize> Piece<'_, R, N, K> {
             };
             let whole = n - n % LANES;
             for at in (0..whole).step_by(LANES) {
+                if IS_FAR {
+                    block.prefetch(at);
+                }
                 let mut totals = Totals { sums: &mut sums, plain: &mut plain };
                 block.run(formula, arithmetic, at, &mut totals);
                 if (at / LANES + 1).is_multiple_of(<R::Sum as Sum<R>>::PLAIN) {
@@ -350,6 +363,17 @@ struct Block<'a, R, W, const N: usize, const K: usize> {
 }
 
 impl<R: Real, W: Real, const N: usize, const K: usize> Block<'_, R, W, N, K> {
+    /// Asks for what comes some time after the elements at that place.
+    #[inline(always)]
+    fn prefetch(&self, at: usize) {
+        for operand in &self.operands {
+            prefetch::ahead_of(lanes::<R, LANES>(operand, at));
+        }
+        for gradient in self.gradients.iter().flatten() {
+            prefetch::ahead_of(lanes::<R, LANES>(gradient, at));
+        }
+    }
+
     /// Runs the formula over `L` elements from `at`, with no branch inside the loops over them.
     #[inline(always)]
     fn run<F: Pointwise<N>, const L: usize>(

@@ -1,0 +1,27 @@
+//! Asks for memory before it is needed: what the processor foresees by itself ends with a page, and the walk to the next one
+//! takes as long as hundreds of elements.
+
+/// How far ahead to ask, in bytes: far enough for memory to answer in the meantime, near enough for the answers to stay in
+/// the first-level cache.
+const AHEAD: usize = 2048;
+
+/// The bytes that memory answers with.
+const LINE: usize = 64;
+
+/// Asks for what lies [`AHEAD`] of these numbers, if anything does.
+#[inline(always)]
+pub(crate) fn ahead_of<T>(numbers: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for number in numbers.iter().step_by(const { LINE / size_of::<T>() }) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+
+        let ahead = std::ptr::from_ref(number).cast::<i8>().wrapping_add(AHEAD);
+        // SAFETY: the instruction is a hint. It reads nothing, and has no effect where no memory is.
+        #[allow(unsafe_code)]
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(ahead);
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (numbers, AHEAD, LINE);
+}
