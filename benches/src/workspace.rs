@@ -56,7 +56,7 @@ fn documented(workload: Workload, pass: Pass, threads: u64) -> u64 {
             everywhere + SUMS + (at_once + again) * classes * float(workload)
         }
         _ => match &workload.shape()[..] {
-            [_, row] => everywhere + threads * 24 * *row as u64,
+            [_, row] => everywhere + threads * (if *row < 64 { 512 } else { 24 }) * *row as u64,
             _ => everywhere,
         },
     }

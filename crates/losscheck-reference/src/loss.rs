@@ -11,10 +11,11 @@ use crate::{Error, Real};
 ///
 /// # Memory
 ///
-/// Beside its results a call allocates at most:
+/// Beside its results a call allocates at most, in each thread that works on it:
 ///
-/// - 8 KiB and, where the loss is one of rows (of class scores, or of vectors), 24 bytes for each element of a row, in each
-///   thread that works on it;
+/// - 8 KiB and, where the loss is one of rows (of class scores, or of vectors), 24 bytes for each element of a row, or 512
+///   where a row has fewer than 64;
+/// - 8 KiB or a row for each tensor that does not lie in the order that it is gone through;
 /// - 16 bytes for each element of a gradient whose tensor is broadcast;
 /// - what these losses say of themselves: [`CTCLoss`](crate::CTCLoss), [`LinearCrossEntropyLoss`](crate::LinearCrossEntropyLoss),
 ///   [`MultiLabelSoftMarginLoss`](crate::MultiLabelSoftMarginLoss).

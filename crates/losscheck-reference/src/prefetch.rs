@@ -12,7 +12,7 @@ const LINE: usize = 64;
 #[inline(always)]
 pub(crate) fn ahead_of<T>(numbers: &[T]) {
     #[cfg(target_arch = "x86_64")]
-    for number in numbers.iter().step_by(const { LINE / size_of::<T>() }) {
+    for number in numbers.iter().step_by(const { LINE / size_of::<T>() }.max(1)) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
         let ahead = std::ptr::from_ref(number).cast::<i8>().wrapping_add(AHEAD);
