@@ -1,7 +1,7 @@
 //! What a loss of logits cannot do without: the same loop over e^x, or e^x and ln(1 + x), alone.
 //!
-//! The loop is the reference's own, over the same tensors, and allocates and writes the same results: what a loss takes
-//! beyond it is the rest of its formula.
+//! The loop is that of the reference's losses of elements, over tensors of the same numbers, and allocates and writes results
+//! of the same size. For cross-entropy it goes through the scores alone, without rows and classes.
 
 use std::hint::black_box;
 

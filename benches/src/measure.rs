@@ -33,7 +33,7 @@ pub struct Row {
     pub pass_name: &'static str,
     /// What became of each backend.
     pub cells: Vec<Cell>,
-    /// What a call of the reference holds in memory.
+    /// What a call of the reference holds in memory beside its inputs and results.
     pub workspace: Option<Workspace>,
     /// What else happened on the machine.
     pub disturbed: Option<String>,

@@ -11,14 +11,15 @@ use crate::{Error, Real};
 ///
 /// # Memory
 ///
-/// Beside its results a call allocates at most, in each thread that works on it:
+/// Beside its results a call allocates at most:
 ///
-/// - 8 KiB and, where the loss is one of rows (of class scores, or of vectors), 24 bytes for each element of a row, or 512
-///   where a row has fewer than 64;
-/// - 8 KiB or a row for each tensor that does not lie in the order that it is gone through;
+/// - in each thread that works on it, 8 KiB and, where the loss is one of rows (of class scores, or of vectors), 24 bytes for
+///   each element of a row, or 512 where a row has fewer than 64;
+/// - in each thread, 8 KiB or a row for each tensor that is broadcast, or does not lie in the order that it is gone through;
 /// - 16 bytes for each element of a gradient whose tensor is broadcast;
 /// - what these losses say of themselves: [`CTCLoss`](crate::CTCLoss), [`LinearCrossEntropyLoss`](crate::LinearCrossEntropyLoss),
-///   [`MultiLabelSoftMarginLoss`](crate::MultiLabelSoftMarginLoss).
+///   [`MultiLabelSoftMarginLoss`](crate::MultiLabelSoftMarginLoss), and
+///   [`AdaptiveLogSoftmaxWithLoss`](crate::AdaptiveLogSoftmaxWithLoss), whose methods are the same.
 pub trait Loss<R: Real, I, const K: usize> {
     /// The shapes of the value and of the `K` gradients for these inputs.
     ///

@@ -118,7 +118,7 @@ pub struct Row {
     pub cells: BTreeMap<String, Cell>,
     /// The time of its elementary functions alone, in a loop like the reference's.
     pub elementary: Option<Figure>,
-    /// What a call of the reference holds in memory.
+    /// What a call of the reference holds in memory beside its inputs and results.
     pub workspace: Option<Workspace>,
     /// What else happened on the machine.
     pub disturbed: Option<String>,

@@ -35,8 +35,8 @@ use crate::{Error, Real, Sum};
 /// at, and has gradient 0. The mean is NaN for an empty batch.
 ///
 /// A tail works on the samples that fall into it, a tenth of the batch at a time, or as much as has 2^16 scores, so that
-/// beside its results a call for the loss allocates the scores of that in one cluster and, where it has a gradient, as many
-/// numbers again.
+/// beside its results a call for the loss allocates the scores of that in one cluster, where it has a gradient as many numbers
+/// again, and about two megabytes for sums.
 ///
 /// What is refused: cutoffs that are not increasing numbers from 1 to n_classes - 1, or none; a `div_value` that is not
 /// positive; parameters of other shapes than [`parameter_shapes`](Self::parameter_shapes) gives; a target that is no class.

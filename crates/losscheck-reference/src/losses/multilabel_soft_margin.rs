@@ -18,7 +18,8 @@ use crate::{Backward, Error, Loss, Real, Reduction, Shapes, Sum, fold};
 ///
 /// The formula is that of [`BCEWithLogitsLoss`](crate::BCEWithLogitsLoss).
 ///
-/// Without a reduction a call allocates, beside its results, a number for each element and, for the gradient, another.
+/// Without a reduction a call allocates, beside its results, a number for each element and, for the gradient, another
+/// for each element and row.
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.MultiLabelSoftMarginLoss.html>
 #[derive(Clone, Debug)]
