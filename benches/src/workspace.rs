@@ -47,7 +47,7 @@ fn documented(workload: Workload, pass: Pass, threads: u64) -> u64 {
             let (steps, samples, labels) = (log_probs[0], log_probs[1], targets[1]);
             let rows = if pass == Pass::ForwardAndGradient { steps + 4 } else { 2 };
             let alignments = rows * (2 * labels + 3) * float(workload);
-            everywhere + threads * alignments + samples * (200 + 64 * labels)
+            everywhere + threads * (alignments + 72 * labels) + samples * (200 + 8 * labels)
         }
         LossKind::LinearCrossEntropy => {
             let (samples, classes) = (dims("input")[0], dims("linear_weight")[0]);
@@ -55,6 +55,8 @@ fn documented(workload: Workload, pass: Pass, threads: u64) -> u64 {
             let again = if pass == Pass::ForwardAndGradient { self::at_once(at_once, classes) } else { 0 };
             everywhere + SUMS + (at_once + again) * classes * float(workload)
         }
+        // Rows have losses, but the formula is one of elements.
+        LossKind::MultilabelSoftMarginLoss => everywhere,
         _ => match &workload.shape()[..] {
             [_, row] => everywhere + threads * (if *row < 64 { 512 } else { 24 }) * *row as u64,
             _ => everywhere,

@@ -150,7 +150,7 @@ pub(crate) fn broadcast_shapes(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
 /// for its registers.
 const LANES: usize = 16;
 
-/// From so many elements on the tensors are taken to come from memory.
+/// From so many elements on the pieces are taken to come from beyond the first-level cache.
 const FAR: usize = 1 << 15;
 
 /// The ways into and out of the arithmetic that a formula is worked out in.

@@ -26,3 +26,15 @@ pub(crate) fn ahead_of<T>(numbers: &[T]) {
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (numbers, AHEAD, LINE);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_may_be_few_or_longer_than_a_line() {
+        ahead_of::<f32>(&[]);
+        ahead_of(&[1.0_f64; 3]);
+        ahead_of(&[[1.0_f64; 16]; 3]);
+    }
+}

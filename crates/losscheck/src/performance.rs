@@ -1,7 +1,8 @@
 //! What a run of the benchmarks leaves for the report, beside criterion's own data.
 //!
 //! Criterion keeps the times, in a folder for each benchmark, `LOSS/PASS/SHAPE/DTYPE/BACKEND`; a [`Run`] says what they
-//! are the times of, and on what machine. In the place of a backend [`ELEMENTARY`] may stand. Programs in other languages hand in [`Peers`].
+//! are the times of, and on what machine. In the place of a backend [`ELEMENTARY`] may stand. Programs in other languages
+//! hand in [`Peers`].
 
 use std::collections::BTreeMap;
 
@@ -79,7 +80,7 @@ pub struct Workload {
     pub bytes: u64,
     /// Why a backend has no times, by its name.
     pub absent: BTreeMap<String, String>,
-    /// What a call of the reference holds in memory beside its results.
+    /// What a call of the reference holds in memory beside its inputs and results.
     pub workspace: Option<Workspace>,
     /// What else happened on the machine while this was measured.
     pub disturbed: Option<String>,

@@ -35,9 +35,9 @@ use crate::{Backward, Error, Loss, Real, Reduction, Shapes, Sum};
 /// What is refused: shapes and lengths that do not fit, a `blank` that is no class, and a label that is none, which PyTorch
 /// does not check (<https://github.com/pytorch/pytorch/issues/193794>). A label may be the blank.
 ///
-/// Beside its results a call allocates (T + 4) (2 S + 3) numbers for the largest of its samples, or 2 (2 S + 3) without the
-/// gradient, in each thread that works on it; 200 bytes for each sample and 64 for each of its labels; and copies of
-/// log-probabilities and of a buffer for their gradient that do not lie in order.
+/// Beside its results a call allocates, in each thread that works on it, (T + 4) (2 S + 3) numbers for the largest of its
+/// samples, or 2 (2 S + 3) without the gradient, and 72 S bytes; 200 bytes for each sample and 8 for each label; and copies
+/// of log-probabilities and of a buffer for their gradient that do not lie in order.
 ///
 /// Sources: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.CTCLoss.html>; A. Graves, S. Fernández, F. Gomez and
 /// J. Schmidhuber, "Connectionist Temporal Classification: Labelling Unsegmented Sequence Data with Recurrent Neural
