@@ -10,15 +10,16 @@
 //! - **Verified, then timed**: see [`verify`]. A backend that differs is not timed, and unless the difference is on
 //!   record the run fails.
 //! - **In turn**: the backends are sampled [alternately](alternate), and [the machine's speed](machine) is measured before,
-//!   between and after.
+//!   between and after; where it changed, or another process was busy, the workload is measured again, a few times at most.
 //! - **What is timed** is [`Backend::workload`]: the inputs are converted beforehand, the outputs are allocated and freed
 //!   each time, and with the gradient the graph is recorded anew each time. [`ReferenceInto`] is the exception: it
 //!   writes into the same buffers each time.
-//! - **Beside the libraries** stands, for losses of logits, the time of their [`elementary`] functions alone; and what memory
-//!   the reference holds is [measured](workspace).
+//! - **Beside the libraries** stand the time of a [copy](mod@copy) of as much data and, for losses of logits, that of their
+//!   [`elementary`] functions alone; and what memory the reference holds is [measured](workspace).
 
 pub mod alternate;
 pub mod args;
+pub mod copy;
 pub mod elementary;
 pub mod machine;
 pub mod measure;
@@ -56,6 +57,9 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &losscheck_tch::Tch,
 ];
 
+/// How often a workload is measured at most, until nothing disturbs it.
+const ATTEMPTS: usize = 3;
+
 /// The program: measures, prints the table, and fails where a backend differs and that is not on record.
 pub fn main() -> ExitCode {
     let args = Args::parse();
@@ -79,7 +83,10 @@ pub fn main() -> ExitCode {
     let versions = machine::versions(BACKENDS);
     eprintln!("{}; {}", versions.values().cloned().collect::<Vec<_>>().join(", "), threads::statement(args.threads));
     if args.is_test() {
-        workloads.into_iter().for_each(|workload| measurements.measure(&mut measure::criterion(), workload));
+        for &workload in &workloads {
+            let timed = measurements.measure(workload);
+            measurements.keep(&mut measure::criterion(), timed, None);
+        }
         return measurements.report();
     }
     let watch = run(&mut measurements, &workloads);
@@ -106,24 +113,24 @@ pub fn main() -> ExitCode {
 fn run(measurements: &mut Measurements<'_>, workloads: &[Workload]) -> Watch {
     let mut criterion = measure::criterion();
     let mut watch = Watch::new();
-    for (done, &workload) in workloads.iter().enumerate() {
-        watch.calibrate(Some(workload.to_string()));
-        disturb(measurements, &watch, done.checked_sub(1).map(|before| workloads[before]));
-        eprintln!("workload {} of {}: {workload}", done + 1, workloads.len());
-        measurements.measure(&mut criterion, workload);
-    }
     watch.calibrate(None);
-    disturb(measurements, &watch, workloads.last().copied());
+    for (done, &workload) in workloads.iter().enumerate() {
+        eprintln!("workload {} of {}: {workload}", done + 1, workloads.len());
+        for attempt in 1..=ATTEMPTS {
+            let timed = measurements.measure(workload);
+            watch.calibrate(Some(workload.to_string()));
+            let disturbance = watch.disturbance(workload.size);
+            match &disturbance {
+                Some(disturbance) if attempt < ATTEMPTS => eprintln!("again, for {disturbance}"),
+                _ => {
+                    measurements.keep(&mut criterion, timed, disturbance);
+                    break;
+                }
+            }
+        }
+    }
     criterion.final_summary();
     watch
-}
-
-/// Marks the rows of a workload where the last calibration differs from the one before.
-fn disturb(measurements: &mut Measurements<'_>, watch: &Watch, workload: Option<Workload>) {
-    let disturbance = watch.disturbance();
-    for row in measurements.rows.iter_mut().filter(|row| Some(row.workload) == workload) {
-        row.disturbed.clone_from(&disturbance);
-    }
 }
 
 /// Beside criterion's own data.

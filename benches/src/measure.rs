@@ -8,13 +8,13 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput};
 use losscheck::backend::{Backend, Coverage, Pass};
 use losscheck::backends::Reference;
-use losscheck::performance::{self, ELEMENTARY, Workspace};
+use losscheck::performance::{self, COPY, ELEMENTARY, Workspace};
 
 use crate::alternate::{Work, alternate, median};
 use crate::args::Args;
 use crate::verify::{Finding, Flaw, Verifier};
 use crate::workloads::Workload;
-use crate::{elementary, table, workspace};
+use crate::{copy, elementary, table, workspace};
 
 /// The passes, with the names that identify benchmarks.
 pub const PASSES: [(Pass, &str); 2] = [(Pass::Forward, "forward"), (Pass::ForwardAndGradient, "forward_gradient")];
@@ -37,6 +37,14 @@ pub struct Row {
     pub workspace: Option<Workspace>,
     /// What else happened on the machine.
     pub disturbed: Option<String>,
+}
+
+/// A row and its samples, which criterion has not been handed yet.
+#[derive(Debug)]
+pub struct Timed {
+    row: Row,
+    /// The seconds of calls, by the name of what was called.
+    samples: Vec<(&'static str, Vec<f64>)>,
 }
 
 /// What became of a backend on a workload and pass.
@@ -70,13 +78,14 @@ impl<'a> Measurements<'a> {
     /// Which benchmarks of a workload the command line asks for, by pass and backend.
     pub fn selected(&self, workload: Workload) -> Vec<String> {
         let names = self.backends.iter().map(|backend| backend.name());
-        let names: Vec<&str> = names.chain(elementary::is_for(workload.loss).then_some(ELEMENTARY)).collect();
+        let names: Vec<&str> = names.chain(yardsticks(workload)).collect();
         let of_pass = |(_, pass)| names.iter().map(move |name| format!("{}/{name}", id(workload, pass)));
         PASSES.into_iter().flat_map(of_pass).filter(|benchmark| self.args.selects(benchmark)).collect()
     }
 
     /// Measures the backends on a workload, in those benchmarks that the command line selects.
-    pub fn measure(&mut self, criterion: &mut Criterion, workload: Workload) {
+    pub fn measure(&mut self, workload: Workload) -> Vec<Timed> {
+        let mut timed = Vec::new();
         let verifier = Verifier::new(workload);
         for (pass, pass_name) in PASSES {
             let id = id(workload, pass_name);
@@ -95,34 +104,46 @@ impl<'a> Measurements<'a> {
                 }
             }
             let (places, mut works): (Vec<usize>, Vec<Work<'_>>) = works.into_iter().unzip();
-            let mut names: Vec<&str> = places.iter().map(|&at| self.backends[at].name()).collect();
+            let mut names: Vec<&'static str> = places.iter().map(|&at| self.backends[at].name()).collect();
             let of_reference = names.iter().position(|&name| name == Reference.name());
-            if selects(ELEMENTARY)
-                && let Some(work) = elementary::workload(verifier.case(), pass)
-            {
-                names.push(ELEMENTARY);
-                works.push(work);
+            for name in yardsticks(workload).filter(|name| selects(name)) {
+                if let Some(work) = yardstick(name, &verifier, pass) {
+                    names.push(name);
+                    works.push(work);
+                }
             }
             if names.is_empty() && cells.iter().all(|(_, cell)| *cell == Cell::Unselected) {
                 continue;
             }
-            let mut workspace = None;
+            let (mut samples, mut workspace) = (Vec::new(), None);
             if self.args.is_test() {
                 eprintln!("{id}");
                 works.iter_mut().for_each(|work| work());
                 cells.extend(places.into_iter().map(|at| (at, Cell::Ran)));
             } else {
-                let samples = alternate(&mut works, SAMPLES);
+                let taken = alternate(&mut works, SAMPLES);
                 workspace =
                     of_reference.map(|at| workspace::measure(workload, pass, self.args.threads.into(), &mut works[at]));
-                drop(works);
-                let named: Vec<_> = names.into_iter().zip(&samples).collect();
-                hand_over(criterion, &self.group(&id), workload.elements(), &named);
-                cells.extend(places.into_iter().zip(samples).map(|(at, samples)| (at, Cell::Timed(median(&samples)))));
+                cells.extend(places.into_iter().zip(&taken).map(|(at, taken)| (at, Cell::Timed(median(taken)))));
+                samples.extend(names.into_iter().zip(taken));
             }
             cells.sort_by_key(|(at, _)| *at);
             let cells = cells.into_iter().map(|(_, cell)| cell).collect();
-            self.rows.push(Row { workload, pass, pass_name, cells, workspace, disturbed: None });
+            let row = Row { workload, pass, pass_name, cells, workspace, disturbed: None };
+            timed.push(Timed { row, samples });
+        }
+        timed
+    }
+
+    /// Keeps rows, measured while that disturbed them, and hands their samples to criterion.
+    pub fn keep(&mut self, criterion: &mut Criterion, timed: Vec<Timed>, disturbed: Option<String>) {
+        for Timed { mut row, samples } in timed {
+            if !samples.is_empty() {
+                let group = self.group(&id(row.workload, row.pass_name));
+                hand_over(criterion, &group, row.workload.elements(), &samples);
+            }
+            row.disturbed.clone_from(&disturbed);
+            self.rows.push(row);
         }
     }
 
@@ -200,6 +221,19 @@ fn prepare<'a>(verifier: &'a Verifier, backend: &'a dyn Backend, pass: Pass) -> 
     }
 }
 
+/// What is timed beside the backends, by name.
+fn yardsticks(workload: Workload) -> impl Iterator<Item = &'static str> {
+    [COPY].into_iter().chain(elementary::is_for(workload.loss).then_some(ELEMENTARY))
+}
+
+/// Something to time beside the backends.
+fn yardstick<'a>(name: &str, verifier: &Verifier, pass: Pass) -> Option<Work<'a>> {
+    match name {
+        COPY => Some(copy::workload(verifier.workload().bytes(pass))),
+        _ => elementary::workload(verifier.case(), pass),
+    }
+}
+
 /// Criterion, which asks for the samples that have been taken.
 pub fn criterion() -> Criterion {
     let instant = Duration::from_nanos(1);
@@ -212,13 +246,13 @@ pub fn criterion() -> Criterion {
 }
 
 /// Has criterion keep the samples of a row.
-fn hand_over(criterion: &mut Criterion, group: &str, elements: usize, samples: &[(&str, &Vec<f64>)]) {
+fn hand_over(criterion: &mut Criterion, group: &str, elements: usize, samples: &[(&str, Vec<f64>)]) {
     let mut group = criterion.benchmark_group(group);
     group.sampling_mode(criterion::SamplingMode::Flat).throughput(Throughput::Elements(elements as u64));
     for (backend, samples) in samples {
         let typical = median(samples);
         // One call to warm up, then one for each sample.
-        let mut taken = std::iter::once(&typical).chain(*samples);
+        let mut taken = std::iter::once(&typical).chain(samples);
         group.bench_function(*backend, |bencher| {
             let seconds = *taken.next().unwrap_or(&typical);
             bencher.iter_custom(|calls| Duration::from_secs_f64(seconds * calls as f64));

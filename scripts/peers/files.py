@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
-RUN_FORMAT = "losscheck-run/1"
+RUN_FORMAT = "losscheck-run/2"
 PEERS_FORMAT = "losscheck-peers/1"
 PEERS_FILE = "losscheck-peers.json"
 

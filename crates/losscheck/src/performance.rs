@@ -1,17 +1,19 @@
 //! What a run of the benchmarks leaves for the report, beside criterion's own data.
 //!
 //! Criterion keeps the times, in a folder for each benchmark, `LOSS/PASS/SHAPE/DTYPE/BACKEND`; a [`Run`] says what they
-//! are the times of, and on what machine. In the place of a backend [`ELEMENTARY`] may stand. Programs in other languages
-//! hand in [`Peers`].
+//! are the times of, and on what machine. In the place of a backend [`COPY`] or [`ELEMENTARY`] may stand. Programs in other
+//! languages hand in [`Peers`].
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 /// The first field of a [`Run`].
-pub const RUN_FORMAT: &str = "losscheck-run/1";
+pub const RUN_FORMAT: &str = "losscheck-run/2";
 /// The first field of [`Peers`].
 pub const PEERS_FORMAT: &str = "losscheck-peers/1";
+/// What criterion calls the times of a copy that reads and writes as many bytes as a loss must.
+pub const COPY: &str = "copy";
 /// What criterion calls the times of a loss's elementary functions alone, in a loop like the reference's.
 pub const ELEMENTARY: &str = "elementary";
 /// The file of [`Peers`] in criterion's folder.
@@ -46,8 +48,8 @@ pub struct Run {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
-    /// The workload that was measured next; absent at the end.
-    pub before: Option<String>,
+    /// The workload that had just been measured; absent at the start.
+    pub after: Option<String>,
     /// For each [`Workload::size`], the gigabytes a second that a copy reads and writes, both counted.
     pub copy: BTreeMap<String, f64>,
     /// The nanoseconds of a fixed piece of arithmetic.

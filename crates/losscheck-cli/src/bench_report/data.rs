@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use losscheck::golden::DataError;
-use losscheck::performance::{self as given, ELEMENTARY, PEERS_FILE, PEERS_FORMAT, Peers, RUN_FORMAT};
+use losscheck::performance::{self as given, COPY, ELEMENTARY, PEERS_FILE, PEERS_FORMAT, Peers, RUN_FORMAT};
 use serde::Deserialize;
 
 use super::performance::{
@@ -147,14 +147,16 @@ fn workloads(run: &given::Run, file: &Path, samples: &Samples) -> Result<Vec<Row
         if workload.elements == 0 || workload.bytes == 0 {
             return field("elements", "no elements or no bytes, expected some".to_owned());
         }
-        let (mut cells, mut elementary) = (BTreeMap::new(), None);
+        let (mut cells, mut copy, mut elementary) = (BTreeMap::new(), None, None);
         let group = if run.threads == 1 { id.clone() } else { format!("threads-{}/{id}", run.threads) };
         for (function, sample) in by_group.get(group.as_str()).into_iter().flatten() {
             let figure = figure(sample)?;
-            if *function == ELEMENTARY {
-                elementary = Some(figure);
-            } else {
-                cells.insert((*function).to_owned(), Cell::Timed(figure));
+            match *function {
+                COPY => copy = Some(figure),
+                ELEMENTARY => elementary = Some(figure),
+                backend => {
+                    cells.insert(backend.to_owned(), Cell::Timed(figure));
+                }
             }
         }
         // What criterion has of a backend that the run could not time is from an earlier run.
@@ -171,6 +173,7 @@ fn workloads(run: &given::Run, file: &Path, samples: &Samples) -> Result<Vec<Row
             threads: run.threads,
             bytes: workload.bytes,
             cells,
+            copy,
             elementary,
             workspace: workload.workspace,
             disturbed: workload.disturbed.clone(),
@@ -285,7 +288,7 @@ mod tests {
     }
 
     fn run(threads: usize, workloads: &[Value]) -> Value {
-        let calibration = |copy: f64| json!({"before": null, "copy": {"small": copy, "memory": 10.0}, "arithmetic": 1000.0, "busy": 0.01});
+        let calibration = |copy: f64| json!({"after": null, "copy": {"small": copy, "memory": 10.0}, "arithmetic": 1000.0, "busy": 0.01});
         json!({
             "format": RUN_FORMAT, "date": "2026-11-26", "processor": "A Processor", "threads": threads,
             "versions": {"reference": "losscheck-reference 0.1.0"},
@@ -317,6 +320,7 @@ mod tests {
             }
         }
         bench(path, "l1_loss_forward_128_f32/elementary", "l1_loss/forward/128/f32", "elementary", &[70.0]);
+        bench(path, "l1_loss_forward_128_f32/copy", "l1_loss/forward/128/f32", "copy", &[60.0]);
         bench(path, "cut_off/reference", "threads-2/l1_loss/forward/128/f32", "reference", &[50.0]);
         bench(path, "others/that", "something/else", "reference", &[50.0]);
         fs::create_dir_all(path.join("report")).unwrap();
@@ -338,6 +342,7 @@ mod tests {
         assert_eq!(one.figure("reference"), Some(Figure { nanoseconds: 100.0, spread: 0.1 }));
         assert_eq!(two.figure("reference"), Some(Figure { nanoseconds: 50.0, spread: 0.0 }));
         assert_eq!(one.elementary, Some(Figure { nanoseconds: 70.0, spread: 0.0 }));
+        assert_eq!(one.copy, Some(Figure { nanoseconds: 60.0, spread: 0.0 }));
         assert_eq!((mse.elementary, mse.workspace.map(|workspace| workspace.bytes)), (None, Some(40)));
         assert_eq!(two.absence("tch"), Some(NOT_MEASURED));
         // The run says that there is none, whatever criterion has from before.

@@ -31,7 +31,7 @@ pub(crate) fn loss_table(performance: &Performance, rows: &[&Row]) -> String {
             line.push(row.elementary.map_or_else(none, |figure| digits(figure.nanoseconds / row.elements as f64)));
         }
         line.push(reference.map_or_else(none, |time| digits(row.bandwidth(time))));
-        line.push(reference.and_then(|time| performance.share_of_copy(row, time)).map_or_else(none, percent));
+        line.push(reference.and_then(|time| row.share_of_copy(time)).map_or_else(none, percent));
         if workspace {
             line.push(row.workspace.map_or_else(none, |workspace| digits(workspace.bytes as f64 / 1e3)));
         }

@@ -25,7 +25,9 @@ const TARGETS: &str = "
 ## Targets
 
 What the reference is to reach, on one thread unless it says otherwise, over all the workloads that both have. Noise is three
-times the sum of two spreads. Cells marked ‡ were disturbed; they count all the same.
+times the sum of two spreads. Cells marked ‡ were disturbed: before and after them a copy of their size or the fixed arithmetic
+took times more than a tenth apart, or other processes took more than 5 % of the processors, and so it was at three attempts.
+They count all the same.
 
 ";
 
@@ -85,7 +87,7 @@ const LOSSES: &str = "
 
 Nanoseconds for an element of the first tensor and, in brackets, how many times the best; **bold** is the best and what is
 within 2.5 % of it. GB/s are the reference's, of the bytes that must be read and written (every input once, every result
-once), then their share of what a copy of as much data reads and writes. `workspace` is what a call of the reference holds at
+once), then their share of what a copy of as many bytes, timed in turn with the libraries, reads and writes. `workspace` is what a call of the reference holds at
 most beside its inputs and results, in thousands of bytes; the documentation of `Loss` in losscheck-reference says what to expect.
 ";
 
@@ -153,7 +155,13 @@ pub fn page(performance: &Performance) -> String {
 fn made(performance: &Performance) -> String {
     let mut text = String::new();
     for run in &performance.runs {
+        let rows = || performance.rows.iter().filter(|row| row.threads == run.threads);
         text.push_str(&machine(run));
+        text.push_str(&format!(
+            "- {} of {} were disturbed (‡)\n",
+            rows().filter(|row| row.disturbed.is_some()).count(),
+            counted(rows().count(), "row"),
+        ));
     }
     let mut versions: Vec<(&str, &str)> = Vec::new();
     let of_peers = performance.peers.iter().map(|peers| &peers.versions);
@@ -210,12 +218,13 @@ mod tests {
     fn a_page_has_all_its_parts_in_order() {
         let performance = performance(vec![
             row("l1_loss", 128, &[("reference", 1.0), ("reference-into", 1.0), ("tch", 2.0)]),
-            row("mse_loss", 128, &[("reference", 1.0), ("tch", 2.0)]),
+            Row { disturbed: Some("a build".to_owned()), ..row("mse_loss", 128, &[("reference", 1.0), ("tch", 2.0)]) },
         ]);
         let page = page(&performance);
         let parts = [
             "# Performance",
             "**1 thread**: 2026-11-26, A Processor, 1 MiB L2. Calibrated 2 times",
+            "- 1 of 2 rows were disturbed (‡)",
             "- `reference`: losscheck-reference 0.1.0",
             "## Summary",
             "## Targets",

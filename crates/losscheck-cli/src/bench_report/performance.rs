@@ -116,6 +116,8 @@ pub struct Row {
     pub bytes: u64,
     /// What each backend did, by its name.
     pub cells: BTreeMap<String, Cell>,
+    /// The time of a copy that reads and writes as many bytes.
+    pub copy: Option<Figure>,
     /// The time of its elementary functions alone, in a loop like the reference's.
     pub elementary: Option<Figure>,
     /// What a call of the reference holds in memory beside its inputs and results.
@@ -244,8 +246,10 @@ impl Performance {
                     return expected(&field, a_time);
                 }
             }
-            if !row.elementary.iter().all(is_time) {
-                return expected("elementary", a_time);
+            for (field, yardstick) in [("copy", &row.copy), ("elementary", &row.elementary)] {
+                if !yardstick.iter().all(is_time) {
+                    return expected(field, a_time);
+                }
             }
         }
         Ok(())
@@ -259,12 +263,6 @@ impl Performance {
     /// Whether there are runs with several numbers of threads, so that one must be told from the other.
     pub(crate) fn has_several_runs(&self) -> bool {
         self.runs.len() > 1
-    }
-
-    /// The share of the bandwidth of a copy of that size that a time comes to.
-    pub(crate) fn share_of_copy(&self, row: &Row, nanoseconds: f64) -> Option<f64> {
-        let copy = self.run(row.threads)?.calibrations.copy.get(&row.size)?;
-        Some(row.bandwidth(nanoseconds) / copy.median)
     }
 
     /// The same workload with another number of threads.
@@ -329,6 +327,11 @@ impl Row {
     fn fewest(&self, is_wanted: impl Fn(&str) -> bool) -> Option<f64> {
         let wanted = self.cells.keys().filter(|backend| is_wanted(backend));
         wanted.filter_map(|backend| self.nanoseconds(backend)).min_by(f64::total_cmp)
+    }
+
+    /// The share of a copy's bandwidth that a time comes to.
+    pub(crate) fn share_of_copy(&self, nanoseconds: f64) -> Option<f64> {
+        Some(self.copy?.nanoseconds / nanoseconds)
     }
 
     /// The gigabytes a second of a call that takes so long.
@@ -433,7 +436,7 @@ pub(crate) fn from_file<T: DeserializeOwned>(file: &Path, format: &str) -> Resul
 pub(crate) mod tests {
     use super::*;
 
-    /// A row of a forward pass in f32 on one thread, with 12 bytes an element and without spread.
+    /// A row of a forward pass in f32 on one thread, with 12 bytes an element, a copy at 10 GB/s, and without spread.
     pub(crate) fn row(loss: &str, elements: u64, times: &[(&str, f64)]) -> Row {
         let cell =
             |&(name, nanoseconds): &(&str, f64)| (name.to_owned(), Cell::Timed(Figure { nanoseconds, spread: 0.0 }));
@@ -452,6 +455,7 @@ pub(crate) mod tests {
             threads: 1,
             bytes: 12 * elements,
             cells: times.iter().map(cell).collect(),
+            copy: Some(Figure { nanoseconds: 1.2 * elements as f64, spread: 0.0 }),
             elementary: None,
             workspace: None,
             disturbed: None,
@@ -472,7 +476,7 @@ pub(crate) mod tests {
         row
     }
 
-    /// A document with these rows, a copy at 10 GB/s and arithmetic of 1000 ns.
+    /// A document with these rows and arithmetic of 1000 ns.
     pub(crate) fn performance(rows: Vec<Row>) -> Performance {
         let order = ["reference", "reference-into", "candle-nn", "candle", "tch", "xla"];
         let has = |name: &str| rows.iter().any(|row| row.cells.contains_key(name));
@@ -528,6 +532,7 @@ pub(crate) mod tests {
             (FORMAT, "other/2", "`format`: `other/2`, expected `losscheck-performance/1`"),
             ("12.5", "-12.5", "`rows[0].cells.reference`: expected a time above 0"),
             ("9.5", "0.0", "`rows[0].elementary`: expected a time above 0"),
+            ("153.6", "0.0", "`rows[0].copy`: expected a time above 0"),
             ("\"nanoseconds\":12.5", "\"seconds\":1", "expected `nanoseconds` and `spread`, or `absent`"),
             ("\"elements\":128", "\"elements\":0", "`rows[0].elements`: expected elements"),
             ("\"forward\"", "\"backward\"", "`rows[0].pass`: unknown variant `backward`"),

@@ -1,12 +1,14 @@
 //! How much of the memory's bandwidth the reference uses.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::super::performance::{Pass, Performance, REFERENCE, Size};
+use super::super::performance::{Pass, Performance, REFERENCE};
+use super::super::statistics::median;
 use super::canvas::{Axis, BLACK, COLOURS, Canvas, GREY, LABEL, Mark, PALE, TITLE, tick};
-use super::rows;
+use super::{Row, rows};
 
 const SIZE: (u32, u32) = (1080, 720);
 const X: (i32, i32) = (80, 800);
@@ -19,9 +21,10 @@ const APART: i32 = 17;
 /// One workload.
 pub(crate) struct Point<'a> {
     loss: &'a str,
-    size: Size,
     bytes: f64,
     speed: f64,
+    /// The speed of a copy of as many bytes.
+    copy: Option<f64>,
 }
 
 pub(crate) fn title(pass: Pass) -> String {
@@ -30,15 +33,16 @@ pub(crate) fn title(pass: Pass) -> String {
 
 pub(crate) fn points(performance: &Performance, pass: Pass) -> Vec<Point<'_>> {
     let point = |row| {
-        let speed = super::Row::bandwidth(row, super::Row::nanoseconds(row, REFERENCE)?);
-        Some(Point { loss: &row.loss, size: row.size, bytes: row.bytes as f64, speed })
+        let speed = Row::bandwidth(row, row.nanoseconds(REFERENCE)?);
+        let copy = row.copy.map(|copy| row.bandwidth(copy.nanoseconds));
+        Some(Point { loss: &row.loss, bytes: row.bytes as f64, speed, copy })
     };
     rows(performance, pass).filter_map(point).collect()
 }
 
 pub(crate) fn draw(performance: &Performance, pass: Pass) -> io::Result<String> {
     let points = points(performance, pass);
-    let copies = copies(performance, &points);
+    let copies = copies(&points);
     let mut svg = String::new();
     let speeds = points.iter().map(|point| point.speed).chain(copies.iter().map(|(_, speed)| *speed));
     let axes = Axis::new(points.iter().map(|point| point.bytes), X).zip(Axis::new(speeds, Y));
@@ -87,16 +91,15 @@ pub(crate) fn draw(performance: &Performance, pass: Pass) -> io::Result<String> 
     Ok(svg)
 }
 
-/// The bandwidth of a copy, over the bytes that each size has here.
-fn copies(performance: &Performance, points: &[Point<'_>]) -> Vec<(f64, f64)> {
-    let speeds = performance.run(1).map(|run| &run.calibrations.copy);
-    let of_size = |size: Size| -> Option<[(f64, f64); 2]> {
-        let speed = speeds?.get(&size)?.median;
-        let bytes = || points.iter().filter(|point| point.size == size).map(|point| point.bytes);
-        let (least, most) = (bytes().min_by(f64::total_cmp)?, bytes().max_by(f64::total_cmp)?);
-        Some([(least, speed), (most, speed)])
-    };
-    Size::ALL.into_iter().filter_map(of_size).flatten().collect()
+/// The bandwidth of a copy over its bytes: what is typical from one power of two to the next.
+fn copies(points: &[Point<'_>]) -> Vec<(f64, f64)> {
+    let mut by_power: BTreeMap<u32, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
+    for (bytes, speed) in points.iter().filter_map(|point| Some((point.bytes, point.copy?))) {
+        let (of_bytes, of_speeds) = by_power.entry((bytes as u64).ilog2()).or_default();
+        of_bytes.push(bytes);
+        of_speeds.push(speed);
+    }
+    by_power.values().filter_map(|(bytes, speeds)| Some((median(bytes)?, median(speeds)?))).collect()
 }
 
 /// Places as near to the wanted ones as they can be without touching, between two others; wanted ones are sorted.
@@ -136,6 +139,13 @@ mod tests {
     fn names_do_not_touch() {
         assert_eq!(spread(&[100, 101, 300], 0, 400), [100, 117, 300]);
         assert_eq!(spread(&[395, 398], 0, 400), [383, 400]);
+    }
+
+    #[test]
+    fn a_copy_is_drawn_where_it_is_typical() {
+        let point = |bytes, copy| Point { loss: "l1_loss", bytes, speed: 1.0, copy };
+        let points = [point(1100.0, Some(9.0)), point(1024.0, Some(1.0)), point(1200.0, Some(5.0)), point(4096.0, None)];
+        assert_eq!(copies(&points), [(1100.0, 5.0)]);
     }
 
     #[test]
