@@ -8,7 +8,7 @@ pub(crate) use self::across::{
     each, element_of_each, guarded_sum_of_others_of_each, max_of_each, single, single_mut, sum_of_others_of_each,
 };
 use crate::real::SumLanes;
-use crate::{Real, Sum};
+use crate::{Real, Sum, prefetch};
 
 const LANES: usize = 16;
 const HALF: usize = LANES / 2;
@@ -69,9 +69,12 @@ fn fold_many<S: Copy, R: Real>(x: &[S], y: &[S], step: &impl Step<S, R>) -> R::S
             let mut sums = SumsOf::<R, SUMS>::ZERO;
             let ((x, rest_of_x), (y, rest_of_y)) = (x.as_chunks(), y.as_chunks());
             for (x, y) in x.iter().zip(y) {
+                prefetch::ahead_of(x);
+                prefetch::ahead_of(y);
                 sums = step.add(sums, x, y);
             }
-            merged_apart::<R>(&sums).merge(fold_few(rest_of_x, rest_of_y, step))
+            // Of a copy: sums that are lent are written back at each step.
+            merged_apart::<R>(&{ sums }).merge(fold_few(rest_of_x, rest_of_y, step))
         },
     )
 }
@@ -342,6 +345,9 @@ pub(crate) fn max<R: Real>(row: &[R]) -> (R, usize) {
 fn max_in_chunks<R: Real, const N: usize>(row: &[R]) -> (R, usize) {
     let mut maxima = [R::from_f64(f64::NEG_INFINITY); N];
     for (_, chunk) in overlapping::<R, N>(row) {
+        if N > 1 {
+            prefetch::ahead_of(chunk);
+        }
         for (maximum, &x) in maxima.iter_mut().zip(chunk) {
             *maximum = larger(*maximum, x);
         }

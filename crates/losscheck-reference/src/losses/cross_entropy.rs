@@ -3,7 +3,7 @@ use ndarray::{ArrayViewD, ArrayViewMutD};
 use crate::fold;
 use crate::losses::{InputAndClasses, InputAndTarget};
 use crate::rowwise::{Classes, Probabilities, RowGradients, Rows, Rowwise, SideBySide, weight_of};
-use crate::{Backward, Error, Loss, Real, Reduction, Shapes, Sum};
+use crate::{Backward, Error, Loss, Real, Reduction, Shapes, Sum, prefetch};
 
 /// Cross-entropy of class scores, with p = softmax(x), for a row with target probabilities q:
 ///
@@ -68,7 +68,13 @@ impl<R: Real, const N: usize> Surprise<R, N> {
             scores,
             enter,
             #[inline(always)]
-            |at, terms| exps[at..at + terms.len()].copy_from_slice(terms),
+            |at, terms| {
+                let exps = &mut exps[at..at + terms.len()];
+                if N == 1 {
+                    prefetch::ahead_of(exps);
+                }
+                exps.copy_from_slice(terms);
+            },
         );
         for (row, &argmax) in surprise.argmax.iter().enumerate() {
             if let Some(exps) = exps.get_mut(argmax) {

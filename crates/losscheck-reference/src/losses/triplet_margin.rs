@@ -2,7 +2,7 @@ use ndarray::{ArrayViewD, ArrayViewMutD};
 
 use crate::losses::distance::{Distance, PairwiseDistance};
 use crate::vectors::{Vectors, Vectorwise};
-use crate::{Backward, Error, Loss, Real, Reduction, Shapes};
+use crate::{Backward, Error, Loss, Real, Reduction, Shapes, prefetch};
 
 /// Triplet loss of an anchor a, a positive p and a negative n by their distances d:
 ///
@@ -157,7 +157,9 @@ impl<D: Distance> TripletMarginWithDistanceLoss<D> {
                 add(by_n, second);
             }
             for (gradient, by) in gradients.iter_mut().zip([by_a, by_p, by_n]) {
-                gradient[part.clone()].iter_mut().zip(by).for_each(|(to, by)| *to = R::rounded(*by));
+                let gradient = &mut gradient[part.clone()];
+                prefetch::ahead_of(gradient);
+                gradient.iter_mut().zip(by).for_each(|(to, by)| *to = R::rounded(*by));
             }
         }
     }
