@@ -73,7 +73,6 @@ fn fold_many<S: Copy, R: Real>(x: &[S], y: &[S], step: &impl Step<S, R>) -> R::S
                 prefetch::ahead_of(y);
                 sums = step.add(sums, x, y);
             }
-            // Of a copy: sums that are lent are written back at each step.
             merged_apart::<R>(&{ sums }).merge(fold_few(rest_of_x, rest_of_y, step))
         },
     )
@@ -93,7 +92,8 @@ fn fold_few<S: Copy, R: Real>(x: &[S], y: &[S], step: &impl Step<S, R>) -> R::Su
     merged(sums.sums(), R::Sum::merge).merge(merged(rest.sums(), R::Sum::merge))
 }
 
-/// The sums in one. Out of line, for sums that are an array are vectors in the loop before.
+/// The sums in one. Out of line, for sums that are an array are vectors in the loop before. Lent a copy of them, lest that loop
+/// write them to memory at each step.
 #[inline(never)]
 fn merged_apart<R: Real>(sums: &SumsOf<R, SUMS>) -> R::Sum {
     R::vectorize(
@@ -127,8 +127,37 @@ pub(crate) fn dot<S: Copy, R: Real>(x: &[S], y: &[S], factors: impl Fn(S, S) -> 
 /// The sums of the products of two rows: of x with itself, of y with itself, and of both; none of them is rounded.
 #[inline(always)]
 pub(crate) fn dots<R: Real>(x: &[R], y: &[R]) -> [R::Sum; 3] {
-    // Each in a pass of its own, whose sums stay in registers.
+    // Sums that keep what they lose are too many for the registers.
+    if R::HAS_VECTORS && R::HAS_GUARD_DIGITS && x.len() >= SUMS {
+        return dots_at_once(x, y);
+    }
     [dot(x, x, pair), dot(y, y, pair), dot(x, y, pair)]
+}
+
+/// As [`dots`], in one pass.
+#[inline(never)]
+fn dots_at_once<R: Real>(x: &[R], y: &[R]) -> [R::Sum; 3] {
+    R::vectorize(
+        #[inline(always)]
+        || {
+            // An array of these would not be in registers.
+            let (mut xx, mut yy, mut xy) = (SumsOf::<R, SUMS>::ZERO, SumsOf::<R, SUMS>::ZERO, SumsOf::<R, SUMS>::ZERO);
+            let ((x, rest_of_x), (y, rest_of_y)) = (x.as_chunks::<SUMS>(), y.as_chunks::<SUMS>());
+            for (x, y) in x.iter().zip(y) {
+                prefetch::ahead_of(x);
+                prefetch::ahead_of(y);
+                xx = xx.plus_products(*x, *x);
+                yy = yy.plus_products(*y, *y);
+                xy = xy.plus_products(*x, *y);
+            }
+            let rest_of = |x, y| fold_few(x, y, &Products(pair));
+            [
+                merged_apart::<R>(&{ xx }).merge(rest_of(rest_of_x, rest_of_x)),
+                merged_apart::<R>(&{ yy }).merge(rest_of(rest_of_y, rest_of_y)),
+                merged_apart::<R>(&{ xy }).merge(rest_of(rest_of_x, rest_of_y)),
+            ]
+        },
+    )
 }
 
 /// The factors of a product of both.

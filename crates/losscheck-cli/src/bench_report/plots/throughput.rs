@@ -144,7 +144,8 @@ mod tests {
     #[test]
     fn a_copy_is_drawn_where_it_is_typical() {
         let point = |bytes, copy| Point { loss: "l1_loss", bytes, speed: 1.0, copy };
-        let points = [point(1100.0, Some(9.0)), point(1024.0, Some(1.0)), point(1200.0, Some(5.0)), point(4096.0, None)];
+        let points =
+            [point(1100.0, Some(9.0)), point(1024.0, Some(1.0)), point(1200.0, Some(5.0)), point(4096.0, None)];
         assert_eq!(copies(&points), [(1100.0, 5.0)]);
     }
 
