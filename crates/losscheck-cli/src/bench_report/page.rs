@@ -25,8 +25,8 @@ const TARGETS: &str = "
 ## Targets
 
 What the reference is to reach, on one thread unless it says otherwise, over all the workloads that both have. Noise is three
-times the sum of two spreads. Cells marked ‡ were disturbed: before and after them a copy of their size or the fixed arithmetic
-took times more than a tenth apart, or other processes took more than 5 % of the processors, and so it was at three attempts.
+times the sum of two spreads. Cells marked ‡ were disturbed at each of three attempts: the speed of a copy of their size or of
+the fixed arithmetic changed by more than a tenth meanwhile, or other processes took more than 5 % of the processors' time.
 They count all the same.
 
 ";
@@ -38,10 +38,11 @@ Figures are of an AMD EPYC with AVX2, whatever processor the rest of the page is
 library pays for its speed in accuracy is on the page of accuracy.
 
 - **Digits.** In f32 a loss whose terms may cancel is worked out in f64 and rounded once: half as many elements in a vector,
-  and a conversion of each operand, which is what binds MSE, Huber and smooth L1 within L2. The same in f32 with what each
-  operation loses takes thirteen additions for eight elements: counted, and no gain there. A sum in f32 is not exact enough
-  for the suite's targets. Cosines in f32 take their three sums of products in one pass (with AVX-512 three quarters of the time, with
-  AVX2 nine tenths); in f64 the sums would not fit the registers.
+  and a conversion of each operand, which is what binds MSE, Huber and smooth L1 within the caches: beyond them, into the
+  caller's buffers, they are as fast as a copy. The same in f32 with what each operation loses takes thirteen additions for
+  eight elements: counted, and no gain there. A sum in f32 is not exact enough for the suite's targets. Cosines in f32 take
+  their three sums of products in one pass (with AVX-512 three quarters of the time, with AVX2 nine tenths); in f64 the sums
+  would not fit the registers.
 - **f64.** Sums keep what each addition loses. Four terms are added up plainly before they join a sum of elements (half the time
   of the regression losses). Rows are added up in 32 sums at once, the sums in one array and what they lost in another: an
   array of pairs was vectorised with AVX2 alone, while for AVX-512 the compiler made scalar code and shuffles (cross-entropy of
@@ -90,8 +91,9 @@ const LOSSES: &str = "
 
 Nanoseconds for an element of the first tensor and, in brackets, how many times the best; **bold** is the best and what is
 within 2.5 % of it. GB/s are the reference's, of the bytes that must be read and written (every input once, every result
-once), then their share of what a copy of as many bytes, timed in turn with the libraries, reads and writes. `workspace` is what a call of the reference holds at
-most beside its inputs and results, in thousands of bytes; the documentation of `Loss` in losscheck-reference says what to expect.
+once), then their share of what a copy of as many bytes, timed in turn with the libraries, reads and writes. `workspace` is what
+a call of the reference holds at most beside its inputs and results, in thousands of bytes; the documentation of `Loss` in
+losscheck-reference says what to expect.
 ";
 
 const INTO: &str = "
