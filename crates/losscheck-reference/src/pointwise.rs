@@ -292,16 +292,19 @@ impl<R: Real, const N: usize, const K: usize> Piece<'_, R, N, K> {
                 gradients: gradients.each_mut().map(|sink| sink.as_mut().map(|sink| sink.block(start, n))),
             };
             let whole = n - n % LANES;
+            // Copies, which stay in registers: what follows goes through the sums one by one, and so they are in memory.
+            let (mut sums_of_all, mut plain_of_all) = (sums, plain);
             for at in (0..whole).step_by(LANES) {
                 if IS_FAR {
                     block.prefetch(at);
                 }
-                let mut totals = Totals { sums: &mut sums, plain: &mut plain };
+                let mut totals = Totals { sums: &mut sums_of_all, plain: &mut plain_of_all };
                 block.run(formula, arithmetic, at, &mut totals);
                 if (at / LANES + 1).is_multiple_of(<R::Sum as Sum<R>>::PLAIN) {
                     totals.settle(arithmetic.add);
                 }
             }
+            (sums, plain) = (sums_of_all, plain_of_all);
             for ((at, sum), plain) in (whole..n).zip(&mut sums).zip(&mut plain) {
                 let mut totals = Totals { sums: from_mut(sum), plain: from_mut(plain) };
                 block.run(formula, arithmetic, at, &mut totals);
