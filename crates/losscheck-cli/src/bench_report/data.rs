@@ -404,7 +404,7 @@ mod tests {
         };
         type Change<'a> = &'a dyn Fn(&mut Value);
         let changes: [(Change<'_>, &str); 8] = [
-            (&|run| run["format"] = json!("no"), "`format`: `no`, expected `losscheck-run/1`"),
+            (&|run| run["format"] = json!("no"), "`format`: `no`, expected `losscheck-run/2`"),
             (&|run| run["date"] = json!(3), "`date`: invalid type"),
             (
                 &|run| run["workloads"][0]["id"] = json!("x"),
