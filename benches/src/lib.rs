@@ -83,9 +83,10 @@ pub fn main() -> ExitCode {
     let versions = machine::versions(BACKENDS);
     eprintln!("{}; {}", versions.values().cloned().collect::<Vec<_>>().join(", "), threads::statement(args.threads));
     if args.is_test() {
+        let mut criterion = measure::criterion();
         for &workload in &workloads {
             let timed = measurements.measure(workload);
-            measurements.keep(&mut measure::criterion(), timed, None);
+            measurements.keep(&mut criterion, timed, None);
         }
         return measurements.report();
     }

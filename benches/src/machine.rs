@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use losscheck::performance::Calibration;
 
+use crate::copy;
 use crate::workloads::Size;
 
 /// The elements of the copies, with their targets as much data as value and gradient of a loss of two tensors.
@@ -15,7 +16,7 @@ const COPIES: [(Size, usize); 3] = [(Size::L2, 1 << 14), (Size::L3, 1 << 18), (S
 const REPETITIONS: usize = 400;
 /// For how long to try; the best is what the machine can do. The first dozen copies of memory are up to ten times as slow as
 /// the best, for the pages are new and a large cache keeps only what comes again.
-const TRIES: Duration = Duration::from_millis(120);
+const TRY_FOR: Duration = Duration::from_millis(120);
 /// By how much a calibration may differ from the others.
 const DRIFT: f64 = 0.1;
 /// The share of the processors' time that is too much for others to take.
@@ -98,7 +99,7 @@ impl Watch {
             }
             _ => 0.0,
         };
-        let copy = COPIES.map(|(size, elements)| (size.name().to_owned(), copy(elements)));
+        let copy = COPIES.map(|(size, elements)| (size.name().to_owned(), bandwidth(elements)));
         self.calibrations.push(Calibration { after, copy: copy.into(), arithmetic: arithmetic(), busy });
         self.ticks = Ticks::now();
     }
@@ -133,20 +134,17 @@ fn best(mut run: impl FnMut()) -> f64 {
         start.elapsed().as_secs_f64()
     };
     let start = Instant::now();
-    (0..).take_while(|&tries| tries == 0 || start.elapsed() < TRIES).map(time).fold(f64::INFINITY, f64::min)
+    (0..).take_while(|&tries| tries == 0 || start.elapsed() < TRY_FOR).map(time).fold(f64::INFINITY, f64::min)
 }
 
 /// The gigabytes a second that a copy reads and writes, in buffers of 3/2 as many elements as this.
-fn copy(elements: usize) -> f64 {
+fn bandwidth(elements: usize) -> f64 {
     let elements = elements * 3 / 2;
-    let (from, mut to) = (vec![1.0_f32; elements], vec![0.0_f32; elements]);
+    let bytes = 2 * size_of::<f32>() * elements;
     let repetitions = (REPETITIONS * COPIES[0].1 / elements).max(1);
-    let seconds = best(|| {
-        for _ in 0..repetitions {
-            black_box(&mut to).copy_from_slice(black_box(&from));
-        }
-    });
-    (2 * size_of::<f32>() * elements * repetitions) as f64 / seconds / 1e9
+    let mut copy = copy::workload(bytes as u64);
+    let seconds = best(|| (0..repetitions).for_each(|_| copy()));
+    (bytes * repetitions) as f64 / seconds / 1e9
 }
 
 /// The nanoseconds of a million multiplications and additions, each of which waits for the one before.

@@ -230,7 +230,8 @@ fn yardsticks(workload: Workload) -> impl Iterator<Item = &'static str> {
 fn yardstick<'a>(name: &str, verifier: &Verifier, pass: Pass) -> Option<Work<'a>> {
     match name {
         COPY => Some(copy::workload(verifier.workload().bytes(pass))),
-        _ => elementary::workload(verifier.case(), pass),
+        ELEMENTARY => elementary::workload(verifier.case(), pass),
+        _ => None,
     }
 }
 

@@ -140,8 +140,7 @@ fn dots_at_once<R: Real>(x: &[R], y: &[R]) -> [R::Sum; 3] {
     R::vectorize(
         #[inline(always)]
         || {
-            // An array of these would not be in registers.
-            let (mut xx, mut yy, mut xy) = (SumsOf::<R, SUMS>::ZERO, SumsOf::<R, SUMS>::ZERO, SumsOf::<R, SUMS>::ZERO);
+            let [mut xx, mut yy, mut xy] = [SumsOf::<R, SUMS>::ZERO; 3];
             let ((x, rest_of_x), (y, rest_of_y)) = (x.as_chunks::<SUMS>(), y.as_chunks::<SUMS>());
             for (x, y) in x.iter().zip(y) {
                 prefetch::ahead_of(x);
@@ -374,9 +373,7 @@ pub(crate) fn max<R: Real>(row: &[R]) -> (R, usize) {
 fn max_in_chunks<R: Real, const N: usize>(row: &[R]) -> (R, usize) {
     let mut maxima = [R::from_f64(f64::NEG_INFINITY); N];
     for (_, chunk) in overlapping::<R, N>(row) {
-        if N > 1 {
-            prefetch::ahead_of(chunk);
-        }
+        prefetch::ahead_of(chunk);
         for (maximum, &x) in maxima.iter_mut().zip(chunk) {
             *maximum = larger(*maximum, x);
         }

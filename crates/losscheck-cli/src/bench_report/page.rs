@@ -74,6 +74,9 @@ library pays for its speed in accuracy is on the page of accuracy.
   a quarter. Fresh pages for a gradient come from the operating system and cost more than the loss: `reference-into` shows
   how much. Larger pages (`GLIBC_TUNABLES=glibc.malloc.hugetlb=1`) took MSE forward from 0.53 to 0.45 ns, before that: the
   program that calls may ask for them. Streaming stores were not tried: they are no part of portable Rust.
+- **Registers.** Sums that the compiler keeps on the stack wait for memory at each step, three times as long where they happen
+  to cross two pages: with AVX-512 MSE took 0.29 ns an element, and 0.95 at three of 64 depths of the stack. Copies of the
+  sums, which nothing else goes through, stay in registers: 0.21 at each depth.
 - **CTC.** Each step waits for the one before: the logarithm of a sum, then the largest of the states, which is taken off them.
   The states in whole vectors, with room beyond the last, took as long or longer; samples side by side were not tried.
 - **Two threads.** Work is shared from 2^19 elements or products on. NLL looks at one element of a row, so that waking a thread
@@ -104,7 +107,7 @@ others include, and so it neither counts as the best nor has a ratio.
 const OF_ELEMENTARY: &str = "
 `elementary` is no library: the loop of the reference's losses of elements, over the same numbers, which takes e^x of each, or
 e^-|x| and ln(1 + e^-|x|), adds up, and writes as large a gradient. For cross-entropy it goes through the scores alone, without
-rows, their largest scores, and classes. It has tensors of its own, and where these happen to lie counts, too.
+rows, their largest scores, and classes.
 ";
 
 const BIAS: &str = "

@@ -70,9 +70,7 @@ impl<R: Real, const N: usize> Surprise<R, N> {
             #[inline(always)]
             |at, terms| {
                 let exps = &mut exps[at..at + terms.len()];
-                if N == 1 {
-                    prefetch::ahead_of(exps);
-                }
+                prefetch::ahead_of(exps);
                 exps.copy_from_slice(terms);
             },
         );
