@@ -101,8 +101,8 @@ pub fn compare(old: &Performance, new: &Performance) -> Comparison {
         if !by_chance.is_empty() {
             let shares: Vec<String> =
                 by_chance.iter().map(|(size, &share)| format!("{size} {}", percent(share))).collect();
-            let shares = shares.join(", ");
-            remarks.push(format!("{words}: of the other libraries' times 99 in 100 changed by at most: {shares}"));
+            let most = shares.join(", ");
+            remarks.push(format!("{words}: of the other libraries' times 99 in 100 changed by at most: {most}"));
         }
 
         for backend in [REFERENCE, REFERENCE_INTO] {
@@ -124,19 +124,14 @@ pub fn compare(old: &Performance, new: &Performance) -> Comparison {
                     });
                 }
             }
-            cells.extend(pairs.into_iter().map(|Pair { before, row, old, new }| {
-                Change {
-                    name: format!("{}{}", row.name(), disturbed(row)),
-                    backend,
-                    times: (old.nanoseconds, new.nanoseconds),
-                    ratio: new.nanoseconds
-                        / old.nanoseconds
-                        / slowness
-                        / lost_by_all_others(run, before, row, slowness),
-                    noise: f64::max(LEAST, NOISE * (old.spread + new.spread))
-                        .max(by_chance.get(&row.size).copied().unwrap_or(0.0)),
-                    is_confirmed: true,
-                }
+            cells.extend(pairs.into_iter().map(|Pair { before, row, old, new }| Change {
+                name: format!("{}{}", row.name(), disturbed(row)),
+                backend,
+                times: (old.nanoseconds, new.nanoseconds),
+                ratio: new.nanoseconds / old.nanoseconds / slowness / lost_by_all_others(run, before, row, slowness),
+                noise:
+                    by_chance.get(&row.size).copied().unwrap_or(0.0).max(LEAST).max(NOISE * (old.spread + new.spread)),
+                is_confirmed: true,
             }));
         }
     }
@@ -162,8 +157,8 @@ fn confirm(cells: &mut [Change]) {
 /// From so many times on there is one in a hundred to leave out.
 const MANY: usize = 100;
 
-/// By what share the times of libraries that are the same differ, of all but one in a hundred of one size: by chance, which is
-/// another in the caches than in the memory that a machine's users share. `None` where there are not many.
+/// By what share the times of libraries that are the same differ, of all but one in a hundred of one size: by chance, which
+/// does more to memory, shared by all users of a machine, than to caches. `None` where there are not many.
 fn chance(old: &Performance, new: &Performance, before: &Run, run: &Run, slowness: f64, size: Size) -> Option<f64> {
     let is_same = |name: &&String| before.versions.get(*name) == run.versions.get(*name);
     let mut changes: Vec<f64> = others(run)

@@ -114,7 +114,9 @@ const BIAS: &str = "
 ## What this does not show
 
 - One machine, a virtual one in a cloud, with neighbours that nobody sees: the calibrations show how steady it was, and ‡
-  where it was not. One generation of processors: on another one the order may be another.
+  where it was not. Neighbours that take as much of the memory from a workload's start to its end leave no mark: its times
+  are longer, the copy's among them. Where a sum comes to lie across two pages of the stack, a single cell takes up to twice
+  as long. One generation of processors: on another one the order may be another.
 - Default options alone, of the losses as PyTorch defines them, each library used as it comes.
 - Inputs are drawn evenly. Branches that data of a kind always takes, long runs of one class and subnormal numbers do not
   show.
