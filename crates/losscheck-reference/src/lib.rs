@@ -42,6 +42,7 @@ mod loss;
 pub mod losses;
 pub mod pointwise;
 mod prefetch;
+mod processor;
 mod real;
 mod reduction;
 pub mod rowwise;
@@ -51,6 +52,8 @@ pub mod vectors;
 pub use error::Error;
 pub use half::{Half, narrow, widen};
 pub use loss::{Backward, Loss, Shapes};
+
 pub use losses::*;
+pub use processor::Instructions;
 pub use real::{CompensatedSum, Dual, Float, Real, Sum, SumLanes, Wide};
 pub use reduction::Reduction;

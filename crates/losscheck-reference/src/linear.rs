@@ -96,7 +96,8 @@ fn matrix<'a, R>(rows: &'a CowArray<'_, R, IxDyn>, shape: (usize, usize)) -> Arr
 fn add_products<R: Real>(a: ArrayView2<'_, R>, b: ArrayView2<'_, R>) -> Array2<R::Sum> {
     let (rows, terms, columns) = (a.nrows(), a.ncols(), b.ncols());
     let mut sums = Array2::from_elem((rows, columns), R::Sum::ZERO);
-    if threads::is_worth_sharing(rows.saturating_mul(columns).saturating_mul(terms)) {
+    // The first is a constant: rayon's part is not compiled for types without vectors.
+    if R::HAS_VECTORS && threads::is_worth_sharing(rows.saturating_mul(columns).saturating_mul(terms)) {
         let parts: Vec<_> = sums.axis_chunks_iter_mut(Axis(1), SHARED).collect();
         parts.into_par_iter().enumerate().for_each(|(part, sums)| {
             let start = part * SHARED;

@@ -18,14 +18,16 @@ use crate::{Backward, Error, Real, Reduction, Shapes, Sum};
 
 /// The formula of a loss of one row of class scores, whose target is a `T`: a class, or a probability for each class.
 pub trait Rowwise<R: Real, T>: Sync {
-    /// Whether the value goes through all scores of a row, which is what work is shared by; else it takes a few of them.
-    const VALUE_TAKES_ALL: bool = true;
-
     /// The loss of the row.
     fn value(&self, scores: &[R], target: T) -> R;
 
     /// The loss; writes the cotangent times its gradients.
     fn value_and_pullback(&self, cotangent: R, scores: &[R], target: T, gradients: RowGradients<'_, R>) -> R;
+
+    /// Whether the value goes through all scores of a row, which is what work is shared by; else it takes a few of them.
+    fn value_takes_all(&self) -> bool {
+        true
+    }
 }
 
 /// Where the gradients of one row go.
@@ -346,13 +348,14 @@ impl<R: Real, T: Targets<R>> Rows<'_, R, T> {
     where
         F: for<'r> Rowwise<R, T::Row<'r>>,
     {
-        self.evaluate_pieces(
-            value,
-            backward,
-            <F as Rowwise<R, T::Row<'_>>>::VALUE_TAKES_ALL,
-            #[inline(always)]
-            |piece, cotangent| piece.run(formula, cotangent),
-        )
+        self.evaluate_pieces(value, backward, formula.value_takes_all(), &|piece, cotangent| {
+            R::fast_or_plain(
+                piece,
+                #[inline(always)]
+                |piece| piece.run(formula, cotangent),
+                |piece| piece.run_plainly(formula, cotangent),
+            )
+        })
     }
 
     /// Evaluates piece by piece: `run` takes each, and where there are gradients the cotangent that its rows have in common.
@@ -361,7 +364,7 @@ impl<R: Real, T: Targets<R>> Rows<'_, R, T> {
         mut value: ArrayViewMutD<'_, R>,
         backward: Option<Backward<'_, R, K>>,
         value_takes_all: bool,
-        run: impl Fn(&mut Piece<'_, R, T>, Option<R>) -> R::Sum + Sync,
+        run: &(dyn Fn(&mut Piece<'_, R, T>, Option<R>) -> R::Sum + Sync),
     ) -> Result<(), Error> {
         let shapes = self.shapes::<K>()?;
         check_buffers(&shapes, &value, &backward)?;
@@ -382,13 +385,7 @@ impl<R: Real, T: Targets<R>> Rows<'_, R, T> {
             takes_all: pull.is_wanted || value_takes_all,
         };
         let common_cotangent = pull.is_wanted.then_some(common_cotangent);
-        let run = |piece: &mut Piece<'_, R, T>| {
-            R::vectorize(
-                #[inline(always)]
-                || run(piece, common_cotangent),
-            )
-        };
-        let sum = threads::share(all, &run, &R::Sum::merge);
+        let sum = threads::share(all, &|piece| run(piece, common_cotangent), &R::Sum::merge);
         if is_reduced {
             value.fill(sum.over(divisor));
         }
@@ -448,12 +445,24 @@ impl<'a, R: Real, T: Targets<R>> Divide for Piece<'a, R, T> {
 }
 
 impl<R: Real, T: Targets<R>> Piece<'_, R, T> {
+    /// Runs the formula like [`Piece::run`], without vectors. Compiled once for all formulas.
+    fn run_plainly<'f>(
+        &mut self,
+        formula: &'f (dyn for<'r> Rowwise<R, T::Row<'r>> + 'f),
+        common_cotangent: Option<R>,
+    ) -> R::Sum
+    where
+        T: 'f,
+    {
+        self.run(formula, common_cotangent)
+    }
+
     /// Runs the formula, with gradients where there is a cotangent, and gives the sum of the losses where they are not
     /// wanted one by one.
     #[inline(always)]
     fn run<F>(&mut self, formula: &F, common_cotangent: Option<R>) -> R::Sum
     where
-        F: for<'r> Rowwise<R, T::Row<'r>>,
+        F: for<'r> Rowwise<R, T::Row<'r>> + ?Sized,
     {
         let axis = self.class_axis;
         let classes = self.scores.shape()[axis];

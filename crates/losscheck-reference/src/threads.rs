@@ -21,11 +21,11 @@ pub(crate) fn is_worth_sharing(size: usize) -> bool {
     size >= WORTH_SHARING && rayon::current_num_threads() > 1
 }
 
-/// Runs the pieces, on several threads where that pays, and merges what they give in their order.
+/// Runs the pieces, on several threads if that pays, and merges what they give in their order.
 pub(crate) fn share<W: Divide, T: Send>(
     work: W,
-    run: &(impl Fn(&mut W) -> T + Sync),
-    merge: &(impl Fn(T, T) -> T + Sync),
+    run: &(dyn Fn(&mut W) -> T + Sync),
+    merge: &(dyn Fn(T, T) -> T + Sync),
 ) -> T {
     let is_shared = is_worth_sharing(work.size());
     run_pieces(work, is_shared, run, merge)
@@ -34,20 +34,35 @@ pub(crate) fn share<W: Divide, T: Send>(
 fn run_pieces<W: Divide, T: Send>(
     mut work: W,
     is_shared: bool,
-    run: &(impl Fn(&mut W) -> T + Sync),
-    merge: &(impl Fn(T, T) -> T + Sync),
+    run: &(dyn Fn(&mut W) -> T + Sync),
+    merge: &(dyn Fn(T, T) -> T + Sync),
 ) -> T {
     if work.size() <= PIECE {
         return run(&mut work);
     }
     match work.divide() {
         Err(mut whole) => run(&mut whole),
-        Ok([first, second]) => {
-            let first = || run_pieces(first, is_shared, run, merge);
-            let second = || run_pieces(second, is_shared, run, merge);
-            let (first, second) = if is_shared { rayon::join(first, second) } else { (first(), second()) };
-            merge(first, second)
+        Ok(parts) => {
+            let [mut first, mut second] = parts.map(|part| (Some(part), None));
+            let run_part = |(part, result): &mut (Option<W>, Option<T>)| {
+                *result = part.take().map(|part| run_pieces(part, is_shared, run, merge));
+            };
+            join(is_shared, &mut || run_part(&mut first), &mut || run_part(&mut second));
+            match (first.1, second.1) {
+                (Some(first), Some(second)) => merge(first, second),
+                _ => unreachable!("`join` runs both parts"),
+            }
         }
+    }
+}
+
+/// Runs both, on two threads if the work is to be shared. Not generic, so that rayon's part is compiled once.
+fn join(is_shared: bool, first: &mut (dyn FnMut() + Send), second: &mut (dyn FnMut() + Send)) {
+    if is_shared {
+        rayon::join(first, second);
+    } else {
+        first();
+        second();
     }
 }
 

@@ -80,13 +80,21 @@ impl<R: Real, const N: usize> Vectors<'_, R, N> {
         let (rows, length) = self.rows(names)?;
         let of_value = self.reduction.value_shape(&rows);
         check_buffer_shapes(of_value, self.operands.each_ref().map(|operand| operand.shape()), &value, &backward)?;
-        self.run(formula, &rows, length, value, backward);
+        let run = |piece: &mut Piece<'_, R, N>, backs: bool, common_cotangent: R| {
+            R::fast_or_plain(
+                piece,
+                #[inline(always)]
+                |piece| piece.run(formula, backs, common_cotangent),
+                |piece| piece.run_plainly(formula, backs, common_cotangent),
+            )
+        };
+        self.run(&run, &rows, length, value, backward);
         Ok(())
     }
 
-    fn run<F: Vectorwise<R, N>>(
+    fn run(
         &self,
-        formula: &F,
+        run: &(dyn Fn(&mut Piece<'_, R, N>, bool, R) -> R::Sum + Sync),
         rows: &[usize],
         length: usize,
         mut value: ArrayViewMutD<'_, R>,
@@ -105,13 +113,8 @@ impl<R: Real, const N: usize> Vectors<'_, R, N> {
             losses: if is_reduced { None } else { Some(value.view_mut()) },
             gradients: pull.gradients,
         };
-        let run = |piece: &mut Piece<'_, R, N>| {
-            R::vectorize(
-                #[inline(always)]
-                || piece.run(formula, pull.is_wanted, common_cotangent),
-            )
-        };
-        let sum = threads::share(all, &run, &R::Sum::merge);
+        let backs = pull.is_wanted;
+        let sum = threads::share(all, &|piece| run(piece, backs, common_cotangent), &R::Sum::merge);
         if is_reduced {
             value.fill(sum.over(divisor));
         }
@@ -165,9 +168,14 @@ impl<'a, R: Real, const N: usize> Divide for Piece<'a, R, N> {
 }
 
 impl<R: Real, const N: usize> Piece<'_, R, N> {
+    /// Runs the formula like [`Piece::run`], without vectors. Compiled once for all formulas.
+    fn run_plainly(&mut self, formula: &dyn Vectorwise<R, N>, backs: bool, common_cotangent: R) -> R::Sum {
+        self.run(formula, backs, common_cotangent)
+    }
+
     /// Runs the formula, and gives the sum of the losses where they are not wanted one by one.
     #[inline(always)]
-    fn run<F: Vectorwise<R, N>>(&mut self, formula: &F, backs: bool, common_cotangent: R) -> R::Sum {
+    fn run<F: Vectorwise<R, N> + ?Sized>(&mut self, formula: &F, backs: bool, common_cotangent: R) -> R::Sum {
         let shape = self.operands[0].shape();
         let (length, rows) = shape.split_last().map_or((0, shape), |(&length, rows)| (length, rows));
         let count: usize = rows.iter().product();

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use losscheck_reference::{Error, Loss, Real, Wide};
-use ndarray::{ArrayD, ArrayViewD};
+use losscheck_reference::{Backward, Error, Loss, Real, Shapes, Wide};
+use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD};
 use proptest::strategy::BoxedStrategy;
 
 use crate::case::Case;
@@ -231,29 +231,70 @@ impl<R: Real> Evaluation<R> {
         names: [&'static str; K],
         wanted: Wanted,
     ) -> Result<Self, Error> {
-        let cotangent = arrays.cotangent();
-        if let Some(mut lent) = arrays.take_back() {
-            let value = lent.value.view_mut();
-            match (wanted, lent.gradients.as_mut_slice()) {
-                (Wanted::Value, []) => loss.value_into(inputs, value)?,
-                (Wanted::FirstGradient, [(_, gradient)]) => {
-                    loss.value_and_gradient_into(inputs, cotangent, value, gradient.view_mut())?;
-                }
-                _ => return Self::of(loss, inputs, arrays, names, wanted),
-            }
-            return Ok(lent);
-        }
-        Ok(match wanted {
-            Wanted::Value => Self { value: loss.value(inputs)?, gradients: Vec::new() },
-            Wanted::FirstGradient => {
-                let (value, gradient) = loss.value_and_gradient(inputs, cotangent)?;
-                Self { value, gradients: vec![(names[0], gradient)] }
-            }
-            Wanted::Gradients => {
-                let (value, gradients) = loss.value_and_gradients(inputs, cotangent)?;
-                Self { value, gradients: names.into_iter().zip(gradients).collect() }
-            }
-        })
+        Self::of_call(&mut Call { loss, inputs: Some(inputs) }, arrays, names, wanted)
+    }
+
+    /// [`Evaluation::of`] through a pointer: compiled once for all losses with as many gradients.
+    fn of_call<const K: usize>(
+        call: &mut dyn Run<R, K>,
+        arrays: &Arrays<R>,
+        names: [&'static str; K],
+        wanted: Wanted,
+    ) -> Result<Self, Error> {
+        let lent = arrays.take_back().filter(|lent| match wanted {
+            Wanted::Value => lent.gradients.is_empty(),
+            Wanted::FirstGradient => lent.gradients.len() == 1,
+            Wanted::Gradients => false,
+        });
+        let mut evaluation = match lent {
+            Some(lent) => lent,
+            None => Self::zeros(call.shapes()?, names, wanted),
+        };
+        let Self { value, gradients } = &mut evaluation;
+        let backward = (wanted != Wanted::Value).then(|| {
+            let mut views = gradients.iter_mut().map(|(_, gradient)| gradient.view_mut());
+            Backward { cotangent: arrays.cotangent(), gradients: std::array::from_fn(|_| views.next()) }
+        });
+        call.run(value.view_mut(), backward)?;
+        Ok(evaluation)
+    }
+
+    /// Results that nothing has been written to.
+    fn zeros<const K: usize>(shapes: Shapes<K>, names: [&'static str; K], wanted: Wanted) -> Self {
+        let zeros = |shape: &[usize]| ArrayD::from_elem(shape, R::ZERO);
+        let count = match wanted {
+            Wanted::Value => 0,
+            Wanted::FirstGradient => 1,
+            Wanted::Gradients => K,
+        };
+        let gradients = names.into_iter().zip(&shapes.gradients).take(count);
+        Self { value: zeros(&shapes.value), gradients: gradients.map(|(name, shape)| (name, zeros(shape))).collect() }
+    }
+}
+
+/// A call of a loss, whose type is hidden behind [`Run`].
+struct Call<'l, L, I> {
+    loss: &'l L,
+    inputs: Option<I>,
+}
+
+/// What [`Evaluation::of_call`] asks of a [`Call`].
+trait Run<R: Real, const K: usize> {
+    /// Returns the shapes of the results.
+    fn shapes(&self) -> Result<Shapes<K>, Error>;
+
+    /// Evaluates the loss into these buffers. The inputs serve for one run.
+    fn run(&mut self, value: ArrayViewMutD<'_, R>, backward: Option<Backward<'_, R, K>>) -> Result<(), Error>;
+}
+
+impl<R: Real, I, L: Loss<R, I, K>, const K: usize> Run<R, K> for Call<'_, L, I> {
+    fn shapes(&self) -> Result<Shapes<K>, Error> {
+        self.loss.shapes(self.inputs.as_ref().expect("the inputs are there until the run"))
+    }
+
+    fn run(&mut self, value: ArrayViewMutD<'_, R>, backward: Option<Backward<'_, R, K>>) -> Result<(), Error> {
+        let inputs = self.inputs.take().expect("a call is run once");
+        self.loss.evaluate_into(inputs, value, backward)
     }
 }
 

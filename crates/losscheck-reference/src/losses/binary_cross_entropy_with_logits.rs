@@ -66,6 +66,8 @@ impl Pointwise<2> for Formula {
 
 /// Logit, target, weight of the positive part.
 impl Pointwise<3> for Formula {
+    const CANCELS: bool = true;
+
     #[inline(always)]
     fn value<R: Real>(&self, [x, t, pos_weight]: [R; 3]) -> R {
         let small = decay(x).ln_1p();
@@ -91,10 +93,6 @@ impl Pointwise<3> for Formula {
         let common = decay(x).ln_1p();
         let by_target = (pos_weight - R::ONE) * common - if x >= R::ZERO { x } else { pos_weight * x };
         [cotangent * by_input, cotangent * by_target, R::ZERO]
-    }
-
-    fn cancels(&self) -> bool {
-        true
     }
 }
 

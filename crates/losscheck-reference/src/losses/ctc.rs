@@ -184,12 +184,14 @@ impl CTCLoss {
             )
         };
         let work = gradients.into_iter().enumerate();
-        let losses: Vec<R> = if samples > 1 && threads::is_worth_sharing(batch.states() * COST_OF_A_STATE) {
-            work.collect::<Vec<_>>().into_par_iter().map_init(Workspace::new, one).collect()
-        } else {
-            let mut workspace = Workspace::new();
-            work.map(|sample| one(&mut workspace, sample)).collect()
-        };
+        // The first is a constant: rayon's part is not compiled for types without vectors.
+        let losses: Vec<R> =
+            if R::HAS_VECTORS && samples > 1 && threads::is_worth_sharing(batch.states() * COST_OF_A_STATE) {
+                work.collect::<Vec<_>>().into_par_iter().map_init(Workspace::new, one).collect()
+            } else {
+                let mut workspace = Workspace::new();
+                work.map(|sample| one(&mut workspace, sample)).collect()
+            };
         if is_reduced {
             let sum = losses.into_iter().fold(R::Sum::ZERO, R::Sum::plus);
             value.fill(sum.over(R::Sum::ZERO.plus(count)));

@@ -64,6 +64,8 @@ fn has_one_dimension_1(var: &[usize], input: &[usize]) -> bool {
 }
 
 impl Pointwise<3> for GaussianNLLLoss {
+    const CANCELS: bool = true;
+
     #[inline(always)]
     fn value<R: Real>(&self, [x, t, var]: [R; 3]) -> R {
         let (half, d) = (R::from_f64(0.5), x - t);
@@ -79,10 +81,6 @@ impl Pointwise<3> for GaussianNLLLoss {
         let slope = d / v;
         let by_var = R::from_f64(0.5) * ((R::ONE - d * slope) / v);
         [cotangent * slope, -(cotangent * slope), cotangent * by_var]
-    }
-
-    fn cancels(&self) -> bool {
-        true
     }
 }
 

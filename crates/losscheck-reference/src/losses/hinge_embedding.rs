@@ -36,6 +36,8 @@ impl HingeEmbeddingLoss {
 }
 
 impl Pointwise<2> for HingeEmbeddingLoss {
+    const CANCELS: bool = true;
+
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         let margin = R::from_f64(self.margin);
@@ -51,10 +53,6 @@ impl Pointwise<2> for HingeEmbeddingLoss {
         let unlike = if t == R::ONE { R::ZERO } else { hinge };
         let alike = if t == -R::ONE { R::ZERO } else { cotangent };
         [unlike + alike, R::ZERO]
-    }
-
-    fn cancels(&self) -> bool {
-        true
     }
 }
 

@@ -45,6 +45,8 @@ impl<R: Real> HuberLoss<'_, R> {
 }
 
 impl<T: Sync> Pointwise<2> for HuberLoss<'_, T> {
+    const CANCELS: bool = true;
+
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         let (d, delta, half) = ((x - t).abs(), R::from_f64(self.delta), R::from_f64(0.5));
@@ -56,10 +58,6 @@ impl<T: Sync> Pointwise<2> for HuberLoss<'_, T> {
         let (d, delta) = (x - t, R::from_f64(self.delta));
         let slope = cotangent * within((-delta, delta), d);
         [slope, -slope]
-    }
-
-    fn cancels(&self) -> bool {
-        true
     }
 }
 

@@ -77,6 +77,8 @@ impl KLDivLoss {
 }
 
 impl Pointwise<2> for KLDivLoss {
+    const CANCELS: bool = true;
+
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         if self.log_target {
@@ -97,10 +99,6 @@ impl Pointwise<2> for KLDivLoss {
             (t, (t.ln() - x) + R::ONE)
         };
         [-(cotangent * probability), cotangent * by_target]
-    }
-
-    fn cancels(&self) -> bool {
-        true
     }
 }
 

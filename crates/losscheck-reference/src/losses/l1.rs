@@ -32,6 +32,8 @@ impl<R: Real> L1Loss<'_, R> {
 }
 
 impl<T: Sync> Pointwise<2> for L1Loss<'_, T> {
+    const CANCELS: bool = true;
+
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         (x - t).abs()
@@ -41,10 +43,6 @@ impl<T: Sync> Pointwise<2> for L1Loss<'_, T> {
     fn pullback<R: Real>(&self, cotangent: R, [x, t]: [R; 2]) -> [R; 2] {
         let slope = cotangent * (x - t).signum_or_zero();
         [slope, -slope]
-    }
-
-    fn cancels(&self) -> bool {
-        true
     }
 }
 

@@ -41,6 +41,8 @@ impl MarginRankingLoss {
 }
 
 impl Pointwise<3> for MarginRankingLoss {
+    const CANCELS: bool = true;
+
     #[inline(always)]
     fn value<R: Real>(&self, operands: [R; 3]) -> R {
         self.shortfall(operands).maximum(R::ZERO)
@@ -50,10 +52,6 @@ impl Pointwise<3> for MarginRankingLoss {
     fn pullback<R: Real>(&self, cotangent: R, [x1, x2, t]: [R; 3]) -> [R; 3] {
         let slope = if self.shortfall([x1, x2, t]) >= R::ZERO { cotangent } else { R::ZERO };
         [-(slope * t), slope * t, -(slope * (x1 - x2))]
-    }
-
-    fn cancels(&self) -> bool {
-        true
     }
 }
 

@@ -32,6 +32,8 @@ impl<R: Real> MSELoss<'_, R> {
 }
 
 impl<T: Sync> Pointwise<2> for MSELoss<'_, T> {
+    const CANCELS: bool = true;
+
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         let d = x - t;
@@ -42,10 +44,6 @@ impl<T: Sync> Pointwise<2> for MSELoss<'_, T> {
     fn pullback<R: Real>(&self, cotangent: R, [x, t]: [R; 2]) -> [R; 2] {
         let slope = (cotangent + cotangent) * (x - t);
         [slope, -slope]
-    }
-
-    fn cancels(&self) -> bool {
-        true
     }
 }
 

@@ -41,8 +41,6 @@ struct Formula<'a, R> {
 }
 
 impl<R: Real> Rowwise<R, usize> for Formula<'_, R> {
-    const VALUE_TAKES_ALL: bool = false;
-
     #[inline(always)]
     fn value(&self, scores: &[R], class: usize) -> R {
         -(weight_of(&self.weight, class) * scores[class])
@@ -53,6 +51,10 @@ impl<R: Real> Rowwise<R, usize> for Formula<'_, R> {
         gradients.scores.fill(R::ZERO);
         gradients.scores[class] = -(cotangent * weight_of(&self.weight, class));
         self.value(scores, class)
+    }
+
+    fn value_takes_all(&self) -> bool {
+        false
     }
 }
 

@@ -48,6 +48,8 @@ struct Formula<const LOG_INPUT: bool, const FULL: bool> {
 }
 
 impl<const LOG_INPUT: bool, const FULL: bool> Pointwise<2> for Formula<LOG_INPUT, FULL> {
+    const CANCELS: bool = FULL || !LOG_INPUT;
+
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         let loss = if LOG_INPUT { x.exp() - t * x } else { x - t * (x + R::from_f64(self.eps)).ln() };
@@ -79,10 +81,6 @@ impl<const LOG_INPUT: bool, const FULL: bool> Pointwise<2> for Formula<LOG_INPUT
         let of_stirling = t.ln() + R::from_f64(0.5) / t;
         let by_target = if FULL && (t > R::ONE || t.is_nan()) { by_target + of_stirling } else { by_target };
         [by_input, cotangent * by_target]
-    }
-
-    fn cancels(&self) -> bool {
-        FULL || !LOG_INPUT
     }
 }
 

@@ -40,6 +40,8 @@ impl SmoothL1Loss {
 }
 
 impl Pointwise<2> for SmoothL1Loss {
+    const CANCELS: bool = true;
+
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         let (d, beta, half) = (x - t, R::from_f64(self.beta), R::from_f64(0.5));
@@ -52,10 +54,6 @@ impl Pointwise<2> for SmoothL1Loss {
         let (d, beta) = (x - t, R::from_f64(self.beta));
         let slope = cotangent * if d.abs() < beta { d / beta } else { d.signum_or_zero() };
         [slope, -slope]
-    }
-
-    fn cancels(&self) -> bool {
-        true
     }
 }
 

@@ -3,6 +3,7 @@
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::{Float, Real, matrix, within};
+use crate::processor;
 
 impl Float for f32 {
     const PRECISION: i32 = f32::MANTISSA_DIGITS as i32;
@@ -104,7 +105,12 @@ impl Real for f32 {
 
     #[inline(always)]
     fn vectorize<T>(kernel: impl FnOnce() -> T) -> T {
-        pulp::Arch::new().dispatch(kernel)
+        processor::vectorize(kernel)
+    }
+
+    #[inline(always)]
+    fn fast_or_plain<I, T>(input: I, fast: impl FnOnce(I) -> T, plain: impl FnOnce(I) -> T) -> T {
+        processor::fast_or_plain(input, fast, plain)
     }
 }
 

@@ -4,6 +4,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::sum::CompensatedLanes;
 use super::{CompensatedSum, Float, Real, Sum, SumLanes, matrix, within};
+use crate::processor;
 
 impl Float for f64 {
     const PRECISION: i32 = f64::MANTISSA_DIGITS as i32;
@@ -103,7 +104,12 @@ impl Real for f64 {
 
     #[inline(always)]
     fn vectorize<T>(kernel: impl FnOnce() -> T) -> T {
-        pulp::Arch::new().dispatch(kernel)
+        processor::vectorize(kernel)
+    }
+
+    #[inline(always)]
+    fn fast_or_plain<I, T>(input: I, fast: impl FnOnce(I) -> T, plain: impl FnOnce(I) -> T) -> T {
+        processor::fast_or_plain(input, fast, plain)
     }
 }
 

@@ -9,7 +9,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 pub(super) use self::blocks::{Compensated, Exact};
 use self::blocks::{Product, Totals};
 use super::{Real, Sum};
-use crate::fold;
+use crate::{fold, processor};
 
 /// How many sums are worked on at once.
 const LANES: usize = 16;
@@ -49,7 +49,7 @@ pub(super) fn add_product_in_blocks<R: Real, T: Totals<R>>(
     // Whichever has rows in order is not to be copied.
     let (a, b, sums) = if is_b_by_columns { (b.t(), a.t(), sums.reversed_axes()) } else { (a, b, sums) };
     let a = a.as_standard_layout();
-    pulp::Arch::new().dispatch(Product::<R, T> { a: a.view(), b, sums, totals: PhantomData });
+    processor::dispatch(Product::<R, T> { a: a.view(), b, sums, totals: PhantomData });
 }
 
 /// The same where the rows of `a` and the columns of `b`, given as rows, lie in order.

@@ -154,6 +154,13 @@ pub trait Real:
     fn vectorize<T>(kernel: impl FnOnce() -> T) -> T {
         kernel()
     }
+
+    /// Gives `input` to `fast`, compiled for the widest vectors that the processor has, or to `plain` if this type or the
+    /// processor has no vectors. Both must return the same result. `fast` is not compiled for types without vectors.
+    #[inline(always)]
+    fn fast_or_plain<I, T>(input: I, _fast: impl FnOnce(I) -> T, plain: impl FnOnce(I) -> T) -> T {
+        plain(input)
+    }
 }
 
 /// `x` within that range; comparisons written so that NaN passes through.

@@ -2,8 +2,9 @@
 //!
 //! The operations are those of Joldes, Muller and Popescu, "Tight and rigorous error bounds for basic building blocks of
 //! double-word arithmetic", 2017, with infinities and NaN mended. The functions are within 2^-90 (`tests/elementary.rs`).
-//! Under [`Real::vectorize`] the fused multiply-adds are instructions rather than calls: what is short is inlined, and the
-//! logarithms see to it themselves.
+//! Every operation is a function of its own, which no formula inlines: a sum takes 20 instructions and a product 10, so that
+//! inlined they would make the oracle the largest part of the program. Inside such a function the fused multiply-adds are
+//! instructions if the processor has them, and calls otherwise ([`fused`]).
 //!
 //! The exponents are f64's: below about 2^-960 the low half vanishes and the precision falls towards f64's own.
 
@@ -62,6 +63,40 @@ impl Wide {
         if self.high.is_finite() && self.low.is_finite() { self } else { Self { high: rough, low: 0.0 } }
     }
 
+    /// The sum, by algorithm 6 (AccurateDWPlusDW).
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        let exact_sum = |a: f64, b: f64| {
+            let sum = a + b;
+            let of_a = sum - b;
+            (sum, (a - of_a) + (b - (sum - of_a)))
+        };
+        let (high, rest) = exact_sum(self.high, other.high);
+        let (low, rest_of_low) = exact_sum(self.low, other.low);
+        let sum = Self::sum_of_ordered(high, rest + low);
+        Self::sum_of_ordered(sum.high, rest_of_low + sum.low).mended(high)
+    }
+
+    /// The product, by algorithm 12 (DWTimesDW3).
+    #[inline(always)]
+    fn times(self, other: Self) -> Self {
+        let product = Self::product_of(self.high, other.high);
+        let cross = self.high.mul_add(other.low, self.low * other.low);
+        let cross = self.low.mul_add(other.high, cross);
+        Self::sum_of_ordered(product.high, product.low + cross).mended(product.high)
+    }
+
+    /// The quotient, by long division: three quotients of f64.
+    #[inline(always)]
+    fn over(self, other: Self) -> Self {
+        let quotient = self.high / other.high;
+        let rest = self.plus(-other.times(Self::from_f64(quotient)));
+        let second = rest.high / other.high;
+        let rest = rest.plus(-other.times(Self::from_f64(second)));
+        let third = rest.high / other.high;
+        Self::sum_of_ordered(quotient, second).plus(Self::from_f64(third)).mended(quotient)
+    }
+
     /// `self` times a power of two.
     #[inline(always)]
     fn times_power_of_two(self, exponent: i32) -> Self {
@@ -76,7 +111,7 @@ impl Wide {
     #[inline(always)]
     fn exp_in_parts(self) -> (Self, Self, i32) {
         let n = (self.high * (POWERS_OF_2 as f64 / std::f64::consts::LN_2)).round();
-        let r = self - LN_2.times_power_of_two(-(POWERS_OF_2.ilog2() as i32)) * Self::from_f64(n);
+        let r = self.plus(-LN_2.times_power_of_two(-(POWERS_OF_2.ilog2() as i32)).times(Self::from_f64(n)));
         // The later terms are so small that f64 has all the digits that count.
         let mut tail = 1.0;
         for k in (TERMS + 2..=9).rev() {
@@ -84,19 +119,19 @@ impl Wide {
         }
         let (mut series, inverses) = (Self::from_f64(tail), &*INVERSES);
         for k in (0..TERMS).rev() {
-            series = Self::ONE + series * (r * inverses[k]);
+            series = Self::ONE.plus(series.times(r.times(inverses[k])));
         }
         let n = n as i32;
         let at = n.rem_euclid(POWERS_OF_2 as i32);
-        (POWERS[at as usize], r * series, n.div_euclid(POWERS_OF_2 as i32))
+        (POWERS[at as usize], r.times(series), n.div_euclid(POWERS_OF_2 as i32))
     }
 
     /// The logarithm, for a positive number.
     #[inline(always)]
     fn ln_of_positive(self) -> Self {
-        let distance = self - Self::ONE;
+        let distance = self.plus(-Self::ONE);
         if distance.high.abs() < SERIES {
-            return Self::twice_atanh(distance / (self + Self::ONE));
+            return Self::twice_atanh(distance.over(self.plus(Self::ONE)));
         }
         // Near the ends of the range e^ln(x) would leave it, or lose its low half.
         let exponent = if (1e-200..1e200).contains(&self.high) { 0 } else { self.high.log2().floor() as i32 };
@@ -104,14 +139,14 @@ impl Wide {
         // One step of Halley's method from f64's logarithm, whose error it cubes.
         let guess = Self::from_f64(m.high.ln());
         let e = guess.exp();
-        let step = (m - e) / (m + e);
-        guess + step + step + LN_2 * Self::from_f64(f64::from(exponent))
+        let step = m.plus(-e).over(m.plus(e));
+        guess.plus(step).plus(step).plus(LN_2.times(Self::from_f64(f64::from(exponent))))
     }
 
     /// 2 atanh(s), for |s| up to 1/31, by its series.
     #[inline(always)]
     fn twice_atanh(s: Self) -> Self {
-        let square = s * s;
+        let square = s.times(s);
         // The later terms are so small that f64 has all the digits that count.
         let mut tail = 0.0;
         for k in (ODD_TERMS + 1..=11).rev() {
@@ -119,10 +154,10 @@ impl Wide {
         }
         let (mut series, inverses) = (Self::from_f64(tail), &*INVERSES);
         for k in (1..=ODD_TERMS).rev() {
-            series = inverses[2 * k - 1] + square * series;
+            series = inverses[2 * k - 1].plus(square.times(series));
         }
-        let sum = s + s * (square * series);
-        sum + sum
+        let sum = s.plus(s.times(square.times(series)));
+        sum.plus(sum)
     }
 }
 
@@ -169,21 +204,12 @@ impl PartialOrd for Wide {
     }
 }
 
-/// Algorithm 6 (AccurateDWPlusDW).
 impl Add for Wide {
     type Output = Self;
 
-    #[inline(always)]
+    #[inline(never)]
     fn add(self, other: Self) -> Self {
-        let exact_sum = |a: f64, b: f64| {
-            let sum = a + b;
-            let of_a = sum - b;
-            (sum, (a - of_a) + (b - (sum - of_a)))
-        };
-        let (high, rest) = exact_sum(self.high, other.high);
-        let (low, rest_of_low) = exact_sum(self.low, other.low);
-        let sum = Self::sum_of_ordered(high, rest + low);
-        Self::sum_of_ordered(sum.high, rest_of_low + sum.low).mended(high)
+        self.plus(other)
     }
 }
 
@@ -196,31 +222,27 @@ impl Sub for Wide {
     }
 }
 
-/// Algorithm 12 (DWTimesDW3).
 impl Mul for Wide {
     type Output = Self;
 
-    #[inline(always)]
+    #[inline(never)]
     fn mul(self, other: Self) -> Self {
-        let product = Self::product_of(self.high, other.high);
-        let cross = self.high.mul_add(other.low, self.low * other.low);
-        let cross = self.low.mul_add(other.high, cross);
-        Self::sum_of_ordered(product.high, product.low + cross).mended(product.high)
+        fused(
+            #[inline(always)]
+            || self.times(other),
+        )
     }
 }
 
-/// By long division: three quotients of f64.
 impl Div for Wide {
     type Output = Self;
 
-    #[inline(always)]
+    #[inline(never)]
     fn div(self, other: Self) -> Self {
-        let quotient = self.high / other.high;
-        let rest = self - other * Self::from_f64(quotient);
-        let second = rest.high / other.high;
-        let rest = rest - other * Self::from_f64(second);
-        let third = rest.high / other.high;
-        (Self::sum_of_ordered(quotient, second) + Self::from_f64(third)).mended(quotient)
+        fused(
+            #[inline(always)]
+            || self.over(other),
+        )
     }
 }
 
@@ -280,17 +302,22 @@ impl Real for Wide {
         if self.high.is_sign_negative() { -self } else { self }
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn exp(self) -> Self {
         let x = self.high;
         if !(-746.0..=710.0).contains(&x) {
             return Self::from_f64(x.exp());
         }
-        let (power, rest, exponent) = self.exp_in_parts();
-        (power + power * rest).times_power_of_two(exponent)
+        fused(
+            #[inline(always)]
+            || {
+                let (power, rest, exponent) = self.exp_in_parts();
+                power.plus(power.times(rest)).times_power_of_two(exponent)
+            },
+        )
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn exp_m1(self) -> Self {
         if self.high.abs() < LINEAR {
             return self;
@@ -298,13 +325,18 @@ impl Real for Wide {
         if self.high.abs() >= 0.5 {
             return self.exp() - Self::ONE;
         }
-        let (power, rest, exponent) = self.exp_in_parts();
-        let power = power.times_power_of_two(exponent);
-        (power - Self::ONE) + power * rest
+        fused(
+            #[inline(always)]
+            || {
+                let (power, rest, exponent) = self.exp_in_parts();
+                let power = power.times_power_of_two(exponent);
+                power.plus(-Self::ONE).plus(power.times(rest))
+            },
+        )
     }
 
     /// One step of Newton's method from f64's root.
-    #[inline(always)]
+    #[inline(never)]
     fn sqrt(self) -> Self {
         let guess = Self::from_f64(self.high.sqrt());
         if guess.high == 0.0 || !guess.high.is_finite() {
@@ -314,6 +346,7 @@ impl Real for Wide {
     }
 
     /// e^(y ln x); exactly where y is a small integer.
+    #[inline(never)]
     fn powf(self, exponent: Self) -> Self {
         const LARGEST_COUNT: f64 = 16.0;
         let (x, y) = (self.high, exponent.high);
@@ -323,7 +356,7 @@ impl Real for Wide {
             return if y < 0.0 { Self::ONE / power } else { power };
         }
         if x > 0.0 && x.is_finite() && y.is_finite() {
-            Self::vectorize(|| (exponent * self.ln_of_positive()).exp())
+            (exponent * self.ln()).exp()
         } else if x < 0.0 && integer && y.is_finite() {
             let power = (-self).powf(exponent);
             if y % 2.0 == 0.0 { power } else { -power }
@@ -332,33 +365,41 @@ impl Real for Wide {
         }
     }
 
+    #[inline(never)]
     fn ln(self) -> Self {
         let x = self.high;
         if x.is_nan() || x <= 0.0 || x.is_infinite() {
             return Self::from_f64(x.ln());
         }
-        Self::vectorize(|| self.ln_of_positive())
+        fused(
+            #[inline(always)]
+            || self.ln_of_positive(),
+        )
     }
 
+    #[inline(never)]
     fn ln_1p(self) -> Self {
         if self.high.abs() < LINEAR {
             return self;
         }
         if self.high.abs() < SERIES {
-            return Self::vectorize(|| Self::twice_atanh(self / (self + Self::from_f64(2.0))));
+            return fused(
+                #[inline(always)]
+                || Self::twice_atanh(self.over(self.plus(Self::from_f64(2.0)))),
+            );
         }
         (Self::ONE + self).ln()
     }
+}
 
-    #[inline(always)]
-    fn vectorize<T>(kernel: impl FnOnce() -> T) -> T {
-        // For the fused multiply-adds: wider vectors than those of AVX2 would make the program larger, and little faster.
-        #[cfg(target_arch = "x86_64")]
-        if let Some(processor) = pulp::x86::V3::try_new() {
-            return processor.vectorize(kernel);
-        }
-        kernel()
+/// Runs a kernel, compiled with AVX2's fused multiply-add if the processor has it.
+#[inline(always)]
+fn fused<T>(kernel: impl FnOnce() -> T) -> T {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(processor) = pulp::x86::V3::try_new() {
+        return processor.vectorize(kernel);
     }
+    kernel()
 }
 
 /// Wide enough to be its own sum.

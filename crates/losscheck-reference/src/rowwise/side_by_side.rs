@@ -65,25 +65,37 @@ impl<R: Real, T: for<'r> Targets<R, Row<'r> = usize>> Rows<'_, R, T> {
         value: ArrayViewMutD<'_, R>,
         backward: Option<Backward<'_, R, K>>,
     ) -> Result<(), Error> {
-        self.evaluate_pieces(
-            value,
-            backward,
-            // A value takes all scores.
-            true,
-            #[inline(always)]
-            |piece, cotangent| {
-                let [classes, rows] = piece.classes_and_rows();
-                if R::HAS_VECTORS && classes < FEW_CLASSES && rows >= FEW_ROWS {
-                    piece.run_side_by_side(formula, cotangent)
-                } else {
-                    piece.run(&OneByOne(formula), cotangent)
-                }
-            },
-        )
+        // A value takes all scores.
+        self.evaluate_pieces(value, backward, true, &|piece, cotangent| {
+            R::fast_or_plain(
+                piece,
+                #[inline(always)]
+                |piece| {
+                    if piece.is_for_side_by_side() {
+                        piece.run_side_by_side(formula, cotangent)
+                    } else {
+                        piece.run(&OneByOne(formula), cotangent)
+                    }
+                },
+                |piece| {
+                    // The first is a constant: types without vectors have no rows side by side.
+                    if R::HAS_VECTORS && piece.is_for_side_by_side() {
+                        piece.run_side_by_side(formula, cotangent)
+                    } else {
+                        piece.run_plainly(&OneByOne(formula), cotangent)
+                    }
+                },
+            )
+        })
     }
 }
 
 impl<R: Real, T: for<'r> Targets<R, Row<'r> = usize>> Piece<'_, R, T> {
+    fn is_for_side_by_side(&self) -> bool {
+        let [classes, rows] = self.classes_and_rows();
+        classes < FEW_CLASSES && rows >= FEW_ROWS
+    }
+
     fn classes_and_rows(&self) -> [usize; 2] {
         let classes = self.scores.shape()[self.class_axis];
         [classes, self.scores.len() / classes.max(1)]
