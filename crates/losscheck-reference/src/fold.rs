@@ -24,6 +24,9 @@ pub(crate) type SumsOf<R, const N: usize> = <<R as Real>::Sum as Sum<R>>::Lanes<
 trait Step<S, R: Real> {
     /// Adds that of `N` pairs, one to each sum.
     fn add<const N: usize>(&self, sums: SumsOf<R, N>, x: &[S; N], y: &[S; N]) -> SumsOf<R, N>;
+
+    /// Adds that of one pair.
+    fn add_one(&self, sum: R::Sum, x: S, y: S) -> R::Sum;
 }
 
 /// Terms with guard digits.
@@ -37,6 +40,11 @@ impl<R: Real, F: Fn(R, R) -> R::Guarded> Step<R, R> for Terms<F> {
             terms[lane] = (self.0)(x[lane], y[lane]);
         }
         R::plus_each_guarded(sums, terms)
+    }
+
+    #[inline(always)]
+    fn add_one(&self, sum: R::Sum, x: R, y: R) -> R::Sum {
+        R::plus_guarded(sum, (self.0)(x, y))
     }
 }
 
@@ -52,12 +60,32 @@ impl<S: Copy, R: Real, F: Fn(S, S) -> (R, R)> Step<S, R> for Products<F> {
         }
         sums.plus_products(a, b)
     }
+
+    #[inline(always)]
+    fn add_one(&self, sum: R::Sum, x: S, y: S) -> R::Sum {
+        let (a, b) = (self.0)(x, y);
+        sum.plus_product(a, b)
+    }
 }
 
 /// The sum over the pairs of two rows, of many at once where there are as many and the processor has vectors.
 #[inline(always)]
 fn fold_pairs<S: Copy, R: Real>(x: &[S], y: &[S], step: &impl Step<S, R>) -> R::Sum {
-    if R::HAS_VECTORS && x.len() >= SUMS { fold_many(x, y, step) } else { fold_few(x, y, step) }
+    if !R::HAS_VECTORS {
+        return fold_plainly::<S, R>(x, y, &|sum, x, y| step.add_one(sum, x, y));
+    }
+    if x.len() >= SUMS { fold_many(x, y, step) } else { fold_few(x, y, step) }
+}
+
+/// The sum over the pairs of two rows, in the order of [`fold_few`]. Compiled once for all terms.
+fn fold_plainly<S: Copy, R: Real>(x: &[S], y: &[S], add: &dyn Fn(R::Sum, S, S) -> R::Sum) -> R::Sum {
+    let (mut sums, mut rest) = ([R::Sum::ZERO; FEW], R::Sum::ZERO);
+    let whole = x.len().min(y.len()) / FEW * FEW;
+    for (at, (&x, &y)) in x.iter().zip(y).enumerate() {
+        let sum = if at < whole { &mut sums[at % FEW] } else { &mut rest };
+        *sum = add(*sum, x, y);
+    }
+    merged(sums, R::Sum::merge).merge(rest)
 }
 
 /// Out of line, lest the registers that it takes be missed where a row is short.
@@ -168,12 +196,25 @@ pub(crate) fn pair<R>(x: R, y: R) -> (R, R) {
 /// The sum of `term(i)` for i from 0 to `n`.
 #[inline(always)]
 pub(crate) fn sum<R: Real>(n: usize, term: impl Fn(usize) -> R) -> R::Sum {
+    if !R::HAS_VECTORS {
+        return sum_plainly(n, &term);
+    }
     let (mut sums, whole) = (SumsOf::<R, FEW>::ZERO, n - n % FEW);
     for at in (0..whole).step_by(FEW) {
         sums = sums.plus(std::array::from_fn(|lane| term(at + lane)));
     }
     let rest = (whole..n).fold(R::Sum::ZERO, |sum, at| sum.plus(term(at)));
     merged(sums.sums(), R::Sum::merge).merge(rest)
+}
+
+/// [`sum`] in the same order. Compiled once for all terms.
+fn sum_plainly<R: Real>(n: usize, term: &dyn Fn(usize) -> R) -> R::Sum {
+    let (mut sums, mut rest) = ([R::Sum::ZERO; FEW], R::Sum::ZERO);
+    for at in 0..n {
+        let sum = if at < n / FEW * FEW { &mut sums[at % FEW] } else { &mut rest };
+        *sum = sum.plus(term(at));
+    }
+    merged(sums, R::Sum::merge).merge(rest)
 }
 
 /// The sum of `term(x)` for each of `row` but that at `left_out`; `keep` gets all terms, from the place on that it is given,

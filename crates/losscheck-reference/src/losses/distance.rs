@@ -11,7 +11,10 @@ pub trait Distance: Sync {
     fn pullback<R: Real>(&self, cotangent: R::Guarded, distance: R::Guarded, vectors: [&[R]; 2]) -> impl Pullback<R>;
 }
 
-/// A function that writes the gradients by any part of both vectors, given the same part of each.
+/// The most elements that a [`Pullback`] takes at once.
+pub const PART: usize = 32;
+
+/// A function that writes the gradients by a part of both vectors, of at most [`PART`] elements, given the same part of each.
 pub trait Pullback<R: Real>: Fn([&[R]; 2], [&mut [R::Guarded]; 2]) {}
 
 impl<R: Real, F: Fn([&[R]; 2], [&mut [R::Guarded]; 2])> Pullback<R> for F {}
@@ -60,35 +63,121 @@ impl PairwiseDistance {
     /// The norm as a product of two: a scale, and what the norm is in its unit, which is in range.
     #[inline(always)]
     fn norm<R: Real>(&self, a: &[R], b: &[R]) -> (R::Guarded, R::Guarded) {
-        let one = R::Guarded::ONE;
-        let scale = || {
-            let largest = self.largest(a, b);
-            let is_scale = largest > R::Guarded::ZERO && largest < R::Guarded::from_f64(f64::INFINITY);
-            if is_scale { largest } else { one }
-        };
         if self.p == 2.0 {
             let square = |d: R::Guarded| d * d;
             let norm = fold::sum_of_pairs(a, b, |a, b| square(self.difference(a, b))).sqrt();
             if fold::is_ordinary(norm) {
-                return (one, norm);
+                return (R::Guarded::ONE, norm);
             }
-            let scale = scale();
-            (scale, fold::sum_of_pairs(a, b, |a, b| square(self.difference(a, b) / scale)).sqrt())
-        } else if self.p == 1.0 {
-            (one, fold::sum_of_pairs(a, b, |a, b| self.difference(a, b).abs()))
-        } else if self.p == f64::INFINITY {
-            (one, self.largest(a, b))
-        } else if self.p == f64::NEG_INFINITY {
-            let infinity = R::Guarded::from_f64(f64::INFINITY);
-            (one, self.magnitudes(a, b).fold(infinity, |smallest, d| d.minimum(smallest)))
-        } else if self.p == 0.0 {
-            let count = |d: R::Guarded| if d == R::Guarded::ZERO || d.is_nan() { d } else { one };
-            (one, fold::sum_of_pairs(a, b, |a, b| count(self.difference(a, b))))
+        }
+        self.other_norm(a, b)
+    }
+
+    /// [`PairwiseDistance::norm`] if it is not Euclidean, or near the ends of the range. Not inlined: a triplet has three
+    /// distances in two passes, and these branches would be compiled for each of them.
+    #[inline(never)]
+    fn other_norm<R: Real>(&self, a: &[R], b: &[R]) -> (R::Guarded, R::Guarded) {
+        R::vectorize(
+            #[inline(always)]
+            || {
+                let one = R::Guarded::ONE;
+                let scale = || {
+                    let largest = self.largest(a, b);
+                    let is_scale = largest > R::Guarded::ZERO && largest < R::Guarded::from_f64(f64::INFINITY);
+                    if is_scale { largest } else { one }
+                };
+                if self.p == 2.0 {
+                    let square = |d: R::Guarded| d * d;
+                    let scale = scale();
+                    (scale, fold::sum_of_pairs(a, b, |a, b| square(self.difference(a, b) / scale)).sqrt())
+                } else if self.p == 1.0 {
+                    (one, fold::sum_of_pairs(a, b, |a, b| self.difference(a, b).abs()))
+                } else if self.p == f64::INFINITY {
+                    (one, self.largest(a, b))
+                } else if self.p == f64::NEG_INFINITY {
+                    let infinity = R::Guarded::from_f64(f64::INFINITY);
+                    (one, self.magnitudes(a, b).fold(infinity, |smallest, d| d.minimum(smallest)))
+                } else if self.p == 0.0 {
+                    let count = |d: R::Guarded| if d == R::Guarded::ZERO || d.is_nan() { d } else { one };
+                    (one, fold::sum_of_pairs(a, b, |a, b| count(self.difference(a, b))))
+                } else {
+                    // Powers of ratios, which stay in range.
+                    let (scale, p) = (scale(), R::Guarded::from_f64(self.p));
+                    let power = |a: R, b: R| (self.difference(a, b).abs() / scale).powf(p);
+                    (scale, fold::sum_of_pairs(a, b, power).powf(one / p))
+                }
+            },
+        )
+    }
+
+    /// The slopes if they are no multiples of the differences.
+    #[inline(never)]
+    fn other_slopes<R: Real>(&self, distance: R::Guarded, [a, b]: [&[R]; 2]) -> Slopes<R::Guarded> {
+        let (zero, one) = (R::Guarded::ZERO, R::Guarded::ONE);
+        let (scale, norm) = if fold::is_ordinary(distance) { (one, distance) } else { self.norm(a, b) };
+        let ties = if self.p.is_infinite() {
+            fold::sum_of_pairs(a, b, |a, b| if self.difference(a, b).abs() == norm { one } else { zero })
         } else {
-            // Powers of ratios, which stay in range.
-            let (scale, p) = (scale(), R::Guarded::from_f64(self.p));
-            let power = |a: R, b: R| (self.difference(a, b).abs() / scale).powf(p);
-            (scale, fold::sum_of_pairs(a, b, power).powf(one / p))
+            one
+        };
+        Slopes { p: self.p, scale, norm, ties }
+    }
+
+    /// Returns the cotangent times slopes that are no multiples of the differences, for the first so many elements.
+    ///
+    /// It returns them, because arrays whose address it took might overlap the vectors for all that LLVM knows, and the
+    /// loops over multiples would check that ("scripts/instructions": 14 % more for a triplet).
+    #[inline(never)]
+    fn other_pullback<R: Real>(
+        &self,
+        cotangent: R::Guarded,
+        slopes: &Slopes<R::Guarded>,
+        a: &[R],
+        b: &[R],
+    ) -> [[R::Guarded; PART]; 2] {
+        let (zero, count) = (R::Guarded::ZERO, a.len());
+        let mut by_both = [[zero; PART]; 2];
+        R::vectorize(
+            #[inline(always)]
+            || {
+                write_slopes([a, b], by_both.each_mut().map(|by| &mut by[..count]), |a, b| {
+                    let d = self.difference(a, b);
+                    if d == zero || self.p == 0.0 { zero } else { cotangent * slopes.of(d) }
+                });
+            },
+        );
+        by_both
+    }
+}
+
+/// What the slopes of a norm are worked out from.
+struct Slopes<R> {
+    p: f64,
+    /// The norm is a product of two: see [`PairwiseDistance::norm`].
+    scale: R,
+    norm: R,
+    /// How many differences are the largest or, for minus infinity, the smallest.
+    ties: R,
+}
+
+impl<R: Real> Slopes<R> {
+    /// The slope of a difference that is not 0.
+    #[inline(always)]
+    fn of(&self, d: R) -> R {
+        let &Self { p, scale, norm, ties } = self;
+        let exponent = R::from_f64(p - 1.0);
+        if p == 2.0 {
+            d / scale / norm
+        } else if p == 1.0 {
+            d.signum_or_zero()
+        } else if p.is_infinite() {
+            let is_another = if p > 0.0 { d.abs() < norm } else { d.abs() > norm };
+            if is_another { R::ZERO } else { d.signum_or_zero() / ties }
+        } else if p > 0.0 && p < 2.0 {
+            // Such a power is in range where the ratio may not be.
+            d.signum_or_zero() * d.abs().powf(exponent) / scale.powf(exponent) / norm.powf(exponent)
+        } else {
+            d.signum_or_zero() * (d.abs() / scale / norm).powf(exponent)
         }
     }
 }
@@ -101,41 +190,19 @@ impl Distance for PairwiseDistance {
     }
 
     #[inline(always)]
-    fn pullback<R: Real>(&self, cotangent: R::Guarded, distance: R::Guarded, [a, b]: [&[R]; 2]) -> impl Pullback<R> {
-        let (zero, one) = (R::Guarded::ZERO, R::Guarded::ONE);
-        let (scale, norm) = if fold::is_ordinary(distance) { (one, distance) } else { self.norm(a, b) };
-        let ties = if self.p.is_infinite() {
-            fold::sum_of_pairs(a, b, |a, b| if self.difference(a, b).abs() == norm { one } else { zero })
-        } else {
-            one
-        };
-        let exponent = R::Guarded::from_f64(self.p - 1.0);
-        let slope = move |d: R::Guarded| {
-            if self.p == 2.0 {
-                d / scale / norm
-            } else if self.p == 1.0 {
-                d.signum_or_zero()
-            } else if self.p.is_infinite() {
-                let is_another = if self.p > 0.0 { d.abs() < norm } else { d.abs() > norm };
-                if is_another { zero } else { d.signum_or_zero() / ties }
-            } else if self.p > 0.0 && self.p < 2.0 {
-                // Such a power is in range where the ratio may not be.
-                d.signum_or_zero() * d.abs().powf(exponent) / scale.powf(exponent) / norm.powf(exponent)
-            } else {
-                d.signum_or_zero() * (d.abs() / scale / norm).powf(exponent)
-            }
-        };
+    fn pullback<R: Real>(&self, cotangent: R::Guarded, distance: R::Guarded, vectors: [&[R]; 2]) -> impl Pullback<R> {
         // A Euclidean slope is a multiple of the difference, where the multiple is in range.
-        let multiple = fold::factor(cotangent, norm).filter(|_| self.p == 2.0 && scale == one);
+        let is_multiple = self.p == 2.0 && fold::is_ordinary(distance);
+        let multiple = if is_multiple { fold::factor(cotangent, distance) } else { None };
+        let slopes = if multiple.is_none() { Some(self.other_slopes(distance, vectors)) } else { None };
         #[inline(always)]
-        move |vectors, gradients| {
+        move |[a, b], [by_a, by_b]| {
             if let Some(multiple) = multiple {
-                write_slopes(vectors, gradients, |a, b| multiple * self.difference(a, b));
-            } else {
-                write_slopes(vectors, gradients, |a, b| {
-                    let d = self.difference(a, b);
-                    if d == zero || self.p == 0.0 { zero } else { cotangent * slope(d) }
-                });
+                write_slopes([a, b], [by_a, by_b], |a, b| multiple * self.difference(a, b));
+            } else if let Some(slopes) = &slopes {
+                let [all_by_a, all_by_b] = self.other_pullback(cotangent, slopes, a, b);
+                by_a.copy_from_slice(&all_by_a[..a.len()]);
+                by_b.copy_from_slice(&all_by_b[..a.len()]);
             }
         }
     }

@@ -1,6 +1,6 @@
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
-use crate::losses::distance::{Distance, PairwiseDistance};
+use crate::losses::distance::{Distance, PART, PairwiseDistance};
 use crate::vectors::{Vectors, Vectorwise};
 use crate::{Backward, Error, Loss, Real, Reduction, Shapes, prefetch};
 
@@ -74,9 +74,6 @@ impl TripletMarginLoss {
 type Inputs<'a, R> = (ArrayViewD<'a, R>, ArrayViewD<'a, R>, ArrayViewD<'a, R>);
 
 const NAMES: [&str; 3] = ["anchor", "positive", "negative"];
-
-/// The elements of a vector that are pulled back through all distances before the next.
-const PART: usize = 32;
 
 #[inline(always)]
 fn add<R: Real>(sums: &mut [R], terms: &[R]) {

@@ -1,4 +1,6 @@
 //! Forward-mode dual numbers: they differentiate whatever formula is read in them.
+//!
+//! Every operation is a function of its own, which no formula inlines, for the reason that [`Wide`](super::Wide) gives.
 
 use std::cmp::Ordering;
 use std::ops::{Add, Div, Mul, Neg, Sub};
@@ -46,6 +48,7 @@ impl<R: Real> PartialOrd for Dual<R> {
 impl<R: Real> Add for Dual<R> {
     type Output = Self;
 
+    #[inline(never)]
     fn add(self, other: Self) -> Self {
         Self { value: self.value + other.value, derivative: self.derivative + other.derivative }
     }
@@ -54,6 +57,7 @@ impl<R: Real> Add for Dual<R> {
 impl<R: Real> Sub for Dual<R> {
     type Output = Self;
 
+    #[inline(never)]
     fn sub(self, other: Self) -> Self {
         Self { value: self.value - other.value, derivative: self.derivative - other.derivative }
     }
@@ -62,6 +66,7 @@ impl<R: Real> Sub for Dual<R> {
 impl<R: Real> Mul for Dual<R> {
     type Output = Self;
 
+    #[inline(never)]
     fn mul(self, other: Self) -> Self {
         Self {
             value: self.value * other.value,
@@ -73,6 +78,7 @@ impl<R: Real> Mul for Dual<R> {
 impl<R: Real> Div for Dual<R> {
     type Output = Self;
 
+    #[inline(never)]
     fn div(self, other: Self) -> Self {
         let value = self.value / other.value;
         Self { value, derivative: (self.derivative - value * other.derivative) / other.value }
@@ -129,38 +135,46 @@ impl<R: Real> Real for Dual<R> {
     }
 
     /// The derivative at 0 is 0, the convention for the losses.
+    #[inline(never)]
     fn abs(self) -> Self {
         self.chain(self.value.abs(), self.value.signum_or_zero())
     }
 
     /// The derivative is 0 everywhere.
+    #[inline(never)]
     fn signum_or_zero(self) -> Self {
         Self::constant(self.value.signum_or_zero())
     }
 
+    #[inline(never)]
     fn exp(self) -> Self {
         let exp = self.value.exp();
         self.chain(exp, exp)
     }
 
+    #[inline(never)]
     fn ln(self) -> Self {
         self.chain(self.value.ln(), R::ONE / self.value)
     }
 
+    #[inline(never)]
     fn ln_1p(self) -> Self {
         self.chain(self.value.ln_1p(), R::ONE / (R::ONE + self.value))
     }
 
+    #[inline(never)]
     fn exp_m1(self) -> Self {
         self.chain(self.value.exp_m1(), self.value.exp())
     }
 
+    #[inline(never)]
     fn sqrt(self) -> Self {
         let root = self.value.sqrt();
         self.chain(root, R::ONE / (root + root))
     }
 
     /// The exponent is taken for a constant.
+    #[inline(never)]
     fn powf(self, exponent: Self) -> Self {
         let exponent = exponent.value;
         self.chain(self.value.powf(exponent), exponent * self.value.powf(exponent - R::ONE))
@@ -179,15 +193,18 @@ impl<R: Real, S: Sum<R>> Sum<Dual<R>> for DualSum<S> {
 
     type Lanes<const N: usize> = [Self; N];
 
+    #[inline(never)]
     fn plus(self, term: Dual<R>) -> Self {
         Self { value: self.value.plus(term.value), derivative: self.derivative.plus(term.derivative) }
     }
 
+    #[inline(never)]
     fn plus_product(self, a: Dual<R>, b: Dual<R>) -> Self {
         let derivative = self.derivative.plus_product(a.derivative, b.value).plus_product(a.value, b.derivative);
         Self { value: self.value.plus_product(a.value, b.value), derivative }
     }
 
+    #[inline(never)]
     fn merge(self, other: Self) -> Self {
         Self { value: self.value.merge(other.value), derivative: self.derivative.merge(other.derivative) }
     }

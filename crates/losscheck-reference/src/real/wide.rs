@@ -413,7 +413,7 @@ impl Sum<Wide> for Wide {
         self + term
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn plus_product(self, a: Wide, b: Wide) -> Self {
         self + a * b
     }
