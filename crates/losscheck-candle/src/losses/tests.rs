@@ -363,6 +363,17 @@ fn inputs_and_targets_broadcast() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_target_with_more_dimensions_than_the_input_is_refused() -> Result<()> {
+    let (input, target) = (tensor(&[0., 1.])?, rows(&[[1., -1.]])?);
+    assert_refuses(
+        soft_margin_loss(&input, &target, Reduction::Mean),
+        "target has shape [1, 2], expected one that broadcasts to [2]",
+    );
+    assert_refuses(multilabel_soft_margin_loss(&input, &target, None, Reduction::Mean), "at most the 1 dimensions");
+    Ok(())
+}
+
 /// Value and gradient of one sample, with steps in rows.
 fn ctc<const T: usize, const C: usize>(
     scores: &[[f64; C]; T],
