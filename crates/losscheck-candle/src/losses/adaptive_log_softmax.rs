@@ -3,6 +3,7 @@ use std::ops::Range;
 use candle_core::{DType, Result, Tensor, bail};
 
 use super::Reduction;
+use super::check::float;
 use super::graft::graft;
 use super::linear::linear;
 use super::log_softmax::log_softmax;
@@ -210,6 +211,7 @@ impl AdaptiveLogSoftmaxWithLoss {
     }
 
     fn check_width(&self, rows: &Tensor) -> Result<()> {
+        float("input", rows)?;
         let (own, expected) = (rows.dim(1)?, self.head_weight.dim(1)?);
         if own != expected {
             bail!("input has shape {:?}, expected {expected} elements in each row", rows.dims());

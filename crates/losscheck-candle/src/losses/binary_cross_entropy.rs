@@ -1,7 +1,7 @@
 use candle_core::{Result, Tensor};
 
 use super::Reduction;
-use super::check::{broadcast, probabilities, same_shape};
+use super::check::{broadcast, float, probabilities, same_shape};
 use super::graft::graft;
 use super::ln_1p::ln_1p;
 
@@ -22,6 +22,7 @@ pub fn binary_cross_entropy(
     weight: Option<&Tensor>,
     reduction: Reduction,
 ) -> Result<Tensor> {
+    float("input", input)?;
     same_shape(input, target)?;
     probabilities("input", input)?;
     probabilities("target", target)?;

@@ -1,7 +1,7 @@
 use candle_core::{Result, Tensor};
 
 use super::Reduction;
-use super::check::{broadcast, same_shape};
+use super::check::{broadcast, float, same_shape};
 use super::graft::graft;
 use super::ln_1p::ln_1p;
 
@@ -25,6 +25,7 @@ pub fn binary_cross_entropy_with_logits(
     pos_weight: Option<&Tensor>,
     reduction: Reduction,
 ) -> Result<Tensor> {
+    float("input", input)?;
     same_shape(input, target)?;
     let (x, t) = (input.detach(), target.detach());
     let is_positive = x.ge(0.)?;

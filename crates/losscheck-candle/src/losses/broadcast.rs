@@ -1,5 +1,6 @@
 use candle_core::{Result, Tensor, bail};
 
+use super::check::countable;
 use super::graft::graft;
 use super::reduction::sum_rows;
 
@@ -12,6 +13,7 @@ pub(super) fn broadcast<const N: usize>(tensors: [&Tensor; N]) -> Result<[Tensor
         }
         shape = shape.broadcast_shape_binary_op(tensor.shape(), "broadcast")?;
     }
+    countable(shape.dims())?;
     let mut broadcast = tensors.map(Tensor::clone);
     for tensor in &mut broadcast {
         *tensor = broadcast_to(tensor, shape.dims())?;

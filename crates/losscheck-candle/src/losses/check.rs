@@ -1,4 +1,22 @@
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
+
+/// Returns an error unless the tensor holds floats of 16 bits or more. candle panics if it is asked for a logarithm of
+/// integers, for example, and never returns from converting zeros of 8 bits.
+pub(super) fn float(name: &str, tensor: &Tensor) -> Result<()> {
+    if !matches!(tensor.dtype(), DType::F16 | DType::BF16 | DType::F32 | DType::F64) {
+        bail!("{name} has dtype {:?}, expected a float: f16, bf16, f32 or f64", tensor.dtype());
+    }
+    Ok(())
+}
+
+/// Returns an error if the dimensions multiply to more than a `usize` holds, as they may beside a dimension of 0. candle
+/// multiplies them unchecked.
+pub(super) fn countable(shape: &[usize]) -> Result<()> {
+    match shape.iter().try_fold(1_usize, |count, &dim| count.checked_mul(dim.max(1))) {
+        Some(_) => Ok(()),
+        None => bail!("a tensor would have shape {shape:?}, expected dimensions whose product fits a usize"),
+    }
+}
 
 /// An error unless the target has the input's shape.
 pub(super) fn same_shape(input: &Tensor, target: &Tensor) -> Result<()> {

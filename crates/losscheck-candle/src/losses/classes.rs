@@ -1,6 +1,7 @@
 use candle_core::{DType, Result, Tensor, bail};
 
 use super::Reduction;
+use super::check::{countable, float};
 use super::reduction::sum;
 
 /// An input over classes, of shape (C), (N, C) or (N, C, d1, ...), as rows of shape (M, C).
@@ -13,6 +14,8 @@ pub(super) struct Rows {
 
 impl Rows {
     pub(super) fn new(input: &Tensor) -> Result<Self> {
+        float("input", input)?;
+        countable(input.dims())?;
         let (classes, shape) = match input.dims() {
             [] => bail!("input is a scalar, expected a dimension of classes"),
             &[classes] => (classes, vec![]),

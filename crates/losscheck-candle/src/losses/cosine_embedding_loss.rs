@@ -2,6 +2,7 @@ use candle_core::{Result, Tensor, bail};
 
 use super::Reduction;
 use super::broadcast::{broadcast, broadcast_to};
+use super::check::float;
 use super::distance::scale;
 use super::graft::graft;
 use super::reduction::sum_rows;
@@ -35,6 +36,8 @@ pub fn cosine_embedding_loss(
     target: &Tensor,
     options: CosineEmbeddingOptions,
 ) -> Result<Tensor> {
+    float("input1", input1)?;
+    float("input2", input2)?;
     let CosineEmbeddingOptions { margin, reduction } = options;
     let rank = target.rank() + 1;
     let fits =

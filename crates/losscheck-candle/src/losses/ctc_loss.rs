@@ -1,6 +1,7 @@
 use candle_core::{DType, Result, Tensor, bail};
 
 use super::Reduction;
+use super::check::float;
 use super::graft::graft;
 
 /// The options of [`ctc_loss`].
@@ -36,10 +37,11 @@ pub fn ctc_loss(
     target_lengths: &Tensor,
     options: CtcOptions,
 ) -> Result<Tensor> {
+    float("log_probs", log_probs)?;
     let is_batched = log_probs.rank() == 3;
     let scores = if log_probs.rank() == 2 { log_probs.unsqueeze(1)? } else { log_probs.clone() };
     let [steps, samples, classes] = match *scores.dims() {
-        [steps, samples, classes] if steps * samples * classes > 0 => [steps, samples, classes],
+        [steps, samples, classes] if !scores.dims().contains(&0) => [steps, samples, classes],
         _ => bail!("log_probs has shape {:?}, expected (T, N, C) or (T, C), none of these 0", log_probs.dims()),
     };
     let blank = match usize::try_from(options.blank) {

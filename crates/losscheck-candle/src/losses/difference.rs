@@ -1,9 +1,11 @@
 use candle_core::{Result, Tensor};
 
 use super::broadcast::broadcast;
+use super::check::float;
 
 /// Input minus target, broadcast.
 pub(super) fn difference(input: &Tensor, target: &Tensor) -> Result<Tensor> {
+    float("input", input)?;
     if input.dims() == target.dims() {
         return input - target;
     }

@@ -2,6 +2,7 @@ use candle_core::{Result, Tensor, bail};
 
 use super::Reduction;
 use super::broadcast::broadcast;
+use super::check::float;
 use super::graft::graft;
 
 /// The options of [`gaussian_nll_loss`].
@@ -33,6 +34,7 @@ impl Default for GaussianNllOptions {
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.gaussian_nll_loss.html>
 pub fn gaussian_nll_loss(input: &Tensor, target: &Tensor, var: &Tensor, options: GaussianNllOptions) -> Result<Tensor> {
+    float("input", input)?;
     let GaussianNllOptions { full, eps, reduction } = options;
     if var.elem_count() > 0 && var.detach().lt(0.)?.flatten_all()?.max(0)?.to_scalar::<u8>()? != 0 {
         bail!("var has negative elements");
@@ -57,7 +59,7 @@ fn fitted(var: &Tensor, input: &[usize]) -> Result<Tensor> {
         return var.unsqueeze(var.rank());
     }
     let differing = input.iter().zip(var.dims()).filter(|(x, v)| x != v);
-    let has_one_dimension_1 = differing.map(|(_, &v)| v).sum::<usize>() == 1;
+    let has_one_dimension_1 = differing.fold(0_usize, |sum, (_, &v)| sum.saturating_add(v)) == 1;
     if var.dims() == input || (var.rank() == input.len() && has_one_dimension_1) {
         return Ok(var.clone());
     }

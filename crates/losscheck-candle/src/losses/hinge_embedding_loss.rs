@@ -2,6 +2,7 @@ use candle_core::{Result, Tensor};
 
 use super::Reduction;
 use super::broadcast::broadcast;
+use super::check::float;
 use super::graft::graft;
 
 /// The options of [`hinge_embedding_loss`].
@@ -30,6 +31,7 @@ impl Default for HingeEmbeddingOptions {
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.hinge_embedding_loss.html>
 pub fn hinge_embedding_loss(input: &Tensor, target: &Tensor, options: HingeEmbeddingOptions) -> Result<Tensor> {
+    float("input", input)?;
     let [input, target] = broadcast([input, target])?;
     let (x, t) = (input.detach(), target.detach());
     let (is_alike, is_unlike) = (t.eq(1.)?, t.eq(-1.)?);

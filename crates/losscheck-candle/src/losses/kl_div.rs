@@ -1,6 +1,7 @@
 use candle_core::{Result, Tensor};
 
 use super::broadcast::broadcast;
+use super::check::float;
 use super::graft::graft;
 use super::reduction::{Reduction, sum};
 
@@ -38,6 +39,7 @@ pub enum KlDivReduction {
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.kl_div.html>
 pub fn kl_div(input: &Tensor, target: &Tensor, options: KlDivOptions) -> Result<Tensor> {
+    float("input", input)?;
     let batch = input.dims().first().copied().unwrap_or(1);
     let [input, target] = broadcast([input, target])?;
     let (x, t) = (input.detach(), target.detach());

@@ -1,5 +1,7 @@
 use candle_core::{DType, Result, Tensor, bail};
 
+use super::check::float;
+
 /// Scores of shape (C) or (N, C) as rows.
 pub(super) struct Rows {
     /// (N, C).
@@ -10,6 +12,7 @@ pub(super) struct Rows {
 
 impl Rows {
     pub(super) fn new(input: &Tensor) -> Result<Self> {
+        float("input", input)?;
         let rows = match input.rank() {
             1 => input.unsqueeze(0)?,
             2 => input.clone(),

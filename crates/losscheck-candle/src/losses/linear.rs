@@ -1,5 +1,6 @@
 use candle_core::{Result, Tensor};
 
+use super::check::countable;
 use super::graft::graft;
 use super::reduction::sum_rows;
 
@@ -18,7 +19,8 @@ pub(super) fn linear(rows: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> R
 /// The product of two batches of matrices; candle has none without elements.
 pub(super) fn product(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let ((batch, rows, inner), columns) = (a.dims3()?, b.dim(2)?);
-    if batch * rows * inner * columns == 0 {
+    countable(&[batch, rows, inner, columns])?;
+    if [batch, rows, inner, columns].contains(&0) {
         return Tensor::zeros((batch, rows, columns), a.dtype(), a.device());
     }
     a.contiguous()?.matmul(&b.contiguous()?)

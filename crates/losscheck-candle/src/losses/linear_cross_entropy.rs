@@ -1,5 +1,6 @@
 use candle_core::{DType, Result, Tensor, bail};
 
+use super::check::countable;
 use super::linear::product;
 use super::{CrossEntropyOptions, Reduction, cross_entropy};
 
@@ -55,6 +56,7 @@ pub fn linear_cross_entropy(
         bail!("linear_bias has shape {:?}, expected {outputs:?}", bias.dims());
     }
     let (samples, classes) = (batch.unwrap_or(1), outputs[0]);
+    countable(&[&[samples, features], outputs].concat())?;
     let positions: usize = outputs[1..].iter().product();
 
     // (positions, N, K) times (positions, K, C).

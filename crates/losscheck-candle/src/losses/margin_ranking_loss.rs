@@ -2,6 +2,7 @@ use candle_core::{Result, Tensor, bail};
 
 use super::Reduction;
 use super::broadcast::broadcast;
+use super::check::float;
 use super::graft::graft;
 
 /// The options of [`margin_ranking_loss`].
@@ -29,6 +30,7 @@ pub fn margin_ranking_loss(
     target: &Tensor,
     options: MarginRankingOptions,
 ) -> Result<Tensor> {
+    float("input1", input1)?;
     if input1.rank() != input2.rank() || input1.rank() != target.rank() {
         let shapes = [input1, input2, target].map(Tensor::dims);
         bail!("input1, input2 and target have shapes {shapes:?}, expected the same number of dimensions");

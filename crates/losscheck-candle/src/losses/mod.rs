@@ -2,8 +2,9 @@
 //! errors and NaNs of PyTorch 2.13.
 //!
 //! The functions have PyTorch's names. Predictions come first, then the target, then weights; options other than the
-//! [`Reduction`] are in a struct with PyTorch's names and defaults. Tensors are of one float dtype on one device, and
-//! gradients flow through candle's [`backward`]; weights count as constants.
+//! [`Reduction`] are in a struct with PyTorch's names and defaults. Tensors are of one dtype (f16, bf16, f32 or f64) on one
+//! device, and gradients flow through candle's [`backward`]; weights count as constants. Arguments that do not fit are an
+//! error, never a panic.
 //!
 //! Two habits of candle remain:
 //!

@@ -2,6 +2,7 @@ use candle_core::{Result, Tensor};
 
 use super::Reduction;
 use super::broadcast::broadcast;
+use super::check::float;
 use super::graft::graft;
 
 /// The options of [`poisson_nll_loss`].
@@ -34,6 +35,7 @@ impl Default for PoissonNllOptions {
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.poisson_nll_loss.html>
 pub fn poisson_nll_loss(input: &Tensor, target: &Tensor, options: PoissonNllOptions) -> Result<Tensor> {
+    float("input", input)?;
     let PoissonNllOptions { log_input, full, eps, reduction } = options;
     let [input, target] = broadcast([input, target])?;
     let (x, t) = (input.detach(), target.detach());

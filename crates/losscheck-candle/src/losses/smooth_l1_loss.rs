@@ -1,5 +1,6 @@
 use candle_core::{DType, Result, Tensor, bail};
 
+use super::check::float;
 use super::difference::difference;
 use super::{Reduction, l1_loss};
 
@@ -29,6 +30,7 @@ impl Default for SmoothL1Options {
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.smooth_l1_loss.html>
 pub fn smooth_l1_loss(input: &Tensor, target: &Tensor, options: SmoothL1Options) -> Result<Tensor> {
+    float("input", input)?;
     let SmoothL1Options { beta, reduction } = options;
     if beta.is_nan() || beta < 0. {
         bail!("beta is {beta}, expected a number that is not negative");

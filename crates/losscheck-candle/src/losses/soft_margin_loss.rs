@@ -2,6 +2,7 @@ use candle_core::{Result, Tensor, bail};
 
 use super::Reduction;
 use super::broadcast::broadcast_to;
+use super::check::float;
 use super::graft::graft;
 use super::ln_1p::ln_1p;
 
@@ -15,6 +16,7 @@ use super::ln_1p::ln_1p;
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.soft_margin_loss.html>
 pub fn soft_margin_loss(input: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
+    float("input", input)?;
     let Ok(t) = broadcast_to(&target.detach(), input.dims()) else {
         bail!("target has shape {:?}, expected one that broadcasts to {:?}", target.dims(), input.dims());
     };

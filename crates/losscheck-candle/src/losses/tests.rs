@@ -4,6 +4,8 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 
 use super::*;
 
+mod arbitrary_arguments;
+
 const INF: f64 = f64::INFINITY;
 const NAN: f64 = f64::NAN;
 
@@ -371,6 +373,24 @@ fn a_target_with_more_dimensions_than_the_input_is_refused() -> Result<()> {
         "target has shape [1, 2], expected one that broadcasts to [2]",
     );
     assert_refuses(multilabel_soft_margin_loss(&input, &target, None, Reduction::Mean), "at most the 1 dimensions");
+    Ok(())
+}
+
+#[test]
+fn shapes_with_more_elements_than_can_be_counted_are_refused() -> Result<()> {
+    let empty = |shape: &[usize]| Tensor::zeros(shape, DType::F64, &Device::Cpu);
+    let huge = 1 << 63;
+    let message = "expected dimensions whose product fits a usize";
+    assert_refuses(mse_loss(&empty(&[2, 1, 0])?, &empty(&[1, huge, 0])?, None, NONE), message);
+    assert_refuses(nll_loss(&empty(&[2, 0, huge])?, &indices(&[])?, None, NllOptions::default()), message);
+    let (input, linear_weight, target) = (empty(&[huge, 0])?, empty(&[1, 2, 0])?, indices(&[])?);
+    let options = LinearCrossEntropyOptions::default();
+    assert_refuses(linear_cross_entropy(&input, &linear_weight, None, &target, None, options), message);
+    let options =
+        AdaptiveLogSoftmaxOptions { in_features: 0, n_classes: 2, cutoffs: vec![1], div_value: 1., head_bias: false };
+    let module =
+        AdaptiveLogSoftmaxWithLoss::new(options, empty(&[2, 0])?, None, vec![[empty(&[0, 0])?, empty(&[1, 0])?]])?;
+    assert_refuses(module.log_prob(&input), message);
     Ok(())
 }
 

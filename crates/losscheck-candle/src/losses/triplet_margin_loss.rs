@@ -2,6 +2,7 @@ use candle_core::{Result, Tensor, bail};
 
 use super::Reduction;
 use super::broadcast::broadcast;
+use super::check::float;
 use super::distance::DistanceFunction;
 use super::graft::graft;
 
@@ -82,6 +83,7 @@ pub fn triplet_margin_with_distance_loss(
     negative: &Tensor,
     options: TripletMarginWithDistanceOptions,
 ) -> Result<Tensor> {
+    float("anchor", anchor)?;
     let TripletMarginWithDistanceOptions { distance_function, margin, swap, reduction } = options;
     if margin <= 0. {
         bail!("margin is {margin}, expected a positive number");
