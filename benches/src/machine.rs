@@ -94,7 +94,9 @@ impl Watch {
         let now = Ticks::now();
         let busy = match (self.ticks, now) {
             (Some(then), Some(now)) if now.all > then.all => {
-                let others = (now.busy - then.busy).saturating_sub(now.own - then.own);
+                // Saturating, because the kernel does not promise that its counters never decrease.
+                let own = now.own.saturating_sub(then.own);
+                let others = now.busy.saturating_sub(then.busy).saturating_sub(own);
                 others as f64 / (now.all - then.all) as f64
             }
             _ => 0.0,

@@ -462,12 +462,14 @@ fn smallest_share(case: &Case) -> f64 {
     least(target_or_weight).unwrap_or(1.0).min(1.0) * slope * cotangent / total
 }
 
-/// The number of elements that the tensors broadcast to.
+/// Returns the number of elements that the tensors broadcast to, at most `usize::MAX`: a case may hold empty tensors with
+/// large dimensions.
 fn broadcast_len(case: &Case) -> usize {
     let shapes: Vec<_> = case.inputs.values().map(Tensor::shape).collect();
     let rank = shapes.iter().map(|shape| shape.len()).max().unwrap_or(0);
     let dim = |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |axis| shape[axis]);
-    (0..rank).map(|axis| shapes.iter().map(|shape| dim(shape, axis)).max().unwrap_or(1)).product()
+    let dims = (0..rank).map(|axis| shapes.iter().map(|shape| dim(shape, axis)).max().unwrap_or(1));
+    dims.fold(1, usize::saturating_mul)
 }
 
 /// The elements of an input; none where it is left out.

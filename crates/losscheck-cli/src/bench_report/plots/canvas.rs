@@ -105,16 +105,19 @@ impl Axis {
             let (low, high) = ends.unwrap_or((number, number));
             Some((low.min(number), high.max(number)))
         };
-        let (low, high) = numbers.into_iter().filter(|number| *number > 0.0).fold(None, ends)?;
+        // Quotients of times may be out of range.
+        let drawn = numbers.into_iter().filter(|number| *number > 0.0 && number.is_finite());
+        let (low, high) = drawn.fold(None, ends)?;
         // A margin, so that no point lies on an edge.
         Some(Self { numbers: (low / 1.15, high * 1.15), pixels })
     }
 
-    /// The pixel of a number.
+    /// The pixel of a number; that of the nearer end if the number is not on the axis.
     pub(crate) fn pixel(&self, number: f64) -> i32 {
         let (low, high) = self.numbers;
         let (from, to) = (f64::from(self.pixels.0), f64::from(self.pixels.1));
-        (from + (to - from) * (number / low).ln() / (high / low).ln()).round() as i32
+        let pixel = from + (to - from) * (number / low).ln() / (high / low).ln();
+        pixel.round().clamp(from.min(to), from.max(to)) as i32
     }
 
     /// The numbers 1, 2 and 5, ten times those, and so on, as far as they are on the axis; on a long one 1 alone.
@@ -151,6 +154,8 @@ mod tests {
         let ticks: Vec<String> = axis.decimal_ticks().into_iter().map(tick).collect();
         assert_eq!(ticks, ["1", "2", "5", "10", "20", "50", "100"]);
         assert!(Axis::new([], (0, 1)).is_none());
+        let axis = Axis::new([0.0, 1.0, 100.0, f64::INFINITY], (1000, 0)).unwrap();
+        assert_eq!([0.0, 10.0, f64::INFINITY].map(|number| axis.pixel(number)), [1000, 500, 0]);
         assert_eq!(Axis::new([20.0, 5000.0], (0, 1)).unwrap().binary_ticks(), [256.0, 4096.0]);
     }
 }

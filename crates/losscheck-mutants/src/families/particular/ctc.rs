@@ -14,7 +14,7 @@ pub(super) fn of() -> Vec<Mutant> {
     let classes = |case: &Case| case.inputs["log_probs"].shape().last().map(|&classes| classes as i64);
     vec![
         Mutant::of_another_case(loss, "the blank is the next class", Part::All, move |case| {
-            let next = option(case, "blank") as i64 + 1;
+            let next = (option(case, "blank") as i64).checked_add(1)?;
             with_option(case, "blank", json!(next.checked_rem(classes(case)?)?))
         }),
         Mutant::of_another_case(loss, "the blank is the last class", Part::All, move |case| {
