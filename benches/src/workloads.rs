@@ -362,7 +362,7 @@ mod tests {
     #[test]
     fn the_instructions_of_every_loss_are_counted() {
         let counts: BTreeMap<String, u64> =
-            serde_json::from_str(include_str!("../instructions.json")).expect("a number for each loss");
+            serde_json::from_str(include_str!("../instructions/instructions.json")).expect("a number for each loss");
         let names: Vec<&str> = LossKind::ALL.iter().map(|loss| loss.name()).collect();
         assert!(counts.keys().eq(&names), "{counts:?}: `scripts/instructions --update` counts {names:?}");
     }

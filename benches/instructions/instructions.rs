@@ -31,7 +31,7 @@ fn prepared(loss: LossKind) -> Box<dyn FnMut()> {
 
 fn limit(loss: LossKind) -> LibraryBenchmarkConfig {
     let stored: BTreeMap<String, u64> =
-        serde_json::from_str(include_str!("../instructions.json")).expect("a number for each loss");
+        serde_json::from_str(include_str!("instructions.json")).expect("a number for each loss");
     let mut config = LibraryBenchmarkConfig::default();
     // What other threads do is not counted.
     config.env("RAYON_NUM_THREADS", "1");
