@@ -2,17 +2,23 @@
 
 use std::time::{Duration, Instant};
 
-/// How long a sample takes at least.
-const SAMPLE: Duration = Duration::from_millis(20);
-
 /// Something to time.
 pub type Work<'a> = Box<dyn FnMut() + 'a>;
 
-/// For each piece of work the seconds of a call, in so many samples.
-pub fn alternate(works: &mut [Work<'_>], samples: usize) -> Vec<Vec<f64>> {
-    let calls: Vec<u32> = works.iter_mut().map(warm_up).collect();
-    let mut seconds = vec![Vec::with_capacity(samples); works.len()];
-    for round in 0..samples {
+/// How many samples to take, and how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Sampling {
+    /// How many samples to take of each piece of work.
+    pub samples: usize,
+    /// How long a sample takes at least.
+    pub duration: Duration,
+}
+
+/// Returns the seconds that a call takes, for each piece of work and each of its samples.
+pub fn alternate(works: &mut [Work<'_>], sampling: Sampling) -> Vec<Vec<f64>> {
+    let calls: Vec<u32> = works.iter_mut().map(|work| warm_up(work, sampling.duration)).collect();
+    let mut seconds = vec![Vec::with_capacity(sampling.samples); works.len()];
+    for round in 0..sampling.samples {
         for turn in 0..works.len() {
             // No one always comes after the same other.
             let at = (turn + round) % works.len();
@@ -24,15 +30,15 @@ pub fn alternate(works: &mut [Work<'_>], samples: usize) -> Vec<Vec<f64>> {
     seconds
 }
 
-/// Runs the work for as long as a sample, and gives the number of calls that fill one.
-fn warm_up(work: &mut Work<'_>) -> u32 {
+/// Runs the work for as long as a sample, and returns the number of calls that fill one.
+fn warm_up(work: &mut Work<'_>, sample: Duration) -> u32 {
     let (start, mut calls) = (Instant::now(), 0_u32);
-    while start.elapsed() < SAMPLE {
+    while start.elapsed() < sample {
         work();
         calls += 1;
     }
     let call = start.elapsed().as_secs_f64() / f64::from(calls);
-    (SAMPLE.as_secs_f64() / call).ceil().max(1.0) as u32
+    (sample.as_secs_f64() / call).ceil().max(1.0) as u32
 }
 
 /// The middle number, or the mean of the middle two.
@@ -52,10 +58,11 @@ mod tests {
 
     #[test]
     fn every_work_is_sampled_as_often() {
-        let mut works: Vec<Work<'_>> = vec![Box::new(|| ()), Box::new(|| std::thread::sleep(SAMPLE))];
-        let seconds = alternate(&mut works, 3);
+        let duration = Duration::from_millis(20);
+        let mut works: Vec<Work<'_>> = vec![Box::new(|| ()), Box::new(|| std::thread::sleep(duration))];
+        let seconds = alternate(&mut works, Sampling { samples: 3, duration });
         assert!(seconds.iter().all(|samples| samples.len() == 3));
-        assert!(seconds[1].iter().all(|&slow| slow >= SAMPLE.as_secs_f64() && slow > 100.0 * seconds[0][0]));
+        assert!(seconds[1].iter().all(|&slow| slow >= duration.as_secs_f64() && slow > 100.0 * seconds[0][0]));
     }
 
     #[test]

@@ -19,27 +19,66 @@ pub struct Args {
     #[arg(long)]
     pub list: bool,
 
-    /// Verify and run everything that is quick once, and measure nothing
+    /// Take one short sample of small inputs only, for rough times within seconds; `bench-report` does not see them
+    #[arg(long, conflicts_with = "test")]
+    quick: bool,
+
+    /// Verify and run small inputs once, and measure nothing
     #[arg(long)]
-    pub test: bool,
+    test: bool,
 
     /// What `cargo bench` passes on; without it this is a test
     #[arg(long, hide = true)]
-    pub bench: bool,
+    bench: bool,
 
     // What `cargo test --benches` may pass on.
     #[arg(long, hide = true)]
     nocapture: bool,
 }
 
+/// How much to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Everything runs once and nothing is timed.
+    Test,
+    /// A single short sample of each benchmark.
+    Quick,
+    /// As many samples as criterion asks for, repeated if something disturbs them.
+    Full,
+}
+
 impl Args {
-    /// Whether to measure nothing.
-    pub fn is_test(&self) -> bool {
-        self.test || !self.bench
+    /// Returns how much the command line asks to measure.
+    pub fn mode(&self) -> Mode {
+        match (self.test || !self.bench, self.quick) {
+            (true, _) => Mode::Test,
+            (false, true) => Mode::Quick,
+            (false, false) => Mode::Full,
+        }
     }
 
     /// Whether a benchmark is asked for.
     pub fn selects(&self, benchmark: &str) -> bool {
         self.filter.as_ref().is_none_or(|filter| filter.is_match(benchmark))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::{Args, Mode};
+
+    #[test]
+    fn nothing_is_measured_unless_cargo_bench_asks_for_it() {
+        let mode = |arguments: &[&str]| {
+            let command_line = ["losses"].iter().chain(arguments);
+            Args::try_parse_from(command_line).map(|args| args.mode()).map_err(|error| error.kind())
+        };
+        assert_eq!(mode(&["--bench"]), Ok(Mode::Full));
+        assert_eq!(mode(&["--bench", "--quick", "mse_loss"]), Ok(Mode::Quick));
+        assert_eq!(mode(&["--bench", "--test"]), Ok(Mode::Test));
+        assert_eq!([mode(&[]), mode(&["--quick"])], [Ok(Mode::Test); 2]);
+        assert_eq!(mode(&["--test", "--quick"]), Err(clap::error::ErrorKind::ArgumentConflict));
     }
 }

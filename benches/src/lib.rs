@@ -6,6 +6,9 @@
 //! regular expression over these names, and [options](args::Args). At the end a [`table`] shows the backends side by side;
 //! `losscheck bench-report` makes a page of what criterion keeps.
 //!
+//! `cargo bench -- --quick` takes a few seconds: it makes the table from one short sample of the small inputs and keeps
+//! nothing.
+//!
 //! - **One thread** for each library, or as many as `--threads` says; see [`threads`].
 //! - **Verified, then timed**: see [`verify`]. A backend that differs is not timed, and unless the difference is on
 //!   record the run fails.
@@ -42,7 +45,7 @@ use losscheck::performance::{RUN_FORMAT, Run, run_file};
 use losscheck_candle::{Candle, CandleNn};
 use time::OffsetDateTime;
 
-use crate::args::Args;
+use crate::args::{Args, Mode};
 use crate::machine::Watch;
 use crate::measure::Measurements;
 use crate::workloads::{Size, Workload};
@@ -69,8 +72,8 @@ pub fn main() -> ExitCode {
     #[cfg(feature = "tch")]
     losscheck_tch::use_threads(args.threads);
     let mut measurements = Measurements::new(&args, BACKENDS);
-    // Tests are to be quick.
-    let is_wanted = |workload: &Workload| !args.is_test() || matches!(workload.size, Size::Small | Size::L2);
+    let mode = args.mode();
+    let is_wanted = |workload: &Workload| mode == Mode::Full || matches!(workload.size, Size::Small | Size::L2);
     let workloads = workloads::all().filter(is_wanted);
     let workloads: Vec<_> = workloads.filter(|&workload| !measurements.selected(workload).is_empty()).collect();
     if args.list {
@@ -82,11 +85,10 @@ pub fn main() -> ExitCode {
     }
     let versions = machine::versions(BACKENDS);
     eprintln!("{}; {}", versions.values().cloned().collect::<Vec<_>>().join(", "), threads::statement(args.threads));
-    if args.is_test() {
-        let mut criterion = measure::criterion();
+    if mode != Mode::Full {
         for &workload in &workloads {
             let timed = measurements.measure(workload);
-            measurements.keep(&mut criterion, timed, None);
+            measurements.keep(timed);
         }
         return measurements.report();
     }
@@ -124,7 +126,7 @@ fn run(measurements: &mut Measurements<'_>, workloads: &[Workload]) -> Watch {
             match &disturbance {
                 Some(disturbance) if attempt < ATTEMPTS => eprintln!("again, for {disturbance}"),
                 _ => {
-                    measurements.keep(&mut criterion, timed, disturbance);
+                    measurements.keep_in(&mut criterion, timed, disturbance.as_deref());
                     break;
                 }
             }

@@ -10,8 +10,8 @@ use losscheck::backend::{Backend, Coverage, Pass};
 use losscheck::backends::Reference;
 use losscheck::performance::{self, COPY, ELEMENTARY, Workspace};
 
-use crate::alternate::{Work, alternate, median};
-use crate::args::Args;
+use crate::alternate::{Sampling, Work, alternate, median};
+use crate::args::{Args, Mode};
 use crate::verify::{Finding, Flaw, Verifier};
 use crate::workloads::Workload;
 use crate::{copy, elementary, table, workspace};
@@ -19,8 +19,10 @@ use crate::{copy, elementary, table, workspace};
 /// The passes, with the names that identify benchmarks.
 pub const PASSES: [(Pass, &str); 2] = [(Pass::Forward, "forward"), (Pass::ForwardAndGradient, "forward_gradient")];
 
-/// How many samples to take of each benchmark: the fewest that criterion accepts.
-const SAMPLES: usize = 10;
+/// Sampling of [`Mode::Full`]: criterion accepts no fewer samples.
+const FULL: Sampling = Sampling { samples: 10, duration: Duration::from_millis(20) };
+/// Sampling of [`Mode::Quick`]: enough for a table.
+const QUICK: Sampling = Sampling { samples: 1, duration: Duration::from_millis(2) };
 
 /// A row of the table: a workload and pass, with a cell for each backend.
 #[derive(Debug)]
@@ -116,16 +118,21 @@ impl<'a> Measurements<'a> {
                 continue;
             }
             let (mut samples, mut workspace) = (Vec::new(), None);
-            if self.args.is_test() {
-                eprintln!("{id}");
-                works.iter_mut().for_each(|work| work());
-                cells.extend(places.into_iter().map(|at| (at, Cell::Ran)));
-            } else {
-                let taken = alternate(&mut works, SAMPLES);
+            let sampling = match self.args.mode() {
+                Mode::Test => None,
+                Mode::Quick => Some(QUICK),
+                Mode::Full => Some(FULL),
+            };
+            if let Some(sampling) = sampling {
+                let taken = alternate(&mut works, sampling);
                 workspace =
                     of_reference.map(|at| workspace::measure(workload, pass, self.args.threads.into(), &mut works[at]));
                 cells.extend(places.into_iter().zip(&taken).map(|(at, taken)| (at, Cell::Timed(median(taken)))));
                 samples.extend(names.into_iter().zip(taken));
+            } else {
+                eprintln!("{id}");
+                works.iter_mut().for_each(|work| work());
+                cells.extend(places.into_iter().map(|at| (at, Cell::Ran)));
             }
             cells.sort_by_key(|(at, _)| *at);
             let cells = cells.into_iter().map(|(_, cell)| cell).collect();
@@ -135,16 +142,21 @@ impl<'a> Measurements<'a> {
         timed
     }
 
+    /// Keeps rows for the table.
+    pub fn keep(&mut self, timed: Vec<Timed>) {
+        self.rows.extend(timed.into_iter().map(|timed| timed.row));
+    }
+
     /// Keeps rows, measured while that disturbed them, and hands their samples to criterion.
-    pub fn keep(&mut self, criterion: &mut Criterion, timed: Vec<Timed>, disturbed: Option<String>) {
-        for Timed { mut row, samples } in timed {
+    pub fn keep_in(&mut self, criterion: &mut Criterion, mut timed: Vec<Timed>, disturbed: Option<&str>) {
+        for Timed { row, samples } in &mut timed {
             if !samples.is_empty() {
                 let group = self.group(&id(row.workload, row.pass_name));
-                hand_over(criterion, &group, row.workload.elements(), &samples);
+                hand_over(criterion, &group, row.workload.elements(), samples);
             }
-            row.disturbed.clone_from(&disturbed);
-            self.rows.push(row);
+            row.disturbed = disturbed.map(str::to_owned);
         }
+        self.keep(timed);
     }
 
     /// Criterion's name for the benchmarks of a row.
@@ -239,7 +251,7 @@ fn yardstick<'a>(name: &str, verifier: &Verifier, pass: Pass) -> Option<Work<'a>
 pub fn criterion() -> Criterion {
     let instant = Duration::from_nanos(1);
     Criterion::default()
-        .sample_size(SAMPLES)
+        .sample_size(FULL.samples)
         .warm_up_time(instant)
         .measurement_time(instant)
         .nresamples(1000)
