@@ -20,7 +20,8 @@
 //! # Exactness
 //!
 //! The formulas are in the form that does not cancel: a confident prediction keeps all digits of its loss and of its
-//! gradient. Sums are rounded once, whatever their length. The results are the same to the bit on every processor.
+//! gradient. Sums are rounded once, whatever their length. The results are the same to the bit on every processor,
+//! but for the sign and the payload of a NaN, which IEEE 754 leaves open; see [`Instructions`].
 //!
 //! Where PyTorch's behaviour is a documented convention (the clamp of `BCELoss` at -100, the gradient 0 of |x| at 0,
 //! NaN for the mean of nothing, the gradient of `CTCLoss` by the logits), it is followed; where its arithmetic overflows
