@@ -243,7 +243,12 @@ fn bad_golden_files() {
             "`inputs.input.dtype`: `f8`, expected one of f16, bf16, f32, f64, i64, u8",
         ),
         (r#""dtype": "f32""#, r#""dtype": "f64""#, "`inputs.target.dtype`: `f32`, expected f64"),
-        ("[1, 3]", r#"[1, "x"]"#, "`inputs.input.data[1]`: "),
+        (
+            "[1, 3]",
+            r#"[1, "x"]"#,
+            r#"`inputs.input.data[1]`: invalid value: string "x", expected a number, "NaN", "Infinity" or "-Infinity""#,
+        ),
+        ("[1, 3]", "[1, [3]]", "`inputs.input.data[1]`: invalid type: sequence, expected a number"),
         ("[1, 3]", "[1, 3, 4]", "`inputs.input.data`: 3 elements, expected 2 for shape [2]"),
         (r#""data": [1, 3]"#, r#""shapes": []"#, "`inputs.input.shapes`: unknown field `shapes`"),
         (r#", "data": [1, 3]"#, "", "`inputs.input`: expected either `data` or `random`"),
