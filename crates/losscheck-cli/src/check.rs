@@ -45,8 +45,8 @@ pub(crate) fn json(out: &mut dyn Write, document: &impl serde::Serialize) -> Res
 }
 
 fn goldens(options: &Check, data: &DataFolder) -> Result<Goldens, Failure> {
-    let mut goldens = if options.data.is_empty() { data.goldens()? } else { source::read(&options.data)? };
     let losses = options.selection.losses();
+    let mut goldens = if options.data.is_empty() { data.goldens_of(&losses)? } else { source::read(&options.data)? };
     goldens.cases.retain(|case| losses.contains(&case.loss.kind()));
     if goldens.cases.is_empty() {
         let names: Vec<_> = losses.iter().map(|loss| loss.name()).collect();

@@ -4,9 +4,11 @@ mod nearest;
 mod render;
 mod view;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
-use losscheck::golden::Goldens;
+use losscheck::case::Case;
+use losscheck::golden::{Flag, Goldens};
 use losscheck::suite::DataFolder;
 
 use crate::args::{Format, Show};
@@ -16,25 +18,43 @@ use crate::{Passed, backends, source};
 
 /// Finds the case and prints it.
 pub(crate) fn run(options: &Show, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
-    let (shipped, other) = if options.data.is_empty() {
-        let regressions = Goldens { cases: data.regressions()?, ..Goldens::default() };
-        (data.goldens()?, regressions)
-    } else {
-        (Goldens::default(), source::read(&options.data)?)
-    };
-    let find = |goldens: &Goldens| goldens.cases.iter().find(|case| case.id == options.case).cloned();
-    let (case, strict, flags) = match (find(&shipped), find(&other)) {
-        (Some(case), _) => (case, true, shipped.flags),
-        (None, Some(case)) => (case, false, other.flags),
-        (None, None) => {
-            let ids = shipped.cases.iter().chain(&other.cases).map(|case| case.id.as_str());
-            return Err(Failure::Usage(nearest::unknown(&options.case, ids)));
-        }
-    };
+    let Found { case, flags, strict } = find(options, data)?;
     let view = view::View::new(&case, &flags, strict, &backends::backends(), data)?;
     match options.format {
         Format::Table => render::print(&case, &view, out)?,
         Format::Json => json(out, &view)?,
     }
     Ok(Passed(true))
+}
+
+/// The case that is asked for.
+struct Found {
+    case: Case,
+    flags: BTreeMap<String, Flag>,
+    /// Whether it is a golden, on which deviations are strict.
+    strict: bool,
+}
+
+/// Finds the case among those of `--data`, or else among the shipped ones.
+fn find(options: &Show, data: &DataFolder) -> Result<Found, Failure> {
+    let id = &options.case;
+    if !options.data.is_empty() {
+        let Goldens { cases, flags } = source::read(&options.data)?;
+        return match cases.iter().find(|case| case.id == *id) {
+            Some(case) => Ok(Found { case: case.clone(), flags, strict: false }),
+            None => Err(unknown(id, cases.iter().map(|case| case.id.as_str()))),
+        };
+    }
+    let (found, strict) = match data.find_golden(id)? {
+        Some(found) => (Some(found), true),
+        None => (data.find_regression(id)?, false),
+    };
+    match found.and_then(|Goldens { cases, flags }| Some((cases.into_iter().next()?, flags))) {
+        Some((case, flags)) => Ok(Found { case, flags, strict }),
+        None => Err(unknown(id, data.ids()?.iter().map(String::as_str))),
+    }
+}
+
+fn unknown<'a>(id: &str, ids: impl Iterator<Item = &'a str>) -> Failure {
+    Failure::Usage(nearest::unknown(id, ids))
 }

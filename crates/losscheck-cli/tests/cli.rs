@@ -329,6 +329,27 @@ fn a_difference_is_reported_until_it_is_on_record() {
 }
 
 #[test]
+fn only_what_is_asked_for_is_read() {
+    let (folder, data) = Folder::reference_data();
+    folder.write("goldens/l1_loss.json", "no JSON");
+    let on_data = |arguments: &[&str]| losscheck(&[arguments, &["--reference-data", &data]].concat());
+    on_data(&["check"]).refuses(&["l1_loss.json"]);
+    on_data(&["check", "--loss", "l1_loss"]).refuses(&["l1_loss.json"]);
+    on_data(&["check", "--loss", "mse_loss"]).gives(0, &["mse_loss", "all agree"]);
+
+    // Of other cases in its file, only the id is read.
+    let broken = GOOD.replace("by_hand", "broken").replacen("f32", "f8", 1).replacen("\"f32\"", "\"f8\"", 1);
+    folder.write("goldens/l1_loss.json", file(&[&broken]));
+    on_data(&["show", "mse_loss/f32/by_hand"]).gives(0, &["agrees"]);
+    on_data(&["show", "mse_loss/f32/brokne"]).refuses(&["the nearest are", "mse_loss/f8/broken"]);
+    on_data(&["show", "mse_loss/f8/broken"]).refuses(&[
+        "l1_loss.json",
+        "case `mse_loss/f8/broken`",
+        "expected one of f16",
+    ]);
+}
+
+#[test]
 fn a_stale_record_fails() {
     let (folder, data) = Folder::reference_data();
     let agreeing =

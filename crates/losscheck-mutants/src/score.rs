@@ -84,7 +84,7 @@ impl Suite {
     ///
     /// Where a file cannot be read or is not in the golden format.
     pub fn all(data: &DataFolder, losses: &[LossKind], random: usize, seed: u64) -> Result<Vec<Self>, DataError> {
-        let goldens = data.goldens()?.cases;
+        let goldens = data.goldens_of(losses)?.cases;
         let judged = |cases: Vec<Case>| -> Vec<Judged> {
             let judged = |case: Case| {
                 let truth = truth(&case);

@@ -24,27 +24,86 @@ impl DataFolder {
         Self(crates.and_then(Path::parent).unwrap_or(Path::new(".")).join("reference_data"))
     }
 
-    /// The goldens and the tutorial's examples.
+    /// Reads the goldens and the tutorial's examples.
     ///
     /// # Errors
     ///
-    /// Where a file cannot be read or is not in the golden format.
+    /// Returns an error if a file cannot be read or is not in the golden format.
     pub fn goldens(&self) -> Result<Goldens, DataError> {
-        let mut goldens = golden::read(&self.0.join("goldens"))?;
-        let tutorial = golden::read(&self.0.join("tutorial.json"))?;
+        self.goldens_of(LossKind::ALL)
+    }
+
+    /// Reads the goldens and the tutorial's examples of some losses. A file of goldens that is named after another loss is
+    /// not opened.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a file cannot be read or is not in the golden format.
+    pub fn goldens_of(&self, losses: &[LossKind]) -> Result<Goldens, DataError> {
+        let is_of_others = |file: &PathBuf| {
+            let named_after = file.file_stem().and_then(|name| name.to_str()?.parse().ok());
+            named_after.is_some_and(|loss: LossKind| !losses.contains(&loss))
+        };
+        let mut files = golden::files(&self.0.join("goldens"))?;
+        files.retain(|file| !is_of_others(file));
+        let mut goldens = golden::read_files(&files)?;
+        let tutorial = golden::read(&self.tutorial_file())?;
         goldens.cases.extend(tutorial.cases);
         goldens.flags.extend(tutorial.flags);
+        goldens.cases.retain(|case| losses.contains(&case.loss.kind()));
         Ok(goldens)
     }
 
-    /// The cases that random testing once found.
+    /// Returns the golden, or example of the tutorial, of that id, with the flags of its file.
     ///
     /// # Errors
     ///
-    /// Where a file cannot be read or is not in the golden format.
+    /// Returns an error if a file cannot be read or is not in the golden format.
+    pub fn find_golden(&self, id: &str) -> Result<Option<Goldens>, DataError> {
+        golden::find(&self.golden_files()?, id)
+    }
+
+    /// Returns the case of that id out of those that random testing once found.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a file cannot be read or is not in the golden format.
+    pub fn find_regression(&self, id: &str) -> Result<Option<Goldens>, DataError> {
+        golden::find(&self.regression_files()?, id)
+    }
+
+    /// Returns the id of every golden, of every example of the tutorial, and of every case that random testing once found.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a file cannot be read or is not in the golden format.
+    pub fn ids(&self) -> Result<Vec<String>, DataError> {
+        golden::ids(&[self.golden_files()?, self.regression_files()?].concat())
+    }
+
+    fn golden_files(&self) -> Result<Vec<PathBuf>, DataError> {
+        let mut files = golden::files(&self.0.join("goldens"))?;
+        files.push(self.tutorial_file());
+        Ok(files)
+    }
+
+    fn tutorial_file(&self) -> PathBuf {
+        self.0.join("tutorial.json")
+    }
+
+    /// Reads the cases that random testing once found.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a file cannot be read or is not in the golden format.
     pub fn regressions(&self) -> Result<Vec<Case>, DataError> {
+        Ok(golden::read_files(&self.regression_files()?)?.cases)
+    }
+
+    /// The files of the regressions; none if there is no such folder.
+    fn regression_files(&self) -> Result<Vec<PathBuf>, DataError> {
         let folder = self.regressions_folder();
-        if folder.is_dir() { Ok(golden::read(&folder)?.cases) } else { Ok(Vec::new()) }
+        if folder.is_dir() { golden::files(&folder) } else { Ok(Vec::new()) }
     }
 
     /// The folder of the cases that random testing once found.

@@ -1,5 +1,6 @@
 //! The golden format as JSON has it: the shapes of its objects, before what they say is checked.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -25,6 +26,13 @@ pub(super) struct RawFile<'a> {
     pub(super) flags: BTreeMap<String, Flag>,
     #[serde(borrow)]
     pub(super) cases: Vec<&'a RawValue>,
+}
+
+/// Of a case its id alone.
+#[derive(Deserialize)]
+pub(super) struct RawId<'a> {
+    #[serde(borrow)]
+    pub(super) id: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]
