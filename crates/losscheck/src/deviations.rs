@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use globset::{Glob, GlobMatcher};
 use serde::{Deserialize, Serialize};
@@ -33,8 +34,10 @@ struct Entry {
 
 #[derive(Debug)]
 enum Matcher {
-    Id(GlobMatcher),
     Flag(String),
+    Id(String),
+    /// A glob, compiled when a case is first compared with it: a record has hundreds, and few are of the loss in question.
+    Ids(Glob, OnceLock<GlobMatcher>),
 }
 
 /// One deviation, as its file has it.
@@ -243,12 +246,10 @@ impl Entry {
                 names.join(", ")
             ));
         }
-        let matchers = cases.iter().map(|pattern| match pattern.strip_prefix("flag:") {
-            Some(flag) => Ok(Matcher::Flag(flag.to_owned())),
-            None => Glob::new(pattern)
-                .map(|glob| Matcher::Id(glob.compile_matcher()))
-                .map_err(|error| format!("deviation of {name} ({kind:?}): `cases`: {error}")),
-        });
+        let matcher = |pattern: &String| {
+            Matcher::new(pattern).map_err(|error| format!("deviation of {name} ({kind:?}): `cases`: {error}"))
+        };
+        let matchers = cases.iter().map(matcher);
         Ok(Self { loss, matchers: matchers.collect::<Result<_, _>>()?, record })
     }
 
@@ -258,10 +259,19 @@ impl Entry {
 }
 
 impl Matcher {
+    fn new(pattern: &str) -> Result<Self, globset::Error> {
+        if let Some(flag) = pattern.strip_prefix("flag:") {
+            return Ok(Self::Flag(flag.to_owned()));
+        }
+        let is_literal = !pattern.contains(['*', '?', '[', ']', '{', '}', '\\']);
+        Ok(if is_literal { Self::Id(pattern.to_owned()) } else { Self::Ids(Glob::new(pattern)?, OnceLock::new()) })
+    }
+
     fn matches(&self, case: &Case) -> bool {
         match self {
-            Self::Id(glob) => glob.is_match(&case.id),
             Self::Flag(flag) => case.flags.contains(flag),
+            Self::Id(id) => case.id == *id,
+            Self::Ids(glob, matcher) => matcher.get_or_init(|| glob.compile_matcher()).is_match(&case.id),
         }
     }
 }
