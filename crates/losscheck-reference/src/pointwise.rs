@@ -17,6 +17,10 @@ pub trait Pointwise<const N: usize>: Sync {
     /// Whether the terms of the formula may cancel, so that it is worked out in [`Real::Guarded`].
     const CANCELS: bool = false;
 
+    /// Whether the formula is compiled for vectors. Without them it gives the same results several times as slowly, and takes
+    /// a small part of the time to build: enough for a formula that only tests call.
+    const IS_FAST: bool = true;
+
     /// The loss of one element.
     fn value<R: Real>(&self, operands: [R; N]) -> R;
 
@@ -129,19 +133,21 @@ impl<R: Real, const N: usize> Elements<'_, R, N> {
     }
 }
 
-/// The shape that two shapes broadcast to, aligned at the last dimension.
+/// The shape that two shapes broadcast to, aligned at the last dimension. `None` if they do not broadcast, or to a shape that
+/// no tensor can have: an empty one whose other dimensions multiply to more than a pointer can address.
 pub(crate) fn broadcast_shapes(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
     if a == b {
         return Some(a.to_vec());
     }
     let rank = a.len().max(b.len());
     let dim = |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |axis| shape[axis]);
-    (0..rank)
-        .map(|axis| match (dim(a, axis), dim(b, axis)) {
-            (1, n) | (n, 1) => Some(n),
-            (n, m) => (n == m).then_some(n),
-        })
-        .collect()
+    let dims = (0..rank).map(|axis| match (dim(a, axis), dim(b, axis)) {
+        (1, n) | (n, 1) => Some(n),
+        (n, m) => (n == m).then_some(n),
+    });
+    let shape: Vec<usize> = dims.collect::<Option<_>>()?;
+    let size = shape.iter().try_fold(1_usize, |size, &dim| size.checked_mul(dim.max(1)));
+    size.is_some_and(|size| isize::try_from(size).is_ok()).then_some(shape)
 }
 
 /// Elements that are in flight at once: enough independent sums for the processor to interleave and vectorise, few enough

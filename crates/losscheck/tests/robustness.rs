@@ -110,6 +110,17 @@ fn the_golden_reader_takes_or_refuses_any_bytes() {
     assert!(taken * 50 > runs() && refused * 2 > runs(), "{taken} taken, {refused} refused: not both");
 }
 
+/// No array holds such a shape, though it has no elements.
+#[test]
+fn a_shape_that_no_array_can_have_is_refused() {
+    let tensor = json!({ "dtype": "f32", "shape": [1u64 << 40, 0, 1u64 << 40], "data": [] });
+    let case = json!({ "id": "x", "loss": "mse_loss", "inputs": { "input": tensor, "target": tensor } });
+    let file = json!({ "format": "losscheck-goldens/1", "count": 1, "cases": [case] }).to_string();
+    let error = golden::parse(Path::new("mine.json"), file.as_bytes()).unwrap_err().to_string();
+    let expected = "mine.json: case `x`: `inputs.input.shape`: [1099511627776, 0, 1099511627776], expected at most";
+    assert!(error.starts_with(expected), "{error}");
+}
+
 fn shape(random: &mut Rng) -> Vec<usize> {
     (0..random.usize(..5)).map(|_| if random.u8(..8) == 0 { 0 } else { random.usize(1..4) }).collect()
 }

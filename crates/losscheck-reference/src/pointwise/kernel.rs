@@ -108,6 +108,14 @@ impl<R: Real, A: Arithmetic<R>, const N: usize, const K: usize> Kernel<'_, R, A,
     /// Calls `run` with the kernel of a formula.
     pub(super) fn with<F: Pointwise<N>>(formula: &F, run: impl FnOnce(&Kernel<'_, R, A, N, K>)) {
         let evaluate = |stretch: Stretch<'_, R, N, K>, cotangents: &[A::Number], losses: &mut [A::Number]| {
+            let plain = |(stretch, losses): (Stretch<'_, R, N, K>, &mut [A::Number])| {
+                let value = |operands| formula.value(operands);
+                let pullback = |cotangent, operands| formula.pullback(cotangent, operands);
+                run_plainly::<R, A, N, K>(&value, &pullback, stretch, cotangents, losses);
+            };
+            if !F::IS_FAST {
+                return plain((stretch, losses));
+            }
             R::fast_or_plain(
                 (stretch, losses),
                 #[inline(always)]
@@ -122,14 +130,13 @@ impl<R: Real, A: Arithmetic<R>, const N: usize, const K: usize> Kernel<'_, R, A,
                         |group, group_losses| losses[group] = *group_losses,
                     );
                 },
-                |(stretch, losses)| {
-                    let value = |operands| formula.value(operands);
-                    let pullback = |cotangent, operands| formula.pullback(cotangent, operands);
-                    run_plainly::<R, A, N, K>(&value, &pullback, stretch, cotangents, losses);
-                },
+                plain,
             );
         };
         let add_up = |stretch: Stretch<'_, R, N, K>, cotangent: A::Number, totals: &mut Totals<R>| {
+            if !F::IS_FAST {
+                return false;
+            }
             R::fast_or_plain(
                 (stretch, totals),
                 #[inline(always)]

@@ -109,11 +109,13 @@ fn tensors(raw: BTreeMap<String, RawTensor>, field: &str) -> Result<Tensors, Pro
 
 fn tensor(raw: RawTensor, field: &str) -> Result<Tensor, Problem> {
     let dtype: DType = raw.dtype.parse().map_err(|message: String| Problem::new(format!("{field}.dtype"), message))?;
-    let count = raw.shape.iter().try_fold(1usize, |count, &dim| count.checked_mul(dim));
-    let count = count.filter(|&count| count <= MOST_ELEMENTS).ok_or_else(|| {
+    // A dimension of 0 counts as 1, because no array holds [2^40, 0, 2^40] although it has no elements.
+    let size = raw.shape.iter().try_fold(1usize, |size, &dim| size.checked_mul(dim.max(1)));
+    if size.is_none_or(|size| size > MOST_ELEMENTS) {
         let message = format!("{:?}, expected at most {MOST_ELEMENTS} elements", raw.shape);
-        Problem::new(format!("{field}.shape"), message)
-    })?;
+        return Err(Problem::new(format!("{field}.shape"), message));
+    }
+    let count = raw.shape.iter().product();
     let data = match (raw.data, raw.random) {
         (Some(numbers), None) if numbers.len() == count => numbers_of(dtype, &numbers, &format!("{field}.data"))?,
         (Some(numbers), None) => {

@@ -7,6 +7,8 @@ use losscheck_reference::pointwise::Pointwise;
 pub(super) struct UnclampedBce;
 
 impl Pointwise<2> for UnclampedBce {
+    const IS_FAST: bool = false;
+
     fn value<R: Real>(&self, [p, t]: [R; 2]) -> R {
         -(t * p.ln() + (R::ONE - t) * (R::ONE - p).ln())
     }
@@ -20,6 +22,8 @@ impl Pointwise<2> for UnclampedBce {
 pub(super) struct LogOfSigmoid;
 
 impl Pointwise<2> for LogOfSigmoid {
+    const IS_FAST: bool = false;
+
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         UnclampedBce.value([sigmoid(x), t])
     }
@@ -39,6 +43,8 @@ fn sigmoid<R: Real>(x: R) -> R {
 pub(super) struct NaiveSoftplus;
 
 impl Pointwise<2> for NaiveSoftplus {
+    const IS_FAST: bool = false;
+
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         (R::ONE - t) * x + (R::ONE + (-x).exp()).ln()
     }
@@ -52,6 +58,8 @@ impl Pointwise<2> for NaiveSoftplus {
 pub(super) struct Signed;
 
 impl Pointwise<2> for Signed {
+    const IS_FAST: bool = false;
+
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         x - t
     }
@@ -72,6 +80,8 @@ impl StirlingWhere {
 }
 
 impl Pointwise<2> for StirlingWhere {
+    const IS_FAST: bool = false;
+
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         x.exp() - t * x + self.term(t).unwrap_or(R::ZERO)
     }

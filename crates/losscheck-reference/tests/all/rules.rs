@@ -676,6 +676,17 @@ fn ten_million_equal_terms_sum_to_one_ulp() {
     }
 }
 
+/// Each shape has no elements, and ndarray holds it, but the one that they broadcast to has too many others.
+#[test]
+fn shapes_that_no_tensor_can_have_are_errors() {
+    let [input, target] = [[1 << 40, 1, 0], [1, 1 << 40, 0]].map(|shape| array::<f32>(&shape, &[]));
+    let error = MSELoss::default().value((input.view(), target.view())).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "`target` has shape [1, 1099511627776, 0], expected one that broadcasts with [1099511627776, 1, 0]"
+    );
+}
+
 #[test]
 fn errors_say_what_was_expected() {
     let [one, two, three] = [1, 2, 3].map(|n| array::<f32>(&[n], &vec![0.5; n]));

@@ -87,7 +87,7 @@ fn assert_within(most: f64, what: &str, worst: Worst) {
     assert!(worst.ulps <= most, "{what}({:e}) is {} ULP off", worst.at, worst.ulps);
 }
 
-const TABLE: &str = include_str!("data/elementary.txt");
+const TABLE: &str = include_str!("../data/elementary.txt");
 
 /// What `Wide` promises, except that it cannot go below the smallest f64.
 fn assert_wide(row: &str, actual: Wide, exact: &[f64]) -> f64 {

@@ -1,0 +1,13 @@
+//! All tests of the public interface, as one program: each file would otherwise compile the kernels that it calls anew.
+
+mod adaptive_log_softmax;
+mod class_counts;
+mod cosines;
+mod ctc;
+mod elementary;
+mod linear_layers;
+mod rounding;
+mod rules;
+mod sharing;
+mod side_by_side;
+mod triplets;
