@@ -364,7 +364,7 @@ impl<R: Real, T: Targets<R>> Rows<'_, R, T> {
         mut value: ArrayViewMutD<'_, R>,
         backward: Option<Backward<'_, R, K>>,
         value_takes_all: bool,
-        run: &(dyn Fn(&mut Piece<'_, R, T>, Option<R>) -> R::Sum + Sync),
+        run: &RunPiece<'_, R, T>,
     ) -> Result<(), Error> {
         let shapes = self.shapes::<K>()?;
         check_buffers(&shapes, &value, &backward)?;
@@ -392,6 +392,9 @@ impl<R: Real, T: Targets<R>> Rows<'_, R, T> {
         Ok(())
     }
 }
+
+/// Runs a piece, with gradients if there is a cotangent that its rows have in common, and returns the sum of its losses.
+type RunPiece<'f, R, T> = dyn Fn(&mut Piece<'_, R, T>, Option<R>) -> <R as Real>::Sum + Sync + 'f;
 
 /// Some of the rows.
 struct Piece<'a, R, T> {

@@ -94,7 +94,7 @@ impl<R: Real, const N: usize> Vectors<'_, R, N> {
 
     fn run(
         &self,
-        run: &(dyn Fn(&mut Piece<'_, R, N>, bool, R) -> R::Sum + Sync),
+        run: &RunPiece<'_, R, N>,
         rows: &[usize],
         length: usize,
         mut value: ArrayViewMutD<'_, R>,
@@ -120,6 +120,10 @@ impl<R: Real, const N: usize> Vectors<'_, R, N> {
         }
     }
 }
+
+/// Runs a piece, with gradients or without, given the cotangent that its vectors have in common, and returns the sum of its
+/// losses.
+type RunPiece<'f, R, const N: usize> = dyn Fn(&mut Piece<'_, R, N>, bool, R) -> <R as Real>::Sum + Sync + 'f;
 
 /// Some of the vectors; all tensors but the gradients have the same dimensions, and the operands that of the vectors.
 struct Piece<'a, R, const N: usize> {

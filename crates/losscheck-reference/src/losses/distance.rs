@@ -12,9 +12,9 @@ pub trait Distance: Sync {
 }
 
 /// The most elements that a [`Pullback`] takes at once.
-pub const PART: usize = 32;
+pub const PULLBACK_ELEMENTS: usize = 32;
 
-/// A function that writes the gradients by a part of both vectors, of at most [`PART`] elements, given the same part of each.
+/// A function that writes the gradients by a part of both vectors, of at most [`PULLBACK_ELEMENTS`] elements, given the same part of each.
 pub trait Pullback<R: Real>: Fn([&[R]; 2], [&mut [R::Guarded]; 2]) {}
 
 impl<R: Real, F: Fn([&[R]; 2], [&mut [R::Guarded]; 2])> Pullback<R> for F {}
@@ -134,9 +134,9 @@ impl PairwiseDistance {
         slopes: &Slopes<R::Guarded>,
         a: &[R],
         b: &[R],
-    ) -> [[R::Guarded; PART]; 2] {
+    ) -> [[R::Guarded; PULLBACK_ELEMENTS]; 2] {
         let (zero, count) = (R::Guarded::ZERO, a.len());
-        let mut by_both = [[zero; PART]; 2];
+        let mut by_both = [[zero; PULLBACK_ELEMENTS]; 2];
         R::vectorize(
             #[inline(always)]
             || {

@@ -38,7 +38,9 @@ pub use binary_cross_entropy_with_logits::BCEWithLogitsLoss;
 pub use cosine_embedding::CosineEmbeddingLoss;
 pub use cross_entropy::CrossEntropyLoss;
 pub use ctc::{CTCGradient, CTCLoss, LogProbsAndLabels};
-pub use distance::{Distance, ManhattanDistance, PairwiseDistance, Pullback, SquaredEuclideanDistance};
+pub use distance::{
+    Distance, ManhattanDistance, PULLBACK_ELEMENTS, PairwiseDistance, Pullback, SquaredEuclideanDistance,
+};
 pub use gaussian_nll::GaussianNLLLoss;
 pub use hinge_embedding::HingeEmbeddingLoss;
 pub use huber::HuberLoss;

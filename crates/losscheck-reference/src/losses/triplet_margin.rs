@@ -1,6 +1,6 @@
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
-use crate::losses::distance::{Distance, PART, PairwiseDistance};
+use crate::losses::distance::{Distance, PULLBACK_ELEMENTS, PairwiseDistance};
 use crate::vectors::{Vectors, Vectorwise};
 use crate::{Backward, Error, Loss, Real, Reduction, Shapes, prefetch};
 
@@ -135,9 +135,10 @@ impl<D: Distance> TripletMarginWithDistanceLoss<D> {
         let to_negative = d.pullback(-(cotangent * own), distances.negative, [a, n]);
         let swapped = distances.swapped.filter(|_| of_swapped > zero);
         let between = swapped.map(|swapped| d.pullback(-(cotangent * of_swapped), swapped, [p, n]));
-        let ([mut by_a, mut by_p, mut by_n], mut terms) = ([[zero; PART]; 3], [[zero; PART]; 2]);
-        for start in (0..a.len()).step_by(PART) {
-            let part = start..a.len().min(start + PART);
+        let ([mut by_a, mut by_p, mut by_n], mut terms) =
+            ([[zero; PULLBACK_ELEMENTS]; 3], [[zero; PULLBACK_ELEMENTS]; 2]);
+        for start in (0..a.len()).step_by(PULLBACK_ELEMENTS) {
+            let part = start..a.len().min(start + PULLBACK_ELEMENTS);
             let [a, p, n] = [a, p, n].map(|vector| &vector[part.clone()]);
             let [by_a, by_p, by_n] = [&mut by_a, &mut by_p, &mut by_n].map(|by| &mut by[..a.len()]);
             let [first, second] = terms.each_mut().map(|terms| &mut terms[..a.len()]);

@@ -63,8 +63,8 @@ impl<R: Real> Totals<R> {
     /// Adds the losses of a group of lanes; every so many groups, what has been added up plainly joins the sums.
     #[inline(always)]
     pub(super) fn add_group<A: Arithmetic<R>>(&mut self, group: usize, losses: &[A::Number; LANES]) {
-        for lane in 0..LANES {
-            self.add::<A>(lane, losses[lane]);
+        for (lane, &loss) in losses.iter().enumerate() {
+            self.add::<A>(lane, loss);
         }
         if (group + 1).is_multiple_of(Self::PLAIN) {
             self.settle();
@@ -177,8 +177,8 @@ fn run_groups<F: Pointwise<N>, R: Real, A: Arithmetic<R>, const N: usize, const 
                 stretch.prefetch(group);
             }
             let mut losses = [A::Number::ZERO; LANES];
-            for lane in 0..LANES {
-                losses[lane] = formula.value(entered::<R, A, N>(&operands, group, lane));
+            for (lane, loss) in losses.iter_mut().enumerate() {
+                *loss = formula.value(entered::<R, A, N>(&operands, group, lane));
             }
             put(group, &losses);
         }
@@ -215,9 +215,9 @@ fn run_groups<F: Pointwise<N>, R: Real, A: Arithmetic<R>, const N: usize, const 
                 slopes[k][lane] = A::leave(pulled[k]);
             }
         }
-        for k in 0..K {
-            if let Some(gradient) = &mut stretch.gradients[k] {
-                gradient.as_chunks_mut().0[group] = slopes[k];
+        for (gradient, slopes) in stretch.gradients.iter_mut().zip(&slopes) {
+            if let Some(gradient) = gradient {
+                gradient.as_chunks_mut().0[group] = *slopes;
             }
         }
         put(group, &losses);
@@ -249,8 +249,8 @@ fn run_plainly<R: Real, A: Arithmetic<R>, const N: usize, const K: usize>(
     let has_gradient = stretch.gradients.iter().any(Option::is_some);
     for (at, (loss, &cotangent)) in losses.iter_mut().zip(cotangents).enumerate() {
         let mut operands = [A::Number::ZERO; N];
-        for n in 0..N {
-            operands[n] = A::enter(stretch.operands[n][at]);
+        for (entered, operand) in operands.iter_mut().zip(&stretch.operands) {
+            *entered = A::enter(operand[at]);
         }
         *loss = value(operands);
         if has_gradient {
