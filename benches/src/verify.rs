@@ -139,7 +139,5 @@ fn truth_of_whole(case: &Case, slice: &Truth) -> Result<Truth, Error> {
     let factor = total(&slice.magnitudes().value) / total(&slice.exact.value);
     let value = value_in_f64(case)?;
     let scaled = |factor: f64| Evaluation { value: value.mapv(|x| Wide::from_f64(x * factor)), gradients: Vec::new() };
-    let mut whole = Truth::in_range(scaled(1.0), scaled(factor));
-    (whole.overflows, whole.sums_overflow) = (slice.overflows, slice.sums_overflow);
-    Ok(whole)
+    Ok(Truth::in_range(scaled(1.0), scaled(factor)).overflowing_as(slice))
 }

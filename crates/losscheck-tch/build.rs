@@ -1,4 +1,4 @@
-//! Lets this crate's tests find libtorch when they run, and tells dependents where it is.
+//! Compiles what is in C++, lets this crate's tests find libtorch when they run, and tells dependents where it is.
 //!
 //! Link arguments do not pass from a package to its dependents: each package that makes a binary with this crate in it
 //! has to ask for the run path itself, from `DEP_LOSSCHECK_TCH_LIBTORCH_LIB` in a build script of its own.
@@ -11,6 +11,12 @@ fn main() {
     let Ok(folder) = env::var("DEP_TCH_LIBTORCH_LIB") else { return };
     println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
     println!("cargo::metadata=libtorch_lib={folder}");
+
+    let headers =
+        env::var("LIBTORCH_INCLUDE").map_or_else(|_| Path::new(&folder).with_file_name("include"), Into::into);
+    println!("cargo::rerun-if-env-changed=LIBTORCH_INCLUDE");
+    println!("cargo::rerun-if-changed=src/stack_traces.cpp");
+    cc::Build::new().cpp(true).std("c++20").include(headers).file("src/stack_traces.cpp").compile("stack_traces");
 
     let version = Path::new(&folder).with_file_name("build-version");
     println!("cargo::rerun-if-changed={}", version.display());

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use losscheck::backend::Backend;
+use losscheck::bounds::Bounds;
 use losscheck::case::Case;
 use losscheck::deviations::{Deviations, Record, UNEXPLAINED};
 use losscheck::runner::{PYTORCH, run_case, without_panic_messages};
@@ -15,6 +16,7 @@ use losscheck::verdict::{Difference, Verdict};
 
 /// All cases, with their verdicts as far as a test has asked for them.
 struct Suite {
+    bounds: Bounds,
     backends: Vec<Box<dyn Backend>>,
     /// PyTorch first, as in the verdicts.
     columns: Vec<(&'static str, Deviations)>,
@@ -38,6 +40,7 @@ impl Suite {
         let names = [PYTORCH].into_iter().chain(backends.iter().map(|backend| backend.name()));
         let record = |name| (name, data.deviations(name).unwrap_or_else(|error| panic!("{error}")));
         Self {
+            bounds: data.bounds().unwrap_or_else(|error| panic!("{error}")),
             columns: names.map(record).collect(),
             entries: goldens.into_iter().map(entry(true)).chain(regressions.into_iter().map(entry(false))).collect(),
             backends,
@@ -46,7 +49,7 @@ impl Suite {
 
     fn verdicts(&self, entry: &'static Entry) -> &'static [Verdict] {
         let backends: Vec<&dyn Backend> = self.backends.iter().map(AsRef::as_ref).collect();
-        entry.verdicts.get_or_init(|| run_case(&entry.case, &backends))
+        entry.verdicts.get_or_init(|| run_case(&entry.case, &backends, &self.bounds))
     }
 
     fn excuse(&self, column: usize, entry: &Entry, difference: &Difference) -> Option<&Record> {

@@ -5,13 +5,12 @@ use losscheck::backends::Reference;
 use losscheck::case::Case;
 use losscheck::fuzz::{Plan, cases};
 use losscheck::golden::DataError;
+use losscheck::judge::Judge;
 use losscheck::loss::LossKind;
 use losscheck::metamorphic::{Claim, Holds, claims};
-use losscheck::oracle::{Truth, truth};
 use losscheck::runner::evaluate;
 use losscheck::suite::DataFolder;
-use losscheck::verdict::{Verdict, judge};
-use losscheck_reference::Error;
+use losscheck::verdict::Verdict;
 use rayon::prelude::*;
 
 use crate::{Mutant, Source, catalogue};
@@ -64,17 +63,19 @@ impl Score {
     }
 }
 
-type Judged = (Case, Result<Truth, Error>);
-
 /// The cases of one loss for each check, with what is true of them. Where the reference does as PyTorch does and not as is
 /// exact, every mutant differs, so that only the goldens have such cases.
 pub struct Suite {
     loss: LossKind,
-    goldens: Vec<Judged>,
-    /// Those without PyTorch's answer.
-    inputs: Vec<Judged>,
-    random: Vec<Judged>,
+    goldens: Vec<Golden>,
+    random: Vec<Judge<Case>>,
     claims: Vec<Claim>,
+}
+
+struct Golden {
+    judge: Judge<Case>,
+    /// Whether the reference's answer is exact.
+    is_exact: bool,
 }
 
 impl Suite {
@@ -82,62 +83,71 @@ impl Suite {
     ///
     /// # Errors
     ///
-    /// Where a file cannot be read or is not in the golden format.
+    /// Returns an error if a file cannot be read or is not in its format.
     pub fn all(data: &DataFolder, losses: &[LossKind], random: usize, seed: u64) -> Result<Vec<Self>, DataError> {
-        let goldens = data.goldens_of(losses)?.cases;
-        let judged = |cases: Vec<Case>| -> Vec<Judged> {
-            let judged = |case: Case| {
-                let truth = truth(&case);
-                (case, truth)
-            };
-            cases.into_par_iter().map(judged).collect()
+        let (goldens, bounds) = (data.goldens_of(losses)?.cases, data.bounds()?);
+        let golden = |case: &Case| {
+            let judge = Judge::new(case.clone(), &bounds);
+            let is_exact = !differs(&judge.judge_by_oracle(&evaluate(&Reference, case)));
+            Golden { judge, is_exact }
         };
         let suite = |&loss: &LossKind| {
-            let plan = Plan { seed, cases: random, losses: vec![loss] };
             // Small cases first: most mutants are caught by the first few.
-            let mut of_loss: Vec<Case> = goldens.iter().filter(|case| case.loss.kind() == loss).cloned().collect();
+            let mut of_loss: Vec<&Case> = goldens.iter().filter(|case| case.loss.kind() == loss).collect();
             of_loss.sort_by_key(|case| case.inputs.values().map(losscheck::tensor::Tensor::len).sum::<usize>());
-            let goldens = judged(of_loss);
-            let unanswered = |(case, truth): &Judged| (Case { expected: None, ..case.clone() }, truth.clone());
-            let is_exact = |(case, truth): &Judged| !is_caught(&Reference, case, truth);
-            let inputs = goldens.par_iter().map(unanswered).filter(is_exact).collect();
-            let random: Vec<Judged> = judged(cases(&plan)).into_iter().filter(is_exact).collect();
+            let goldens = of_loss.into_par_iter().map(golden).collect();
+            let drawn = cases(&Plan { seed, cases: random, losses: vec![loss] });
+            let random = drawn.into_par_iter().map(|case| golden(&case)).filter(|golden| golden.is_exact);
+            let random: Vec<_> = random.map(|golden| golden.judge).collect();
             let is_true = |claim: &Claim| !is_broken(&Reference, claim);
-            let claims = random.par_iter().flat_map_iter(|(case, _)| claims(case)).filter(is_true).collect();
-            Self { loss, goldens, inputs, random, claims }
+            let claims = random.par_iter().flat_map_iter(|judge| claims(judge.case())).filter(is_true).collect();
+            Self { loss, goldens, random, claims }
         };
         Ok(losses.iter().map(suite).collect())
+    }
+
+    /// The ids of the first goldens that catch a mutant, by PyTorch's answers and by the exact ones alone.
+    fn goldens_that_catch(&self, mutant: &Mutant) -> [Option<String>; 2] {
+        let (mut by_pytorch, mut by_oracle) = (None, None);
+        for Golden { judge, is_exact } in &self.goldens {
+            let outcome = evaluate(mutant, judge.case());
+            let id = || judge.case().id.clone();
+            if by_pytorch.is_none() && differs(&judge.judge(&outcome)) {
+                by_pytorch = Some(id());
+            }
+            if by_oracle.is_none() && *is_exact && differs(&judge.judge_by_oracle(&outcome)) {
+                by_oracle = Some(id());
+            }
+            if by_pytorch.is_some() && by_oracle.is_some() {
+                break;
+            }
+        }
+        [by_pytorch, by_oracle]
     }
 }
 
 /// What the checks say of every mutant of the suite's loss; `progress` hears of each that is done.
 pub fn score(suite: &Suite, progress: impl Fn() + Sync) -> Vec<Score> {
     let score = |mutant: Mutant| {
-        let first_of = |judged: &[Judged]| {
-            let caught = judged.iter().find(|(case, truth)| is_caught(&mutant, case, truth));
-            caught.map(|(case, _)| case.id.clone())
-        };
-        let of_check = |check| -> Option<(Check, String)> {
-            let case = match check {
-                Check::Goldens => first_of(&suite.goldens),
-                Check::Oracle => first_of(&suite.inputs),
-                Check::Fuzz => first_of(&suite.random),
-                Check::Metamorphic => {
-                    let broken = suite.claims.iter().find(|claim| is_broken(&mutant, claim));
-                    broken.map(|claim| claim.id().to_owned())
-                }
-            };
-            Some((check, case?))
-        };
-        let caught = Check::ALL.into_iter().filter_map(of_check).collect();
+        let [by_pytorch, by_oracle] = suite.goldens_that_catch(&mutant);
+        let mut random = suite.random.iter();
+        let random = random.find(|judge| differs(&judge.judge(&evaluate(&mutant, judge.case()))));
+        let broken = suite.claims.iter().find(|claim| is_broken(&mutant, claim));
+        let caught = [
+            (Check::Goldens, by_pytorch),
+            (Check::Oracle, by_oracle),
+            (Check::Fuzz, random.map(|judge| judge.case().id.clone())),
+            (Check::Metamorphic, broken.map(|claim| claim.id().to_owned())),
+        ];
+        let caught = caught.into_iter().filter_map(|(check, case)| Some((check, case?))).collect();
         progress();
         Score { loss: mutant.loss, mistake: mutant.mistake, source: mutant.source, caught }
     };
     catalogue(suite.loss).into_par_iter().map(score).collect()
 }
 
-fn is_caught(backend: &dyn Backend, case: &Case, truth: &Result<Truth, Error>) -> bool {
-    matches!(judge(case, truth, &evaluate(backend, case)), Verdict::Differs(_))
+fn differs(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Differs(_))
 }
 
 fn is_broken(backend: &dyn Backend, claim: &Claim) -> bool {

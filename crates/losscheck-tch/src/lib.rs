@@ -29,6 +29,7 @@
 mod convert;
 mod inputs;
 mod losses;
+mod stack_traces;
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -72,6 +73,7 @@ impl Backend for Tch {
 
     fn evaluate(&self, case: &Case) -> Outcome {
         set_threads();
+        stack_traces::switch_off();
         if let Some(why) = withheld(case) {
             return Outcome::NotProvided(why.to_owned());
         }
@@ -138,7 +140,7 @@ impl From<TchError> for Rejection {
             TchError::Torch(message) => message,
             other => other.to_string(),
         };
-        // A C++ back trace follows.
+        // Some messages have more lines, and a stack trace follows if nobody has switched it off.
         Self(message.lines().next().unwrap_or_default().to_owned())
     }
 }

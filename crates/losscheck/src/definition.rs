@@ -199,6 +199,19 @@ impl<R: Real> Arrays<R> {
         ulp(self.dtype, 1.0)
     }
 
+    /// Returns the tensors rounded to f64, for what depends on their shapes and on class indices alone.
+    #[must_use]
+    pub fn to_f64(&self) -> Arrays<f64> {
+        let round = |array: &ArrayD<R>| array.mapv(Real::to_f64);
+        Arrays {
+            floats: self.floats.iter().map(|(name, array)| (name.clone(), round(array))).collect(),
+            indices: self.indices.clone(),
+            cotangent: self.cotangent.as_ref().map(round),
+            dtype: self.dtype,
+            buffers: RefCell::default(),
+        }
+    }
+
     /// The same with every float and the cotangent replaced.
     pub fn map(&self, change: impl Fn(R) -> R) -> Self {
         let mut mapped = self.clone();

@@ -5,9 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::OnceLock;
 
-use globset::{Glob, GlobMatcher};
 use serde::{Deserialize, Serialize};
 
 use crate::case::Case;
@@ -35,9 +33,8 @@ struct Entry {
 #[derive(Debug)]
 enum Matcher {
     Flag(String),
-    Id(String),
-    /// A glob, compiled when a case is first compared with it: a record has hundreds, and few are of the loss in question.
-    Ids(Glob, OnceLock<GlobMatcher>),
+    /// The parts of an id, with anything between two of them.
+    Id(Vec<String>),
 }
 
 /// One deviation, as its file has it.
@@ -246,11 +243,8 @@ impl Entry {
                 names.join(", ")
             ));
         }
-        let matcher = |pattern: &String| {
-            Matcher::new(pattern).map_err(|error| format!("deviation of {name} ({kind:?}): `cases`: {error}"))
-        };
-        let matchers = cases.iter().map(matcher);
-        Ok(Self { loss, matchers: matchers.collect::<Result<_, _>>()?, record })
+        let matchers = cases.iter().map(|pattern| Matcher::new(pattern)).collect();
+        Ok(Self { loss, matchers, record })
     }
 
     fn covers(&self, case: &Case) -> bool {
@@ -259,21 +253,28 @@ impl Entry {
 }
 
 impl Matcher {
-    fn new(pattern: &str) -> Result<Self, globset::Error> {
-        if let Some(flag) = pattern.strip_prefix("flag:") {
-            return Ok(Self::Flag(flag.to_owned()));
+    fn new(pattern: &str) -> Self {
+        match pattern.strip_prefix("flag:") {
+            Some(flag) => Self::Flag(flag.to_owned()),
+            None => Self::Id(pattern.split('*').map(str::to_owned).collect()),
         }
-        let is_literal = !pattern.contains(['*', '?', '[', ']', '{', '}', '\\']);
-        Ok(if is_literal { Self::Id(pattern.to_owned()) } else { Self::Ids(Glob::new(pattern)?, OnceLock::new()) })
     }
 
     fn matches(&self, case: &Case) -> bool {
         match self {
             Self::Flag(flag) => case.flags.contains(flag),
-            Self::Id(id) => case.id == *id,
-            Self::Ids(glob, matcher) => matcher.get_or_init(|| glob.compile_matcher()).is_match(&case.id),
+            Self::Id(parts) => are_parts_of(&case.id, parts),
         }
     }
+}
+
+/// Whether a text consists of these parts, in this order, with anything between two of them.
+fn are_parts_of<'t>(text: &'t str, parts: &[String]) -> bool {
+    let [first, between @ .., last] = parts else { return parts == [text] };
+    let after = |rest: &'t str, part: &String| rest.split_once(part.as_str()).map(|(_, rest)| rest);
+    let rest = text.strip_prefix(first.as_str());
+    let rest = rest.and_then(|rest| between.iter().try_fold(rest, after));
+    rest.is_some_and(|rest| rest.ends_with(last.as_str()))
 }
 
 /// The shortest list of patterns for just these cases: a flag or a parent where all that are provided are among them.

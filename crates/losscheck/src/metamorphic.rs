@@ -94,7 +94,7 @@ impl Relation {
     fn claim(&self, from: &Case) -> Option<Claim> {
         let mut pair = (self.relate)(from)?;
         let (own, of_other) = (truth(&pair.case).ok()?, truth(&pair.other).ok()?);
-        if own.overflows || of_other.overflows {
+        if own.overflows() || of_other.overflows() {
             return None;
         }
         (pair.case.id, pair.other.id) = self.ids(from, &pair.other);

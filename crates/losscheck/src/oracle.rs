@@ -1,5 +1,7 @@
 //! The truth: the reference's formulas in wide arithmetic.
 
+pub(crate) mod approximation;
+
 use std::sync::OnceLock;
 
 use losscheck_reference::{Error, Real, Wide};
@@ -12,43 +14,96 @@ use crate::tensor::{DType, Tensor};
 use crate::ulp::{distance, largest};
 
 /// What a case's results are in exact arithmetic.
+///
+/// All but the results is worked out from the case when it is first asked for. Most answers are so near to the exact results
+/// that nobody asks.
 #[derive(Clone, Debug)]
 pub struct Truth {
     /// The value and the gradients, to about 100 bits; from [`MANY`] numbers narrower than f64 on, in f64.
     pub exact: Evaluation<Wide>,
-    /// Whether a tensor, the loss of an element or its slope comes near the end of the dtype's range (`near_largest`).
-    /// An intermediate result may overflow then, so infinity and NaN are no fault, though the exact result is in range.
-    pub overflows: bool,
-    /// Whether every loss is finite and their sum was not, on the way at least: its terms may yet cancel.
-    pub sums_overflow: bool,
-    /// Where the value consists of indices, what these are chosen from.
-    pub contenders: Option<Contenders>,
-    magnitudes: Magnitudes,
+    /// What the rest is worked out from; absent if it is given.
+    case: Option<Case>,
+    magnitudes: OnceLock<Evaluation<Wide>>,
+    overflows: OnceLock<Overflows>,
+    contenders: OnceLock<Option<Contenders>>,
 }
 
-/// Most results are so near to the exact ones that nobody asks for these, and they take as long as the exact ones.
-#[derive(Clone, Debug)]
-struct Magnitudes {
-    of: Option<Case>,
-    known: OnceLock<Evaluation<Wide>>,
+#[derive(Clone, Copy, Debug, Default)]
+struct Overflows {
+    /// See [`Truth::overflows`].
+    somewhere: bool,
+    /// See [`Truth::sums_overflow`].
+    in_sums: bool,
 }
 
 impl Truth {
-    /// Of numbers none of which comes near the end of the range.
+    /// Returns the truth about numbers none of which comes near the end of the range.
     pub fn in_range(exact: Evaluation<Wide>, magnitudes: Evaluation<Wide>) -> Self {
-        let magnitudes = Magnitudes { of: None, known: OnceLock::from(magnitudes) };
-        Self { exact, overflows: false, sums_overflow: false, contenders: None, magnitudes }
+        let (magnitudes, overflows) = (OnceLock::from(magnitudes), OnceLock::from(Overflows::default()));
+        Self { exact, case: None, magnitudes, overflows, contenders: OnceLock::from(None) }
     }
 
-    /// For each number of the exact results, the sum of the magnitudes of the terms that the documented formula adds up to
-    /// it; worked out when it is first asked for.
+    /// Returns this truth, with intermediate results that overflow if those of another do.
+    #[must_use]
+    pub fn overflowing_as(self, other: &Self) -> Self {
+        Self { overflows: OnceLock::from(*other.known_overflows()), ..self }
+    }
+
+    /// Returns for each number of the exact results the sum of the magnitudes of the terms that the documented formula adds
+    /// up to it.
     pub fn magnitudes(&self) -> &Evaluation<Wide> {
-        let Magnitudes { of, known } = &self.magnitudes;
-        known.get_or_init(|| {
-            let magnitudes = of.as_ref().map(|case| case.loss.magnitudes(&Arrays::new(case)));
+        once(&self.magnitudes, || {
+            let magnitudes = self.case.as_ref().map(|case| case.loss.magnitudes(&Arrays::new(case)));
             // A loss that has a value has these, too.
             magnitudes.and_then(Result::ok).unwrap_or_else(|| self.exact.clone())
         })
+    }
+
+    /// Returns whether a tensor, the loss of an element or its slope comes near the end of the dtype's range
+    /// (`near_largest`). An intermediate result may overflow then, so infinity and NaN are no fault, though the exact result
+    /// is in range.
+    pub fn overflows(&self) -> bool {
+        self.known_overflows().somewhere
+    }
+
+    /// Returns whether every loss is finite and their sum was not, on the way at least: its terms may yet cancel.
+    pub fn sums_overflow(&self) -> bool {
+        self.known_overflows().in_sums
+    }
+
+    fn known_overflows(&self) -> &Overflows {
+        once(&self.overflows, || {
+            let of_case = |case: &Case| {
+                let inputs = Arrays::new(case);
+                let somewhere = overflows(case, &inputs)?;
+                let in_sums = somewhere
+                    && is_infinite(&self.exact)
+                    && !is_infinite(&case.loss.unreduced().evaluate(&inputs, Wanted::Value)?);
+                Ok::<_, Error>(Overflows { somewhere, in_sums })
+            };
+            // A loss that has a value has those of its elements or rows, too.
+            self.case.as_ref().and_then(|case| of_case(case).ok()).unwrap_or_default()
+        })
+    }
+
+    /// Returns what the indices are chosen from that the value consists of, if it does.
+    pub fn contenders(&self) -> Option<&Contenders> {
+        let of_case = |case: &Case| Contenders::new(&case.loss.contenders()?, &Arrays::new(case), case.dtype()).ok();
+        once(&self.contenders, || self.case.as_ref().and_then(of_case)).as_ref()
+    }
+}
+
+/// Returns what a cell holds, after filling it if it is empty.
+///
+/// Unlike [`OnceLock::get_or_init`] it does the work outside of the lock. A thread of rayon that waits for a part of the work
+/// may take up another task meanwhile, and if that came upon the same lock, it would wait for itself.
+pub(crate) fn once<T>(cell: &OnceLock<T>, work: impl FnOnce() -> T) -> &T {
+    match cell.get() {
+        Some(known) => known,
+        None => {
+            let result = work();
+            cell.get_or_init(|| result)
+        }
     }
 }
 
@@ -90,31 +145,36 @@ impl Contenders {
     }
 }
 
-/// The truth about a case.
+/// Returns the truth about a case.
 ///
 /// # Errors
 ///
-/// Where the loss has no value for the case's inputs and options.
+/// Returns an error if the loss has no value for the case's inputs and options.
 pub fn truth(case: &Case) -> Result<Truth, Error> {
-    let inputs = Arrays::new(case);
-    let exact = exact(case, &inputs)?;
-    let magnitudes = Magnitudes { of: Some(Case { expected: None, ..case.clone() }), known: OnceLock::new() };
-    let contenders = case.loss.contenders().map(|loss| Contenders::new(&loss, &inputs, case.dtype())).transpose()?;
-    let overflows = overflows(case, &inputs)?;
-    let sums_overflow =
-        overflows && is_infinite(&exact) && !is_infinite(&case.loss.unreduced().evaluate(&inputs, Wanted::Value)?);
-    Ok(Truth { exact, overflows, sums_overflow, contenders, magnitudes })
+    let (magnitudes, overflows, contenders) = Default::default();
+    let plain = Case { expected: None, ..case.clone() };
+    Ok(Truth { exact: exact(case)?, case: Some(plain), magnitudes, overflows, contenders })
 }
 
 /// From so many numbers on, those of narrower dtypes are judged by f64.
 pub const MANY: usize = 4096;
 
+/// Whether a case has so many numbers that wide arithmetic takes long.
+pub(crate) fn is_large(case: &Case) -> bool {
+    let floats = case.inputs.values().filter(|tensor| tensor.dtype().is_float());
+    floats.map(Tensor::len).sum::<usize>() >= MANY
+}
+
+/// Whether the exact answer to a case is the one in f64.
+pub(crate) fn is_exact_in_f64(case: &Case) -> bool {
+    case.dtype() != DType::F64 && is_large(case)
+}
+
 /// Wide arithmetic takes a microsecond for a number. The same formulas in f64 take a small part of that, are off by some
 /// 2^-29 of what narrower dtypes are, and are themselves judged in wide arithmetic by the cases in f64.
-fn exact(case: &Case, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
-    let floats = case.inputs.values().filter(|tensor| tensor.dtype().is_float());
-    if case.dtype() == DType::F64 || floats.map(Tensor::len).sum::<usize>() < MANY {
-        return case.loss.evaluate(inputs, Wanted::Gradients);
+fn exact(case: &Case) -> Result<Evaluation<Wide>, Error> {
+    if !is_exact_in_f64(case) {
+        return case.loss.evaluate(&Arrays::new(case), Wanted::Gradients);
     }
     let Evaluation { value, gradients } = case.loss.evaluate(&Arrays::<f64>::new(case), Wanted::Gradients)?;
     let wide = |array: ArrayD<f64>| array.mapv(Wide::from_f64);

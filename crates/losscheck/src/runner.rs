@@ -6,18 +6,19 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::backend::{Backend, Outcome};
+use crate::bounds::Bounds;
 use crate::case::Case;
-use crate::oracle;
-use crate::verdict::{Verdict, judge, judge_golden};
+use crate::judge::Judge;
+use crate::verdict::Verdict;
 
 /// The name of the row that judges PyTorch's stored answers by the oracle.
 pub const PYTORCH: &str = "pytorch";
 
 /// Evaluates one case everywhere: the verdict on PyTorch's stored answer, then one on each backend.
-pub fn run_case(case: &Case, backends: &[&dyn Backend]) -> Vec<Verdict> {
-    let truth = oracle::truth(case);
-    let outcomes = backends.iter().map(|backend| judge(case, &truth, &evaluate(*backend, case)));
-    [judge_golden(case, &truth)].into_iter().chain(outcomes).collect()
+pub fn run_case(case: &Case, backends: &[&dyn Backend], bounds: &Bounds) -> Vec<Verdict> {
+    let judge = Judge::new(case, bounds);
+    let verdicts = backends.iter().map(|backend| judge.judge(&evaluate(*backend, case)));
+    [judge.judge_golden()].into_iter().chain(verdicts).collect()
 }
 
 /// Evaluates one case on one backend; a panic becomes an error with its message.

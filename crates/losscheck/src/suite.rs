@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::backend::Backend;
+use crate::bounds::Bounds;
 use crate::case::Case;
 use crate::deviations::{Deviations, Record};
 use crate::golden::{self, DataError, Flag, Goldens};
@@ -120,6 +121,20 @@ impl DataFolder {
         Deviations::read(&self.deviations_file(backend))
     }
 
+    /// Reads how far the reference is from exact arithmetic on large goldens.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the file cannot be read or is not in its format.
+    pub fn bounds(&self) -> Result<Bounds, DataError> {
+        Bounds::read(&self.bounds_file())
+    }
+
+    /// The file of the bounds.
+    pub fn bounds_file(&self) -> PathBuf {
+        self.0.join("bounds.json")
+    }
+
     /// The file of a backend's deviations.
     pub fn deviations_file(&self, backend: &str) -> PathBuf {
         self.0.join("deviations").join(format!("{backend}.toml"))
@@ -179,7 +194,7 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// Where a file of deviations cannot be read.
+    /// Returns an error if a file of deviations, or that of the bounds, cannot be read.
     pub fn new(
         goldens: Goldens,
         strict: bool,
@@ -190,11 +205,12 @@ impl Run {
         let names = [PYTORCH].into_iter().chain(backends.iter().map(|backend| backend.name()));
         let column = |name| Ok(Column { name, deviations: data.deviations(name)?, verdicts: Vec::new() });
         let mut columns = names.map(column).collect::<Result<Vec<_>, _>>()?;
+        let bounds = data.bounds()?;
         let Goldens { cases, flags } = goldens;
         let verdicts: Vec<Vec<Verdict>> = cases
             .par_iter()
             .map(|case| {
-                let verdicts = run_case(case, backends);
+                let verdicts = run_case(case, backends, &bounds);
                 progress();
                 verdicts
             })

@@ -159,13 +159,18 @@ impl Data {
 
     /// Every element as f64; exact but for integers beyond 2^53.
     pub fn to_f64(&self) -> Vec<f64> {
+        self.each(|x| x)
+    }
+
+    /// What `change` makes of each element as f64.
+    fn each<T>(&self, change: impl Fn(f64) -> T) -> Vec<T> {
         match self {
-            Data::F16(data) => data.iter().map(|&x| f64::from(x)).collect(),
-            Data::BF16(data) => data.iter().map(|&x| f64::from(x)).collect(),
-            Data::F32(data) => data.iter().map(|&x| f64::from(x)).collect(),
-            Data::F64(data) => data.clone(),
-            Data::I64(data) => data.iter().map(|&x| x as f64).collect(),
-            Data::U8(data) => data.iter().map(|&x| f64::from(x)).collect(),
+            Data::F16(data) => data.iter().map(|&x| change(x.into())).collect(),
+            Data::BF16(data) => data.iter().map(|&x| change(x.into())).collect(),
+            Data::F32(data) => data.iter().map(|&x| change(x.into())).collect(),
+            Data::F64(data) => data.iter().map(|&x| change(x)).collect(),
+            Data::I64(data) => data.iter().map(|&x| change(x as f64)).collect(),
+            Data::U8(data) => data.iter().map(|&x| change(x.into())).collect(),
         }
     }
 
@@ -264,8 +269,8 @@ impl Tensor {
 
     /// The elements read in the arithmetic `R`: exact where `R` is at least as wide as the dtype.
     pub fn to_array<R: Real>(&self) -> ArrayD<R> {
-        let elements = self.to_f64().into_iter().map(R::from_f64).collect();
-        ArrayD::from_shape_vec(IxDyn(&self.shape), elements).expect("a tensor's shape fits its elements")
+        ArrayD::from_shape_vec(IxDyn(&self.shape), self.data.each(R::from_f64))
+            .expect("a tensor's shape fits its elements")
     }
 
     /// The elements as class indices; `None` for floats.

@@ -43,3 +43,31 @@ pub fn distance(dtype: DType, exact: Wide, scale: Wide, actual: f64) -> Option<f
     }
     Some((Wide::from_f64(actual) - exact).abs().to_f64() / ulp(dtype, magnitude))
 }
+
+/// A quick way to see that most numbers are within so many ULPs of others, without their exact distance.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Near {
+    relative: f64,
+    absolute: f64,
+}
+
+impl Near {
+    /// The numbers that are sure to be fewer than that many ULPs away. One of these is kept back for what the comparison
+    /// rounds, and for what f64 does not have of an exact number.
+    pub(crate) fn new(dtype: DType, ulps: f64) -> Self {
+        let format = dtype.format();
+        // An ULP of x is more than x / 2^precision, and no less than the smallest positive number.
+        let ulps = ulps - 1.0;
+        Self {
+            relative: ulps * power_of_two(-format.precision),
+            absolute: ulps * power_of_two(format.lowest_exponent()),
+        }
+    }
+
+    /// Whether a number is so near to an exact one; never if either is infinite or NaN.
+    #[inline]
+    pub(crate) fn to(self, exact: f64, actual: f64) -> bool {
+        // Of an infinite number both sides are infinite, and neither is less.
+        (actual - exact).abs() < (self.relative * exact.abs()).max(self.absolute)
+    }
+}

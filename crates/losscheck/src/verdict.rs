@@ -9,9 +9,9 @@ use crate::backend::Outcome;
 use crate::budget::budget;
 use crate::case::{Answer, Case, Expected};
 use crate::definition::Output;
-use crate::oracle::{Contenders, Truth, near_largest};
+use crate::oracle::{Truth, near_largest};
 use crate::tensor::Tensor;
-use crate::ulp::distance;
+use crate::ulp::{Near, distance};
 
 /// What a backend did on one case.
 #[derive(Clone, Debug)]
@@ -108,7 +108,8 @@ pub fn judge_golden(case: &Case, truth: &Result<Truth, Error>) -> Verdict {
     }
 }
 
-fn judge_by(
+/// Compares an outcome with the truth, which messages call so, and with PyTorch's answer.
+pub(crate) fn judge_by(
     case: &Case,
     (called, truth): (&'static str, &Result<Truth, Error>),
     golden: Option<&Expected>,
@@ -181,9 +182,7 @@ fn compare(
             golden: golden.and_then(|golden| golden.output(output)),
             actual,
             allowed,
-            overflows: truth.overflows,
-            sums_overflow: truth.sums_overflow && output == Output::Value,
-            contenders: truth.contenders.as_ref().filter(|_| output == Output::Value),
+            truth,
         };
         elements.compare(&mut differences);
     }
@@ -200,50 +199,46 @@ struct Elements<'a> {
     golden: Option<&'a Tensor>,
     actual: &'a Tensor,
     allowed: f64,
-    overflows: bool,
-    sums_overflow: bool,
-    contenders: Option<&'a Contenders>,
+    /// For what is rarely asked for.
+    truth: &'a Truth,
 }
 
 impl Elements<'_> {
     /// Adds the worst difference of each kind.
     fn compare(&self, differences: &mut Vec<Difference>) {
-        let dtype = self.actual.dtype();
-        let error = |index: usize, exact: Wide, scale: Wide, actual: f64| match self.contenders {
+        let &Self { truth, output, actual, allowed, .. } = self;
+        let dtype = actual.dtype();
+        let contenders = LazyCell::new(|| truth.contenders().filter(|_| output == Output::Value));
+        let error = |index: usize, exact: Wide, scale: Wide, actual: f64| match *contenders {
             Some(contenders) => contenders.distance(index, exact, actual),
             None => distance(dtype, exact, scale, actual),
         };
-        let golden = self.golden.filter(|golden| golden.len() == self.actual.len()).map(Tensor::to_f64);
-        let is_allowed = |ulps: Option<f64>| ulps.is_some_and(|ulps| ulps <= self.allowed);
+        let golden = self.golden.filter(|golden| golden.len() == actual.len()).map(Tensor::to_f64);
+        let is_allowed = |ulps: Option<f64>| ulps.is_some_and(|ulps| ulps <= allowed);
         let magnitudes = LazyCell::new(self.magnitudes);
+        let near = Near::new(dtype, allowed);
         let mut worst: [Option<Difference>; 2] = [None, None];
-        for (index, (&exact, actual)) in self.exact.iter().zip(self.actual.to_f64()).enumerate() {
+        for (index, (&exact, actual)) in self.exact.iter().zip(actual.to_f64()).enumerate() {
             // The terms are no smaller than what they add up to.
-            if is_allowed(error(index, exact, exact, actual)) {
-                continue;
-            }
-            // The oracle's exponents are f64's, so that near the end of its range the truth may overflow instead.
-            let near_end = !exact.to_f64().is_finite() && (self.sums_overflow || actual.abs() > near_largest(dtype));
-            let overflow = self.overflows && (!actual.is_finite() || near_end || self.contenders.is_some());
-            if overflow {
+            if near.to(exact.to_f64(), actual) || is_allowed(error(index, exact, exact, actual)) {
                 continue;
             }
             let scale = magnitudes.get(index).copied().unwrap_or(exact);
             let from_exact = error(index, exact, scale, actual);
             let as_pytorch =
                 golden.as_ref().and_then(|golden| error(index, Wide::from_f64(golden[index]), scale, actual));
-            if is_allowed(from_exact) || is_allowed(as_pytorch) {
+            if is_allowed(from_exact) || is_allowed(as_pytorch) || self.may_overflow(exact, actual) {
                 continue;
             }
             let ulps = from_exact.unwrap_or(f64::INFINITY);
             let slot = &mut worst[usize::from(from_exact.is_some())];
             if slot.as_ref().is_none_or(|worst| ulps > worst.ulps) {
-                let kind = match (from_exact, self.output) {
+                let kind = match (from_exact, output) {
                     (None, _) => Kind::Nan,
                     (_, Output::Value) => Kind::Value,
                     (_, Output::Gradient(_)) => Kind::Gradient,
                 };
-                let &Self { output, called, .. } = self;
+                let called = self.called;
                 let pytorch =
                     golden.as_ref().map_or_else(String::new, |golden| format!(", PyTorch {:e}", golden[index]));
                 let size = if ulps.is_finite() { format!(" ({} ULPs)", count(ulps)) } else { String::new() };
@@ -252,6 +247,20 @@ impl Elements<'_> {
             }
         }
         differences.extend(worst.into_iter().flatten());
+    }
+
+    /// Whether a number is what an intermediate result that overflows may lead to.
+    fn may_overflow(&self, exact: Wide, actual: f64) -> bool {
+        let &Self { truth, output, .. } = self;
+        if !truth.overflows() {
+            return false;
+        }
+        // The oracle's exponents are f64's, so that near the end of its range the truth may overflow instead.
+        let is_near_end = || actual.abs() > near_largest(self.actual.dtype());
+        let sums_overflow = || output == Output::Value && truth.sums_overflow();
+        let has_contenders = || output == Output::Value && truth.contenders().is_some();
+        let is_infinite = !exact.to_f64().is_finite();
+        !actual.is_finite() || is_infinite && (is_near_end() || sums_overflow()) || has_contenders()
     }
 }
 

@@ -199,7 +199,7 @@ fn outputs(answer: Answer, truth: &Result<Truth, Error>) -> Vec<OutputView> {
 fn errors(output: &str, own: &Tensor, truth: &Truth) -> Option<Vec<Option<f64>>> {
     let mut outputs = truth.exact.outputs().zip(truth.magnitudes().outputs());
     let ((name, exact), (_, scales)) = outputs.find(|((name, _), _)| name.to_string() == output)?;
-    let contenders = truth.contenders.as_ref().filter(|_| name == Output::Value);
+    let contenders = truth.contenders().filter(|_| name == Output::Value);
     let elements = exact.iter().zip(scales).zip(own.to_f64()).enumerate();
     let error = |(index, ((&exact, &scale), element)): (usize, ((&Wide, &Wide), f64))| match contenders {
         Some(contenders) => contenders.distance(index, exact, element),

@@ -201,15 +201,15 @@ impl Definition for Options {
     }
 
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
-        let evaluation = self.evaluate(inputs, Wanted::Value)?;
         if self.result == AdaptiveResult::Predict {
             // Indices have no errors.
-            return Ok(evaluation);
+            return self.evaluate(inputs, Wanted::Value);
         }
+        let shaped = self.evaluate(&inputs.to_f64(), Wanted::Value)?.value;
         let mut magnitudes = Magnitudes::new(self, inputs)?;
         magnitudes.add_all(self, inputs);
         let count = inputs.indices("target").map_or(1, |target| target.len());
-        let evaluation = magnitudes.evaluation(evaluation.value.shape(), inputs)?;
+        let evaluation = magnitudes.evaluation(shaped.shape(), inputs)?;
         let reduction = if self.result == AdaptiveResult::Loss { Reduction::Mean } else { Reduction::None };
         Ok(classes::divided(evaluation, reduction, classes::Denominator::ones(count)))
     }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::elements;
+use super::elements::{self, InF64};
 use crate::case::Case;
 use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
 use crate::generate;
@@ -47,7 +47,7 @@ impl Definition for Options {
     }
 
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
-        elements::pair_magnitudes(&Terms, inputs.float("weight"), self.reduction, Denominator::Elements, inputs)
+        elements::pair_magnitudes(&InF64(Terms), inputs.float("weight"), self.reduction, Denominator::Elements, inputs)
     }
 
     fn unreduced(&self) -> Self {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::elements;
+use super::elements::{self, InF64};
 use crate::case::Case;
 use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
 use crate::generate;
@@ -78,7 +78,7 @@ impl Definition for Options {
 
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
         let weight = inputs.float("weight");
-        let terms = Terms { smallest_normal: inputs.smallest_normal() };
+        let terms = InF64(Terms { smallest_normal: inputs.smallest_normal() });
         let Some(pos_weight) = inputs.float("pos_weight") else {
             return elements::pair_magnitudes(&terms, weight, self.reduction, Denominator::Elements, inputs);
         };

@@ -44,9 +44,11 @@ impl Terms {
         let scale = |x: &[Wide]| x.iter().fold(unit, |s, x| if x.abs() > s { x.abs() } else { s });
         let (s1, s2) = (scale(x1), scale(x2));
         let eps = |s: Wide| (Wide::from_f64(1e-12) / s) / s;
-        let length = |x: &[Wide], s: Wide| (sum(&mut x.iter().map(|&x| (x / s) * (x / s))) + eps(s)).sqrt();
-        let (n1, n2) = (length(x1, s1), length(x2, s2));
-        let products = || x1.iter().zip(x2).map(|(&a, &b)| (a / s1) * (b / s2));
+        let in_unit = |x: &[Wide], s: Wide| -> Vec<Wide> { x.iter().map(|&x| x / s).collect() };
+        let (x1, x2) = (in_unit(x1, s1), in_unit(x2, s2));
+        let length = |x: &[Wide], s: Wide| (sum(&mut x.iter().map(|&x| x * x)) + eps(s)).sqrt();
+        let (n1, n2) = (length(&x1, s1), length(&x2, s2));
+        let products = || x1.iter().zip(&x2).map(|(&a, &b)| a * b);
         // A product of components may be subnormal before the lengths divide it.
         let least = self.smallest_normal * Wide::from_f64(x1.len() as f64);
         let least = (least / s1.minimum(Wide::ONE)) / s2.minimum(Wide::ONE);
@@ -83,13 +85,14 @@ impl Vectorwise<Wide, 2> for Terms {
             _ if label == -Wide::ONE => cotangent * self.side(cosine, terms).of_hinge(self.epsilon),
             _ => Wide::ZERO,
         };
+        // How large the slopes are takes no more digits than f64 has. The cosine is itself a sum and two quotients.
+        let [slope, rounded, n1, n2] = [slope, terms + terms, n1, n2].map(Real::to_f64);
+        let least = self.smallest_normal.to_f64();
         for i in 0..x1.len() {
-            let (u1, u2) =
-                ((x1[i].abs() / n1).maximum(self.smallest_normal), (x2[i].abs() / n2).maximum(self.smallest_normal));
-            // The cosine is itself a sum and two quotients.
-            let rounded = terms + terms;
-            g1[i] = slope * ((u2 + rounded * u1) / n1);
-            g2[i] = slope * ((u1 + rounded * u2) / n2);
+            let u1 = Real::maximum(x1[i].to_f64().abs() / n1, least);
+            let u2 = Real::maximum(x2[i].to_f64().abs() / n2, least);
+            g1[i] = Wide::from_f64(slope * ((u2 + rounded * u1) / n1));
+            g2[i] = Wide::from_f64(slope * ((u1 + rounded * u2) / n2));
         }
         self.value([x1, x2], label)
     }

@@ -36,50 +36,52 @@ impl Default for Options {
 
 /// PyTorch documents ln p_c as the difference of a score and the logarithm of a sum. With the largest score taken out,
 /// the sum is at least 1, so its own rounding counts as 1.
+///
+/// Differences of scores are exact. All else is worked out in f64, for how large terms are takes no more digits.
 pub(super) struct Terms {
-    pub(super) weight: Option<Vec<Wide>>,
+    pub(super) weight: Option<Vec<f64>>,
     pub(super) label_smoothing: f64,
-    pub(super) smallest_normal: Wide,
+    pub(super) smallest_normal: f64,
 }
 
 impl Terms {
-    pub(super) fn weight(&self, class: usize) -> Wide {
-        self.weight.as_ref().map_or(Wide::ONE, |weight| weight[class].abs())
+    pub(super) fn weight(&self, class: usize) -> f64 {
+        self.weight.as_ref().map_or(1.0, |weight| weight[class].abs())
     }
 
-    pub(super) fn coefficients(&self, probability: impl Fn(usize) -> Wide, classes: usize) -> Vec<Wide> {
+    pub(super) fn coefficients(&self, probability: impl Fn(usize) -> f64, classes: usize) -> Vec<f64> {
         let smoothing = self.label_smoothing.max(0.0);
-        let (kept, spread) = (Wide::from_f64(1.0 - smoothing), Wide::from_f64(smoothing / classes as f64));
+        let (kept, spread) = (1.0 - smoothing, smoothing / classes as f64);
         (0..classes).map(|c| (probability(c).abs() * kept + spread) * self.weight(c)).collect()
     }
 
     /// The terms of -ln p, and p.
-    pub(super) fn surprise(scores: &[Wide]) -> Vec<(Wide, Wide)> {
+    pub(super) fn surprise(scores: &[Wide]) -> Vec<(f64, f64)> {
         let max = scores.iter().copied().reduce(Real::maximum).unwrap_or(Wide::ZERO);
-        let exps: Vec<Wide> = scores.iter().map(|&x| (x - max).exp()).collect();
-        let sum = exps.iter().fold(Wide::ZERO, |sum, &e| sum + e);
-        let (logarithm, inverse) = (sum.ln() + Wide::ONE, Wide::ONE / sum);
-        scores.iter().zip(exps).map(|(&x, e)| ((max - x) + logarithm, e * inverse)).collect()
+        let below: Vec<f64> = scores.iter().map(|&x| (max - x).to_f64()).collect();
+        let exps: Vec<f64> = below.iter().map(|&below| Real::exp(-below)).collect();
+        let sum: f64 = exps.iter().sum();
+        let logarithm = Real::ln(sum) + 1.0;
+        below.into_iter().zip(exps).map(|(below, e)| (below + logarithm, e / sum)).collect()
     }
 
-    pub(super) fn pullback(
+    pub(super) fn slopes(
         &self,
-        cotangent: Wide,
-        surprise: &[(Wide, Wide)],
-        coefficients: &[Wide],
-        gradient: &mut [Wide],
-    ) {
+        cotangent: f64,
+        surprise: &[(f64, f64)],
+        coefficients: &[f64],
+    ) -> impl Iterator<Item = f64> {
         let least = self.smallest_normal;
-        let total = coefficients.iter().fold(Wide::ZERO, |sum, &t| sum + t);
-        for ((&own, &(terms, p)), gradient) in coefficients.iter().zip(surprise).zip(gradient) {
+        let total: f64 = coefficients.iter().sum();
+        coefficients.iter().zip(surprise).map(move |(&own, &(terms, p))| {
             // A rounding inside the exponential is a relative error of p.
-            let rounded = if total == Wide::ZERO { total } else { p.maximum(least) * terms * total };
-            *gradient = cotangent * (rounded + own);
-        }
+            let rounded = if total == 0.0 { total } else { Real::maximum(p, least) * terms * total };
+            cotangent * (rounded + own)
+        })
     }
 
-    pub(super) fn sum(surprise: &[(Wide, Wide)], coefficients: &[Wide]) -> Wide {
-        coefficients.iter().zip(surprise).fold(Wide::ZERO, |sum, (&own, &(terms, _))| sum + own * terms)
+    pub(super) fn sum(surprise: &[(f64, f64)], coefficients: &[f64]) -> f64 {
+        coefficients.iter().zip(surprise).map(|(&own, &(terms, _))| own * terms).sum()
     }
 }
 
@@ -98,15 +100,15 @@ impl Rowwise<Wide, usize> for Terms {
         gradients: RowGradients<'_, Wide>,
     ) -> Wide {
         let surprise = Self::surprise(scores);
-        let one_hot = |c| if c == class { Wide::ONE } else { Wide::ZERO };
-        let coefficients = self.coefficients(one_hot, scores.len());
-        self.pullback(cotangent, &surprise, &coefficients, gradients.scores);
-        if self.label_smoothing > 0.0 {
+        let coefficients = self.coefficients(|c| if c == class { 1.0 } else { 0.0 }, scores.len());
+        let slopes = self.slopes(cotangent.to_f64(), &surprise, &coefficients);
+        gradients.scores.iter_mut().zip(slopes).for_each(|(gradient, slope)| *gradient = Wide::from_f64(slope));
+        Wide::from_f64(if self.label_smoothing > 0.0 {
             Self::sum(&surprise, &coefficients)
         } else {
             // Only the target's own term, lest infinities elsewhere make it NaN.
             self.weight(class) * surprise[class].0
-        }
+        })
     }
 }
 
@@ -124,15 +126,16 @@ impl Rowwise<Wide, &[Wide]> for Terms {
         target: &[Wide],
         gradients: RowGradients<'_, Wide>,
     ) -> Wide {
-        let surprise = Self::surprise(scores);
+        let (cotangent, surprise) = (cotangent.to_f64(), Self::surprise(scores));
         if let Some(gradient) = gradients.target {
             for (c, (gradient, &(terms, _))) in gradient.iter_mut().zip(&surprise).enumerate() {
-                *gradient = cotangent * self.weight(c) * terms;
+                *gradient = Wide::from_f64(cotangent * self.weight(c) * terms);
             }
         }
-        let coefficients = self.coefficients(|c| target[c], scores.len());
-        self.pullback(cotangent, &surprise, &coefficients, gradients.scores);
-        Self::sum(&surprise, &coefficients)
+        let coefficients = self.coefficients(|c| target[c].to_f64(), scores.len());
+        let slopes = self.slopes(cotangent, &surprise, &coefficients);
+        gradients.scores.iter_mut().zip(slopes).for_each(|(gradient, slope)| *gradient = Wide::from_f64(slope));
+        Wide::from_f64(Self::sum(&surprise, &coefficients))
     }
 }
 
@@ -156,7 +159,7 @@ impl Options {
         Terms: for<'r> Rowwise<Wide, T::Row<'r>>,
     {
         let scores = inputs.required("input")?;
-        let weight = inputs.float("weight").map(|weight| weight.iter().copied().collect());
+        let weight = inputs.float("weight").map(|weight| weight.iter().map(|weight| weight.to_f64()).collect());
         let rows = Rows { scores, targets, weight: inputs.float("weight"), reduction: classes::summed(self.reduction) };
         let shapes = rows.shapes::<K>()?;
         let mut value = ArrayD::from_elem(IxDyn(&shapes.value), Wide::ZERO);
@@ -166,8 +169,7 @@ impl Options {
             cotangent: cotangent.as_ref().map(|cotangent| cotangent.view()),
             gradients: gradients.each_mut().map(|gradient| Some(gradient.view_mut())),
         };
-        let smallest_normal = Wide::from_f64(inputs.smallest_normal());
-        let terms = Terms { weight, label_smoothing: self.label_smoothing, smallest_normal };
+        let terms = Terms { weight, label_smoothing: self.label_smoothing, smallest_normal: inputs.smallest_normal() };
         rows.evaluate_into(&terms, value.view_mut(), Some(backward))?;
         Ok(Evaluation { value, gradients: names.into_iter().zip(gradients).collect() })
     }

@@ -78,7 +78,8 @@ impl Definition for Options {
     }
 
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
-        let exact = self.evaluate(inputs, Wanted::Value)?.value;
+        // Lengths and labels that are out of range are refused here.
+        let shaped = self.evaluate(&inputs.to_f64(), Wanted::Value)?.value;
         let log_probs = inputs.required(LOG_PROBS)?;
         let classes = *log_probs.shape().last().unwrap_or(&0);
         let samples = if log_probs.ndim() == 2 { 1 } else { log_probs.shape()[1] };
@@ -89,7 +90,7 @@ impl Definition for Options {
         let (targets, lengths) = (integers(TARGETS)?, integers(TARGET_LENGTHS)?);
         let is_padded = inputs.required_indices(TARGETS)?.ndim() == 2;
         let is_mean = self.reduction == Reduction::Mean;
-        let cotangents: Vec<Wide> = inputs.cotangent().iter().flatten().map(|c| c.abs()).collect();
+        let cotangents: Vec<f64> = inputs.cotangent().iter().flatten().map(|c| c.to_f64().abs()).collect();
 
         let mut losses = Vec::with_capacity(samples);
         let mut gradient = ArrayD::from_elem(IxDyn(log_probs.shape()), Wide::ZERO);
@@ -101,28 +102,25 @@ impl Definition for Options {
             let rows = (0..input_length).map(|step| &scores[place(step)..][..classes]).collect();
             let blank = self.blank as usize;
             let alignments = Alignments::new(rows, &targets[start..][..length], blank, 8.0 * inputs.epsilon());
-            let divisor = Wide::from_f64(if is_mean { (samples * length.max(1)) as f64 } else { 1.0 });
+            let divisor = if is_mean { (samples * length.max(1)) as f64 } else { 1.0 };
             let sums = alignments.sums();
             let likelihood = alignments.likelihood(&sums);
-            if likelihood.ln == lowest() && self.zero_infinity {
-                losses.push(Wide::ZERO);
+            if likelihood.is_nothing() && self.zero_infinity {
+                losses.push(0.0);
                 continue;
             }
-            losses.push((likelihood.ln.abs() + likelihood.error) / divisor);
+            losses.push((likelihood.ln.to_f64().abs() + likelihood.error) / divisor);
             let is_reduced = self.reduction != Reduction::None;
-            let cotangent = *cotangents.get(if is_reduced { 0 } else { sample }).unwrap_or(&Wide::ONE) / divisor;
+            let cotangent = *cotangents.get(if is_reduced { 0 } else { sample }).unwrap_or(&1.0) / divisor;
             for (step, row) in alignments.slopes(&sums, likelihood).into_iter().enumerate() {
                 for (class, slope) in row.into_iter().enumerate() {
-                    slopes[place(step) + class] = cotangent * slope;
+                    slopes[place(step) + class] = Wide::from_f64(cotangent * slope);
                 }
             }
         }
-        let value = if self.reduction == Reduction::None {
-            losses
-        } else {
-            vec![losses.into_iter().fold(Wide::ZERO, |sum, loss| sum + loss)]
-        };
-        let value = ArrayD::from_shape_vec(exact.raw_dim(), value).expect("a loss for each of the values");
+        let value = if self.reduction == Reduction::None { losses } else { vec![losses.into_iter().sum()] };
+        let value = value.into_iter().map(Wide::from_f64).collect();
+        let value = ArrayD::from_shape_vec(shaped.raw_dim(), value).expect("a loss for each of the values");
         Ok(Evaluation { value, gradients: vec![(LOG_PROBS, gradient)] })
     }
 
@@ -145,26 +143,42 @@ impl Definition for Options {
     }
 }
 
-/// The logarithm of a sum over nothing.
-fn lowest() -> Wide {
-    Wide::from_f64(f64::NEG_INFINITY)
-}
-
 /// The logarithm of a sum over alignments, and what its error is proportional to.
 ///
 /// Each step of the recursion rounds at most twice at the size of its result, half a ULP each, which is an eighth of the
 /// budget; where there is more than one term, the exponentials and the logarithm round at the size of 1. An error in a
 /// term counts in the sum as much as the term does. So the error is the sum of the sizes of all intermediate results,
 /// averaged over the alignments. Roundings of equal steps are equal, so they do add up.
+///
+/// Logarithms are added up exactly. Their exponentials, and how large the error is, are worked out in f64, which has digits
+/// enough for that.
 #[derive(Clone, Copy)]
 struct LnSum {
     ln: Wide,
-    error: Wide,
+    error: f64,
+}
+
+impl LnSum {
+    /// The sum that is 1.
+    const ONE: Self = Self { ln: Wide::ZERO, error: 0.0 };
+
+    /// The sum over nothing.
+    fn nothing() -> Self {
+        Self { ln: Wide::from_f64(f64::NEG_INFINITY), error: 0.0 }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.ln.to_f64() == f64::NEG_INFINITY
+    }
 }
 
 /// The part of the budget that one ULP is.
-fn ulp_of(size: Wide) -> Wide {
-    size.abs() * Wide::from_f64(0.125)
+fn ulp_of(size: f64) -> f64 {
+    size.abs() * 0.125
+}
+
+fn exp(ln: Wide) -> f64 {
+    Real::exp(ln.to_f64())
 }
 
 /// The alignments of one sample.
@@ -173,44 +187,43 @@ struct Alignments<'a> {
     /// The class of each state: a label between any two blanks.
     states: Vec<usize>,
     /// A relative error that a careful implementation stays below.
-    rounding: Wide,
+    rounding: f64,
 }
 
 impl<'a> Alignments<'a> {
     fn new(scores: Vec<&'a [Wide]>, labels: &[usize], blank: usize, rounding: f64) -> Self {
         let states = [blank].into_iter().chain(labels.iter().flat_map(|&label| [label, blank])).collect();
-        Self { scores, states, rounding: Wide::from_f64(rounding) }
+        Self { scores, states, rounding }
     }
 
     /// The most that a share can come out as, given its logarithm and what the error of that is proportional to: so large
     /// may numbers be that their roundings decide between alignments.
-    fn share(&self, ln: Wide, error: Wide) -> Wide {
-        (ln + self.rounding * error).exp()
+    fn share(&self, ln: Wide, error: f64) -> f64 {
+        exp(ln + Wide::from_f64(self.rounding * error))
     }
 
-    fn sum(&self, terms: impl Iterator<Item = LnSum>) -> LnSum {
-        let terms: Vec<LnSum> = terms.filter(|term| term.ln != lowest()).collect();
-        let largest = terms.iter().fold(lowest(), |largest, term| largest.maximum(term.ln));
-        match terms[..] {
-            [] => return LnSum { ln: lowest(), error: Wide::ZERO },
-            [term] => return term,
-            _ => {}
+    fn sum(&self, terms: impl Iterator<Item = LnSum> + Clone) -> LnSum {
+        let terms = terms.filter(|term| !term.is_nothing());
+        let (first, others) = (terms.clone().next(), terms.clone().skip(1));
+        let Some(first) = first else { return LnSum::nothing() };
+        if others.clone().next().is_none() {
+            return first;
         }
-        let sum = terms.iter().fold(Wide::ZERO, |sum, term| sum + (term.ln - largest).exp());
-        let ln = largest + sum.ln();
-        let shares = terms.iter().map(|term| self.share(term.ln - ln, term.error).minimum(Wide::ONE) * term.error);
-        LnSum { ln, error: shares.fold(Wide::from_f64(0.5), |sum, error| sum + error) }
+        let largest = others.fold(first.ln, |largest, term| largest.maximum(term.ln));
+        let sum: f64 = terms.clone().map(|term| exp(term.ln - largest)).sum();
+        let ln = largest + Wide::from_f64(Real::ln(sum));
+        let shares = terms.map(|term| Real::minimum(self.share(term.ln - ln, term.error), 1.0) * term.error);
+        LnSum { ln, error: 0.5 + shares.sum::<f64>() }
     }
 
     /// For each step and state the sum over what leads to it, itself included.
     fn sums(&self) -> Vec<Vec<LnSum>> {
-        let nothing = LnSum { ln: lowest(), error: Wide::ZERO };
         let mut sums: Vec<Vec<LnSum>> = Vec::with_capacity(self.scores.len());
         for scores in &self.scores {
             let of_state = |state: usize| {
                 let before = match sums.last() {
-                    None if state < 2 => LnSum { ln: Wide::ZERO, error: Wide::ZERO },
-                    None => nothing,
+                    None if state < 2 => LnSum::ONE,
+                    None => LnSum::nothing(),
                     Some(sums) => {
                         let second = state.checked_sub(2).filter(|&second| self.states[second] != self.states[state]);
                         let states = [Some(state), state.checked_sub(1), second];
@@ -218,9 +231,9 @@ impl<'a> Alignments<'a> {
                     }
                 };
                 let ln = before.ln + scores[self.states[state]];
+                let sum = LnSum { ln, error: before.error + ulp_of(ln.to_f64()) };
                 // Whatever is there, no alignment comes to it.
-                let is_empty = before.ln == lowest() || ln == lowest();
-                if is_empty { nothing } else { LnSum { ln, error: before.error + ulp_of(ln) } }
+                if before.is_nothing() || sum.is_nothing() { LnSum::nothing() } else { sum }
             };
             let row = (0..self.states.len()).map(of_state).collect();
             sums.push(row);
@@ -231,14 +244,14 @@ impl<'a> Alignments<'a> {
     fn likelihood(&self, sums: &[Vec<LnSum>]) -> LnSum {
         match sums.last() {
             Some(sums) => self.sum(sums.iter().rev().take(2).copied()),
-            None if self.states.len() == 1 => LnSum { ln: Wide::ZERO, error: Wide::ZERO },
-            None => LnSum { ln: lowest(), error: Wide::ZERO },
+            None if self.states.len() == 1 => LnSum::ONE,
+            None => LnSum::nothing(),
         }
     }
 
     /// For each step and class the magnitudes of e^x and of the share of the alignments in the class. The logarithm of that
     /// has the errors of the sums before, after and over all, and is added up from the states of the class, one by one.
-    fn slopes(&self, before: &[Vec<LnSum>], likelihood: LnSum) -> Vec<Vec<Wide>> {
+    fn slopes(&self, before: &[Vec<LnSum>], likelihood: LnSum) -> Vec<Vec<f64>> {
         let backwards = Self {
             scores: self.scores.iter().rev().copied().collect(),
             states: self.states.iter().rev().copied().collect(),
@@ -251,25 +264,26 @@ impl<'a> Alignments<'a> {
         emitted.dedup();
         let of_step = |step: usize| {
             let scores = self.scores[step];
-            let mut slopes: Vec<Wide> = scores.iter().map(|score| score.exp()).collect();
+            let mut slopes: Vec<f64> = scores.iter().map(|&score| exp(score)).collect();
             for &class in &emitted {
                 let score = scores[class];
                 let states = (0..=last_state).filter(|&state| self.states[state] == class);
                 let terms = states.filter_map(|state| {
                     let (before, after) = (before[step][state], after[last_step - step][last_state - state]);
-                    let is_empty = before.ln == lowest() || after.ln == lowest();
+                    let is_empty = before.is_nothing() || after.is_nothing();
                     let ln = (before.ln - score) + after.ln;
                     (!is_empty).then_some(LnSum { ln, error: before.error + after.error })
                 });
                 let terms: Vec<LnSum> = terms.collect();
                 let sum = self.sum(terms.iter().copied());
-                if sum.ln == lowest() {
+                if sum.is_nothing() {
                     continue;
                 }
-                let counts = |term: &&LnSum| (term.ln - sum.ln).exp() > self.rounding;
-                let count = Wide::from_f64(terms.iter().filter(counts).count() as f64);
-                let error = sum.error + likelihood.error + count * ulp_of(sum.ln.abs() + score.abs());
-                slopes[class] = slopes[class] + self.share(sum.ln - likelihood.ln, error) * (Wide::ONE + error);
+                let counts = |term: &&LnSum| exp(term.ln - sum.ln) > self.rounding;
+                let count = terms.iter().filter(counts).count() as f64;
+                let size = sum.ln.to_f64().abs() + score.to_f64().abs();
+                let error = sum.error + likelihood.error + count * ulp_of(size);
+                slopes[class] += self.share(sum.ln - likelihood.ln, error) * (1.0 + error);
             }
             slopes
         };

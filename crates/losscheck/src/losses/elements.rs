@@ -85,6 +85,20 @@ impl<T: Pointwise<N>, const N: usize> Pointwise<N> for InRange<'_, T> {
     }
 }
 
+/// Terms that are worked out in f64, whatever the arithmetic of the driver: how large they are takes no more digits. Not for
+/// formulas with a kink, where the last digits decide on which side of it a number is.
+pub(super) struct InF64<T>(pub(super) T);
+
+impl<T: Pointwise<N>, const N: usize> Pointwise<N> for InF64<T> {
+    fn value<R: Real>(&self, operands: [R; N]) -> R {
+        R::from_f64(self.0.value(operands.map(R::to_f64)))
+    }
+
+    fn pullback<R: Real>(&self, cotangent: R, operands: [R; N]) -> [R; N] {
+        self.0.pullback(cotangent.to_f64(), operands.map(R::to_f64)).map(R::from_f64)
+    }
+}
+
 /// The magnitudes of a formula of input and target, both differentiable.
 pub(super) fn pair_magnitudes(
     terms: &impl Pointwise<2>,

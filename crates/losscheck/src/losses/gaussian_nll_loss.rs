@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::elements;
+use super::elements::{self, InF64};
 use crate::case::Case;
 use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
 use crate::generate;
@@ -90,7 +90,7 @@ impl Definition for Options {
         let shape = var.shape().to_vec();
         let lacks_last = input.shape().split_last().is_some_and(|(_, rest)| rest == shape);
         let var = if lacks_last { var.insert_axis(Axis(shape.len())) } else { var };
-        let terms = Terms { loss: self.loss(inputs), smallest_normal: inputs.smallest_normal() };
+        let terms = InF64(Terms { loss: self.loss(inputs), smallest_normal: inputs.smallest_normal() });
         let elements = Elements::unweighted([input, inputs.required("target")?, var], self.reduction);
         let mut evaluation = elements::magnitudes(&terms, elements, NAMES, inputs.cotangent())?;
         for (_, gradient) in evaluation.gradients.iter_mut().filter(|(name, _)| lacks_last && *name == "var") {

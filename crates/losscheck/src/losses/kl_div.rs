@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::elements;
+use super::elements::{self, InF64};
 use crate::case::Case;
 use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
 use crate::generate;
@@ -72,7 +72,7 @@ impl Definition for Options {
     }
 
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
-        let terms = Terms { log_target: self.log_target, smallest_normal: inputs.smallest_normal() };
+        let terms = InF64(Terms { log_target: self.log_target, smallest_normal: inputs.smallest_normal() });
         let (reduction, denominator) = self.reduction(inputs);
         elements::pair_magnitudes(&terms, None, reduction, denominator, inputs)
     }

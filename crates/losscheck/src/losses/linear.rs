@@ -1,4 +1,6 @@
 //! What the losses of linear layers have in common: how far the roundings of their scores reach.
+//!
+//! Scores are exact. How large terms are is worked out in f64, which has digits enough for that.
 
 use losscheck_reference::{Real, Wide};
 use ndarray::ArrayViewD;
@@ -7,17 +9,17 @@ use super::cross_entropy::Terms;
 use crate::definition::Arrays;
 
 /// A number, and the sum of the magnitudes of the terms that it is the sum of.
-pub(super) type Rounded = (Wide, Wide);
+pub(super) type Rounded = (Wide, f64);
 
 /// A linear layer, and the magnitudes of the gradients of its parameters as they add up.
 pub(super) struct Layer {
     weight: Vec<Wide>,
     bias: Option<Vec<Wide>>,
     features: usize,
-    smallest_normal: Wide,
-    largest: Wide,
-    pub(super) by_weight: Vec<Wide>,
-    pub(super) by_bias: Vec<Wide>,
+    smallest_normal: f64,
+    largest: f64,
+    pub(super) by_weight: Vec<f64>,
+    pub(super) by_bias: Vec<f64>,
 }
 
 impl Layer {
@@ -32,16 +34,16 @@ impl Layer {
             weight: weight.iter().copied().collect(),
             bias: bias.map(|bias| bias.iter().copied().collect()),
             features: features[0],
-            smallest_normal: Wide::from_f64(inputs.smallest_normal()),
-            largest: Wide::from_f64(inputs.largest()),
-            by_weight: vec![Wide::ZERO; weight.len()],
-            by_bias: vec![Wide::ZERO; outputs.iter().product()],
+            smallest_normal: inputs.smallest_normal(),
+            largest: inputs.largest(),
+            by_weight: vec![0.0; weight.len()],
+            by_bias: vec![0.0; outputs.iter().product()],
         }
     }
 
     /// Slopes are pulled back as those of a sum, and are divided by this number later, where they may underflow.
-    pub(super) fn slopes_are_divided_by(&mut self, divisor: Wide) {
-        self.smallest_normal = self.smallest_normal * divisor;
+    pub(super) fn slopes_are_divided_by(&mut self, divisor: f64) {
+        self.smallest_normal *= divisor;
     }
 
     /// The number of scores.
@@ -54,55 +56,52 @@ impl Layer {
     pub(super) fn score(&self, output: usize, input: &[Rounded]) -> Rounded {
         let bias = self.bias.as_ref().map_or(Wide::ZERO, |bias| bias[output]);
         let weight = &self.weight[output * self.features..][..self.features];
-        let add = |(sum, terms): Rounded, (&w, &(x, magnitude)): (&Wide, &Rounded)| {
-            (sum + x * w, terms + magnitude * w.abs())
-        };
-        let (sum, terms) = weight.iter().zip(input).fold((bias, bias.abs()), add);
-        let is_known = terms <= self.largest || !is_finite(sum);
-        (sum, if is_known { terms } else { infinity() })
+        let products = || weight.iter().zip(input);
+        let sum = products().fold(bias, |sum, (&w, &(x, _))| sum + x * w);
+        let terms = products().fold(bias.to_f64().abs(), |terms, (w, (_, x))| terms + w.to_f64().abs() * x);
+        // Next to the largest number, even the last digits count.
+        let exact = || products().fold(bias.abs(), |terms, (w, &(_, x))| terms + w.abs() * Wide::from_f64(x));
+        let is_known = terms < self.largest / 2.0 || !is_finite(sum) || exact() <= Wide::from_f64(self.largest);
+        (sum, if is_known { terms } else { f64::INFINITY })
     }
 
     /// Adds what one output contributes to the gradients of the parameters and of what goes into the layer.
-    pub(super) fn pull_back(&mut self, output: usize, slope: Wide, input: &[Rounded], by_input: &mut [Wide]) {
+    pub(super) fn pull_back(&mut self, output: usize, slope: f64, input: &[Rounded], by_input: &mut [f64]) {
         let least = self.smallest_normal;
         // A slope that underflows has lost digits: the next layer's weights magnify the loss, and samples add it up.
-        let error = if slope == Wide::ZERO { slope } else { slope.maximum(least) };
-        let add = |sum: &mut Wide, factor: Wide| {
+        let error = if slope == 0.0 { slope } else { Real::maximum(slope, least) };
+        let add = |sum: &mut f64, factor: f64| {
             // A slope may be out of range, but no number is.
-            let term = if factor == Wide::ZERO { Wide::ZERO } else { error * factor };
-            *sum = *sum + term.maximum(least);
+            let term = if factor == 0.0 { 0.0 } else { error * factor };
+            *sum += Real::maximum(term, least);
         };
         let row = output * self.features..(output + 1) * self.features;
         for (by_input, &w) in by_input.iter_mut().zip(&self.weight[row.clone()]) {
-            add(by_input, w.abs());
+            add(by_input, w.to_f64().abs());
         }
         for (by_weight, &(_, x)) in self.by_weight[row].iter_mut().zip(input) {
             add(by_weight, x);
         }
-        self.by_bias[output] = self.by_bias[output] + error;
+        self.by_bias[output] += error;
     }
 }
 
-fn infinity() -> Wide {
-    Wide::from_f64(f64::INFINITY)
-}
-
 fn is_finite(x: Wide) -> bool {
-    x.abs() < infinity()
+    x.to_f64().is_finite()
 }
 
 /// What goes into a first layer: its own magnitudes.
 pub(super) fn exact(row: impl IntoIterator<Item = Wide>) -> Vec<Rounded> {
-    row.into_iter().map(|x| (x, x.abs())).collect()
+    row.into_iter().map(|x| (x, x.to_f64().abs())).collect()
 }
 
 /// The terms of -ln p, and p, of scores that are rounded: each makes its own -ln p off by as much, and all by the mean of
 /// the scores' errors, weighted by p.
-pub(super) fn surprise(scores: &[Rounded], inputs: &Arrays<Wide>) -> Vec<(Wide, Wide)> {
-    let rounding = Wide::from_f64(8.0 * inputs.epsilon());
+pub(super) fn surprise(scores: &[Rounded], inputs: &Arrays<Wide>) -> Vec<(f64, f64)> {
+    let rounding = 8.0 * inputs.epsilon();
     let mut surprise = Terms::surprise(&scores.iter().map(|&(score, _)| score).collect::<Vec<_>>());
-    if scores.iter().any(|&(score, terms)| is_finite(score) && terms == infinity()) {
-        surprise.iter_mut().for_each(|(all, _)| *all = infinity());
+    if scores.iter().any(|&(score, terms)| is_finite(score) && terms == f64::INFINITY) {
+        surprise.iter_mut().for_each(|(all, _)| *all = f64::INFINITY);
         return surprise;
     }
     // Where scores are so large that their roundings turn the softmax, its probabilities may be as much larger: a score's own
@@ -114,42 +113,36 @@ pub(super) fn surprise(scores: &[Rounded], inputs: &Arrays<Wide>) -> Vec<(Wide, 
         // What raises a score raises its share of the sum, too. Two products, for the terms may add up beyond any range.
         let (own, of_others) = (terms - *p * terms, of_all - *p * terms);
         let error = rounding * own + rounding * of_others;
-        if *p > Wide::ZERO {
-            *p = (*p * error.exp()).minimum(Wide::ONE);
+        if *p > 0.0 {
+            *p = Real::minimum(*p * Real::exp(error), 1.0);
         } else if is_finite(score) && is_finite(max) {
-            *p = ((score - max) + error).exp().minimum(Wide::ONE);
+            *p = Real::minimum(Real::exp((score - max).to_f64() + error), 1.0);
         }
     }
     let of_all = weighted(&surprise, scores);
     for ((all, _), (_, terms)) in surprise.iter_mut().zip(scores) {
-        *all = *all + *terms + of_all;
+        *all += *terms + of_all;
     }
     surprise
 }
 
 /// The sum of the magnitudes of the scores' terms, each times p.
-fn weighted(surprise: &[(Wide, Wide)], scores: &[Rounded]) -> Wide {
-    surprise.iter().zip(scores).fold(
-        Wide::ZERO,
-        |sum, (&(_, p), &(_, terms))| {
-            if p == Wide::ZERO { sum } else { sum + p * terms }
-        },
-    )
+fn weighted(surprise: &[(f64, f64)], scores: &[Rounded]) -> f64 {
+    surprise.iter().zip(scores).map(|(&(_, p), &(_, terms))| if p == 0.0 { 0.0 } else { p * terms }).sum()
 }
 
 /// The magnitudes of the gradient of rounded scores.
 pub(super) fn slopes(
     terms: &Terms,
-    cotangent: Wide,
+    cotangent: f64,
     scores: &[Rounded],
-    surprise: &[(Wide, Wide)],
-    coefficients: &[Wide],
-) -> Vec<Wide> {
-    let mut slopes = vec![Wide::ZERO; scores.len()];
-    terms.pullback(cotangent, surprise, coefficients, &mut slopes);
+    surprise: &[(f64, f64)],
+    coefficients: &[f64],
+) -> Vec<f64> {
+    let mut slopes: Vec<f64> = terms.slopes(cotangent, surprise, coefficients).collect();
     for ((slope, &own), &(score, _)) in slopes.iter_mut().zip(coefficients).zip(scores) {
         // What is infinite has no error.
-        if score.abs() == infinity() {
+        if score.to_f64().is_infinite() {
             *slope = cotangent * own;
         }
     }

@@ -146,7 +146,7 @@ impl Magnitudes {
         let (input, linear_weight) = (inputs.required("input")?, inputs.required("linear_weight")?);
         let reduction = classes::summed(options.reduction);
         let summed = Options { reduction, ..options.clone() };
-        let evaluation = summed.evaluate(inputs, Wanted::Value)?;
+        let evaluation = summed.evaluate(&inputs.to_f64(), Wanted::Value)?;
         let features = *input.shape().last().unwrap_or(&0);
         let shape = linear_weight.shape();
         let (outputs, classes) = (shape[..shape.len() - 1].iter().product::<usize>(), shape[0]);
@@ -155,20 +155,21 @@ impl Magnitudes {
         let x = linear::exact(input.iter().copied());
         let mut layer = Layer::new(&linear_weight, inputs.float("linear_bias"), inputs);
         if options.reduction == Reduction::Mean {
-            layer.slopes_are_divided_by(denominator.sum);
+            layer.slopes_are_divided_by(denominator.sum.to_f64());
         }
         let terms = Terms {
-            weight: inputs.float("weight").map(|weight| weight.iter().copied().collect()),
+            weight: inputs.float("weight").map(|weight| weight.iter().map(|weight| weight.to_f64()).collect()),
             label_smoothing: options.label_smoothing,
-            smallest_normal: Wide::from_f64(inputs.smallest_normal()),
+            smallest_normal: inputs.smallest_normal(),
         };
         let indices: Option<Vec<i64>> = inputs.indices("target").map(|target| target.iter().copied().collect());
-        let probabilities: Option<Vec<Wide>> = inputs.float("target").map(|target| target.iter().copied().collect());
-        let cotangents: Vec<Wide> = inputs.cotangent().iter().flatten().map(|c| c.abs()).collect();
+        let probabilities: Option<Vec<f64>> =
+            inputs.float("target").map(|target| target.iter().map(|p| p.to_f64()).collect());
+        let cotangents: Vec<f64> = inputs.cotangent().iter().flatten().map(|c| c.to_f64().abs()).collect();
 
         let mut value = ArrayD::from_elem(evaluation.value.raw_dim(), Wide::ZERO);
-        let mut by_x = vec![Wide::ZERO; x.len()];
-        let mut by_target = vec![Wide::ZERO; samples * outputs];
+        let mut by_x = vec![0.0; x.len()];
+        let mut by_target = vec![0.0; samples * outputs];
         for row in 0..samples * positions {
             let (sample, position) = (row / positions, row % positions);
             if indices.as_ref().is_some_and(|indices| indices[row] == options.ignored()) {
@@ -180,12 +181,10 @@ impl Magnitudes {
                 (0..classes).map(|class| layer.score(output(class), &x[x_row.clone()])).collect();
             let surprise = linear::surprise(&scores, inputs);
             let is_reduced = reduction != Reduction::None;
-            let cotangent = *cotangents.get(if is_reduced { 0 } else { row }).unwrap_or(&Wide::ONE);
+            let cotangent = *cotangents.get(if is_reduced { 0 } else { row }).unwrap_or(&1.0);
             let place = |class: usize| sample * outputs + output(class);
             let coefficients = match (&indices, &probabilities) {
-                (Some(indices), _) => {
-                    terms.coefficients(|c| if c as i64 == indices[row] { Wide::ONE } else { Wide::ZERO }, classes)
-                }
+                (Some(indices), _) => terms.coefficients(|c| if c as i64 == indices[row] { 1.0 } else { 0.0 }, classes),
                 (None, probabilities) => {
                     let target = probabilities.as_ref().expect("a target of one kind or the other");
                     terms.coefficients(|c| target[place(c)], classes)
@@ -201,9 +200,9 @@ impl Magnitudes {
             };
             let at = if is_reduced { 0 } else { row };
             let total = value.as_slice_mut().expect("in order");
-            total[at] = total[at] + loss;
+            total[at] = total[at] + Wide::from_f64(loss);
 
-            if cotangent == Wide::ZERO {
+            if cotangent == 0.0 {
                 continue;
             }
             let by_scores = linear::slopes(&terms, cotangent, &scores, &surprise, &coefficients);
@@ -212,7 +211,8 @@ impl Magnitudes {
                 by_target[place(class)] = cotangent * terms.weight(class) * surprise[class].0;
             }
         }
-        let shaped = |elements: Vec<Wide>, shape: &[usize]| {
+        let shaped = |elements: Vec<f64>, shape: &[usize]| {
+            let elements = elements.into_iter().map(Wide::from_f64).collect();
             ArrayD::from_shape_vec(IxDyn(shape), elements).expect("as many elements as the shape asks for")
         };
         let scores = [&input.shape()[..input.ndim() - 1], &shape[..shape.len() - 1]].concat();

@@ -57,7 +57,7 @@ impl Definition for Options {
     /// Each hinge z is a sum of three numbers and off in proportion to them, z^2 by that times 2 z; a gradient counts hinges.
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
         // An index that is no class is refused here.
-        self.evaluate(inputs, Wanted::Value)?;
+        self.evaluate(&inputs.to_f64(), Wanted::Value)?;
         let (input, target) = (inputs.required("input")?, classes::indices(inputs)?);
         let margin = Wide::from_f64(inputs.option(self.margin));
         let weight = |class: usize| inputs.float("weight").map_or(Wide::ONE, |weight| weight[[class].as_slice()].abs());

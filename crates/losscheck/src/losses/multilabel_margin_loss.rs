@@ -38,7 +38,7 @@ impl Definition for Options {
     /// Each hinge is a sum of three numbers; a gradient counts hinges.
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
         // An index that is no class is refused here.
-        self.evaluate(inputs, Wanted::Value)?;
+        self.evaluate(&inputs.to_f64(), Wanted::Value)?;
         let (input, target) = (inputs.required("input")?, classes::indices(inputs)?);
         let scores: Vec<Wide> = input.iter().copied().collect();
         let lists: Vec<i64> = target.iter().copied().collect();

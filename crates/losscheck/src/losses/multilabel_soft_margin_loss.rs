@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::binary_cross_entropy_with_logits::Terms;
-use super::elements;
+use super::elements::{self, InF64};
 use crate::case::Case;
 use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
 use crate::generate;
@@ -61,7 +61,7 @@ impl Definition for Options {
             cotangent: cotangent.as_ref().map(|cotangent| cotangent.view()),
             gradients: gradients.each_mut().map(|gradient| Some(gradient.view_mut())),
         };
-        let terms = BothLogarithms(Terms { smallest_normal: inputs.smallest_normal() });
+        let terms = InF64(BothLogarithms(Terms { smallest_normal: inputs.smallest_normal() }));
         loss.evaluate_formula_into(&terms, &pair, value.view_mut(), Some(backward))?;
         Ok(Evaluation { value, gradients: elements::INPUT_AND_TARGET.into_iter().zip(gradients).collect() })
     }

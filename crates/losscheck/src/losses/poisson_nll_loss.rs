@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::elements;
+use super::elements::{self, InF64};
 use crate::case::Case;
 use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
 use crate::generate;
@@ -93,7 +93,7 @@ impl Definition for Options {
     }
 
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
-        let terms = Terms(self.loss(inputs));
+        let terms = InF64(Terms(self.loss(inputs)));
         elements::pair_magnitudes(&terms, None, self.reduction, Denominator::Elements, inputs)
     }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::elements;
+use super::elements::{self, InF64};
 use crate::case::Case;
 use crate::definition::{Arrays, Definition, Evaluation, Signature, Wanted};
 use crate::generate;
@@ -59,7 +59,7 @@ impl Definition for Options {
 
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
         let operands = [inputs.required("input")?, inputs.required("target")?];
-        let terms = Terms { smallest_normal: inputs.smallest_normal() };
+        let terms = InF64(Terms { smallest_normal: inputs.smallest_normal() });
         let elements = Elements::unweighted(operands, self.reduction);
         elements::magnitudes(&terms, elements, ["input"], inputs.cotangent())
     }

@@ -63,7 +63,7 @@ impl Definition for Options {
             swap: self.swap,
             reduction: self.reduction,
         };
-        let smallest_normal = Wide::from_f64(inputs.smallest_normal());
+        let smallest_normal = inputs.smallest_normal();
         let terms = PairwiseTerms { distance, epsilon: inputs.epsilon(), smallest_normal };
         triplets::magnitudes(loss, &terms, inputs)
     }

@@ -84,7 +84,7 @@ impl Definition for Options {
 
     fn magnitudes(&self, inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
         let (margin, epsilon) = (inputs.option(self.margin), inputs.epsilon());
-        let smallest_normal = Wide::from_f64(inputs.smallest_normal());
+        let smallest_normal = inputs.smallest_normal();
         match self.distance_function {
             DistanceFunction::Pairwise => {
                 let distance = Self::pairwise(inputs);

@@ -18,10 +18,10 @@ pub(super) const NAMES: [&str; 3] = ["anchor", "positive", "negative"];
 pub(super) const SIGNATURE: Signature =
     Signature { required: &NAMES, optional: &[], integers: &[], differentiable: &NAMES };
 
-/// The magnitudes of the terms of a distance.
+/// The magnitudes of the terms of a distance. Differences are exact; how large they are is worked out in f64.
 pub(super) trait Terms: Sync {
     /// Those of the distance.
-    fn distance(&self, a: &[Wide], b: &[Wide]) -> Wide;
+    fn distance(&self, a: &[Wide], b: &[Wide]) -> f64;
 
     /// Those of its derivatives, by each element of a and likewise of b.
     fn slopes(&self, a: &[Wide], b: &[Wide]) -> Vec<Slope>;
@@ -30,17 +30,17 @@ pub(super) trait Terms: Sync {
 /// The magnitude of a derivative.
 #[derive(Clone, Copy)]
 pub(super) struct Slope {
-    size: Wide,
+    size: f64,
     /// By what it is magnified where its sign is uncertain.
-    of_sign: Wide,
+    of_sign: f64,
 }
 
 impl Slope {
-    const ZERO: Self = Self { size: Wide::ZERO, of_sign: Wide::ONE };
+    const ZERO: Self = Self { size: 0.0, of_sign: 1.0 };
 
     /// An uncertainty of the sign does not add to one of the hinge.
-    fn times(self, factor: Wide) -> Wide {
-        self.size * factor.maximum(self.of_sign)
+    fn times(self, factor: f64) -> f64 {
+        self.size * Real::maximum(factor, self.of_sign)
     }
 }
 
@@ -68,16 +68,17 @@ impl<D: Distance, T: Terms> Triplets<'_, D, T> {
     fn hinge(&self, [a, p, n]: [&[Wide]; 3]) -> Hinge {
         let (d, terms) = (&self.loss.distance_function, self.terms);
         let (mut nearest, mut choice, mut reached) = (d.distance(a, n), Side::Above, [true, false]);
-        let mut sum = Wide::from_f64(self.loss.margin.abs()) + terms.distance(a, p) + terms.distance(a, n);
+        let mut sum = self.loss.margin.abs() + terms.distance(a, p) + terms.distance(a, n);
         if self.loss.swap {
             let swapped = d.distance(p, n);
-            sum = sum + terms.distance(p, n);
-            choice = Side::of(self.epsilon, nearest - swapped, sum);
+            sum += terms.distance(p, n);
+            choice = Side::of(self.epsilon, nearest - swapped, Wide::from_f64(sum));
             let is_certain = choice != Side::Uncertain;
             reached = [!(is_certain && swapped < nearest), !(is_certain && nearest < swapped)];
             nearest = nearest.minimum(swapped);
         }
-        let side = Side::of(self.epsilon, Wide::from_f64(self.loss.margin) + d.distance(a, p) - nearest, sum);
+        let hinge = Wide::from_f64(self.loss.margin) + d.distance(a, p) - nearest;
+        let side = Side::of(self.epsilon, hinge, Wide::from_f64(sum));
         Hinge { side, choice, reached, terms: sum }
     }
 }
@@ -90,13 +91,13 @@ struct Hinge {
     /// Whether the negative's own distance counts, and whether the swapped one.
     reached: [bool; 2],
     /// The sum of the magnitudes of its terms.
-    terms: Wide,
+    terms: f64,
 }
 
 impl<D: Distance, T: Terms> Vectorwise<Wide, 3> for Triplets<'_, D, T> {
     fn value(&self, vectors: [&[Wide]; 3], _: Wide) -> Wide {
         let hinge = self.hinge(vectors);
-        hinge.side.hinge(hinge.terms)
+        Wide::from_f64(hinge.side.hinge(hinge.terms))
     }
 
     fn value_and_pullback(
@@ -115,10 +116,11 @@ impl<D: Distance, T: Terms> Vectorwise<Wide, 3> for Triplets<'_, D, T> {
             let unknown = if cotangent == Wide::ZERO { cotangent } else { Wide::from_f64(f64::INFINITY) };
             [by_a, by_p, by_n].into_iter().for_each(|gradient| gradient.fill(unknown));
         } else if side != Side::Below {
-            let factor = side.of_hinge::<Wide>(self.epsilon).maximum(choice.of_sign(self.epsilon));
+            let factor = Real::maximum(side.of_hinge(self.epsilon), choice.of_sign(self.epsilon));
+            let cotangent = cotangent.to_f64();
             let add = |from: &[Wide], to: &[Wide], by_from: &mut [Wide], by_to: &mut [Wide]| {
                 for (i, slope) in self.terms.slopes(from, to).into_iter().enumerate() {
-                    let slope = cotangent * slope.times(factor);
+                    let slope = Wide::from_f64(cotangent * slope.times(factor));
                     by_from[i] = by_from[i] + slope;
                     by_to[i] = by_to[i] + slope;
                 }
@@ -131,7 +133,7 @@ impl<D: Distance, T: Terms> Vectorwise<Wide, 3> for Triplets<'_, D, T> {
                 add(p, n, by_p, by_n);
             }
         }
-        side.hinge(terms)
+        Wide::from_f64(side.hinge(terms))
     }
 }
 
@@ -139,42 +141,42 @@ impl<D: Distance, T: Terms> Vectorwise<Wide, 3> for Triplets<'_, D, T> {
 pub(super) struct PairwiseTerms {
     pub(super) distance: PairwiseDistance,
     pub(super) epsilon: f64,
-    pub(super) smallest_normal: Wide,
+    pub(super) smallest_normal: f64,
 }
 
 impl PairwiseTerms {
     /// The elements, and the magnitudes of their terms.
-    fn differences<'a>(&'a self, a: &'a [Wide], b: &'a [Wide]) -> impl Iterator<Item = (Wide, Wide)> + 'a {
-        let eps = Wide::from_f64(self.distance.eps);
-        a.iter().zip(b).map(move |(&a, &b)| ((a - b) + eps, (a - b).abs() + eps.abs()))
+    fn differences<'a>(&'a self, a: &'a [Wide], b: &'a [Wide]) -> impl Iterator<Item = (f64, f64)> + 'a {
+        let eps = self.distance.eps;
+        let difference = move |(&a, &b): (&Wide, &Wide)| {
+            let difference = a - b;
+            ((difference + Wide::from_f64(eps)).to_f64(), difference.to_f64().abs() + eps.abs())
+        };
+        a.iter().zip(b).map(difference)
     }
 
-    fn norm(&self, elements: &[Wide]) -> Wide {
-        PairwiseDistance { eps: 0.0, ..self.distance }.distance(elements, &std::vec![Wide::ZERO; elements.len()])
+    fn norm(&self, elements: &[f64]) -> f64 {
+        PairwiseDistance { eps: 0.0, ..self.distance }.distance(elements, &std::vec![0.0; elements.len()])
     }
 
     /// The magnitude of the norm's terms, from those of the elements' terms; all in a unit.
-    fn terms_of_norm(&self, terms: &[Wide], unit: Wide) -> Wide {
+    fn terms_of_norm(&self, terms: &[f64], unit: f64) -> f64 {
         let p = self.distance.p;
         // Any element may be the smallest after its rounding.
-        let norm = PairwiseDistance { p: p.abs(), eps: 0.0 }.distance(terms, &std::vec![Wide::ZERO; terms.len()]);
+        let norm = PairwiseDistance { p: p.abs(), eps: 0.0 }.distance(terms, &std::vec![0.0; terms.len()]);
         // Squares and powers that are subnormal have lost digits before the root.
-        let least = if p > 1.0 && p.is_finite() {
-            self.smallest_normal.powf(Wide::ONE / Wide::from_f64(p)) / unit
-        } else {
-            Wide::ZERO
-        };
-        let norm = if terms.is_empty() { norm } else { norm.maximum(least) };
+        let least = if p > 1.0 && p.is_finite() { Real::powf(self.smallest_normal, 1.0 / p) / unit } else { 0.0 };
+        let norm = if terms.is_empty() { norm } else { Real::maximum(norm, least) };
         // Rounding the exponent 1 / p counts as much as the logarithm is large.
         let has_root = ![0.0, 1.0, 2.0].contains(&p) && p.is_finite();
-        if has_root && norm > Wide::ZERO { norm * (Wide::ONE + (norm.ln() + unit.ln()).abs()) } else { norm }
+        if has_root && norm > 0.0 { norm * (1.0 + (Real::ln(norm) + Real::ln(unit)).abs()) } else { norm }
     }
 }
 
 impl Terms for PairwiseTerms {
-    fn distance(&self, a: &[Wide], b: &[Wide]) -> Wide {
-        let terms: Vec<Wide> = self.differences(a, b).map(|(_, terms)| terms).collect();
-        self.terms_of_norm(&terms, Wide::ONE)
+    fn distance(&self, a: &[Wide], b: &[Wide]) -> f64 {
+        let terms: Vec<f64> = self.differences(a, b).map(|(_, terms)| terms).collect();
+        self.terms_of_norm(&terms, 1.0)
     }
 
     fn slopes(&self, a: &[Wide], b: &[Wide]) -> Vec<Slope> {
@@ -183,35 +185,34 @@ impl Terms for PairwiseTerms {
             return std::vec![Slope::ZERO; a.len()];
         }
         // In the unit of the largest difference, for the norm may be out of range though its slopes are not.
-        let largest = self.differences(a, b).fold(Wide::ZERO, |largest, (d, _)| largest.maximum(d.abs()));
-        let has_unit = largest > Wide::ZERO && largest < Wide::from_f64(f64::INFINITY);
-        let unit = if has_unit { largest } else { Wide::ONE };
-        let (elements, terms): (Vec<Wide>, Vec<Wide>) =
-            self.differences(a, b).map(|(d, terms)| (d / unit, terms / unit)).unzip();
+        let differences: Vec<(f64, f64)> = self.differences(a, b).collect();
+        let largest = differences.iter().fold(0.0, |largest, (d, _)| Real::maximum(largest, d.abs()));
+        let unit = if largest > 0.0 && largest < f64::INFINITY { largest } else { 1.0 };
+        let (elements, terms): (Vec<f64>, Vec<f64>) =
+            differences.into_iter().map(|(d, terms)| (d / unit, terms / unit)).unzip();
         let (norm, terms_of_norm) = (self.norm(&elements), self.terms_of_norm(&terms, unit));
 
-        let exponent = Wide::from_f64((p - 1.0).abs());
         // Rounding may make a tie, or end one, with the largest (smallest) difference, which shares the slope of the norm.
-        let side_of_norm = |d: Wide, terms: Wide| {
+        let side_of_norm = |d: f64, terms: f64| {
             let towards = if p > 0.0 { d.abs() - norm } else { norm - d.abs() };
             Side::of(self.epsilon, towards, terms + terms_of_norm)
         };
         let differences = elements.iter().copied().zip(terms.iter().copied());
         let has_near_tie =
             p.is_infinite() && differences.clone().any(|(d, terms)| side_of_norm(d, terms) == Side::Uncertain);
-        let slope = |(d, terms): (Wide, Wide)| {
+        let slope = |(d, terms): (f64, f64)| {
             let is_uncertain = has_near_tie && side_of_norm(d, terms) != Side::Below;
             let side = if is_uncertain { Side::Uncertain } else { Side::of(self.epsilon, d, terms) };
             let of_sign = side.of_sign(self.epsilon);
             if p == 1.0 || p.is_infinite() {
-                return Slope { size: Wide::ONE, of_sign };
+                return Slope { size: 1.0, of_sign };
             }
             let ratio = d.abs() / norm;
-            if ratio == Wide::ZERO {
-                return Slope { size: Wide::ZERO, of_sign };
+            if ratio == 0.0 {
+                return Slope { size: 0.0, of_sign };
             }
-            let relative = terms / d.abs() + terms_of_norm / norm + ratio.ln().abs();
-            Slope { size: ratio.powf(Wide::from_f64(p) - Wide::ONE) * (Wide::ONE + exponent * relative), of_sign }
+            let relative = terms / d.abs() + terms_of_norm / norm + Real::ln(ratio).abs();
+            Slope { size: Real::powf(ratio, p - 1.0) * (1.0 + (p - 1.0).abs() * relative), of_sign }
         };
         differences.map(slope).collect()
     }
@@ -219,16 +220,16 @@ impl Terms for PairwiseTerms {
 
 /// The terms of [`SquaredEuclideanDistance`]: squares, and single differences.
 pub(super) struct SquareTerms {
-    pub(super) smallest_normal: Wide,
+    pub(super) smallest_normal: f64,
 }
 
 impl Terms for SquareTerms {
-    fn distance(&self, a: &[Wide], b: &[Wide]) -> Wide {
-        SquaredEuclideanDistance.distance(a, b).maximum(self.smallest_normal)
+    fn distance(&self, a: &[Wide], b: &[Wide]) -> f64 {
+        Real::maximum(SquaredEuclideanDistance.distance(a, b).to_f64(), self.smallest_normal)
     }
 
     fn slopes(&self, a: &[Wide], b: &[Wide]) -> Vec<Slope> {
-        let size = |(&a, &b): (&Wide, &Wide)| (a - b).abs() + (a - b).abs();
+        let size = |(&a, &b): (&Wide, &Wide)| 2.0 * (a - b).to_f64().abs();
         a.iter().zip(b).map(|pair| Slope { size: size(pair), ..Slope::ZERO }).collect()
     }
 }

@@ -16,9 +16,9 @@ pub(super) struct Magnitudes {
     /// The layers of the head, then those of the tails.
     stacks: Vec<Vec<Layer>>,
     input: Vec<Vec<Rounded>>,
-    cotangent: Vec<Wide>,
-    value: Vec<Wide>,
-    by_input: Vec<Vec<Wide>>,
+    cotangent: Vec<f64>,
+    value: Vec<f64>,
+    by_input: Vec<Vec<f64>>,
 }
 
 impl Magnitudes {
@@ -33,21 +33,16 @@ impl Magnitudes {
         let mut stacks: Vec<Vec<Layer>> =
             [vec![Layer::new(&head_weight, head_bias, inputs)]].into_iter().chain(tail).collect();
         if options.result == AdaptiveResult::Loss {
-            let divisor = Wide::from_f64(samples as f64);
-            stacks.iter_mut().flatten().for_each(|layer| layer.slopes_are_divided_by(divisor));
+            stacks.iter_mut().flatten().for_each(|layer| layer.slopes_are_divided_by(samples as f64));
         }
         let cotangent = inputs.cotangent();
         Ok(Self {
-            terms: Terms {
-                weight: None,
-                label_smoothing: 0.0,
-                smallest_normal: Wide::from_f64(inputs.smallest_normal()),
-            },
+            terms: Terms { weight: None, label_smoothing: 0.0, smallest_normal: inputs.smallest_normal() },
             stacks,
             input: (0..samples).map(row).collect(),
-            cotangent: cotangent.iter().flatten().map(|cotangent| cotangent.abs()).collect(),
+            cotangent: cotangent.iter().flatten().map(|cotangent| cotangent.to_f64().abs()).collect(),
             value: Vec::new(),
-            by_input: vec![vec![Wide::ZERO; options.in_features]; samples],
+            by_input: vec![vec![0.0; options.in_features]; samples],
         })
     }
 
@@ -56,19 +51,16 @@ impl Magnitudes {
         let head = shortlist + tails.len();
         let classes: Vec<usize> = inputs.indices("target").iter().flatten().map(|&class| class as usize).collect();
         let cotangents = std::mem::take(&mut self.cotangent);
-        let cotangent = |at: usize| cotangents.get(at).copied().unwrap_or(Wide::ONE);
-        let one_hot = |width: usize, at: usize, factor: Wide| {
-            let mut coefficients = vec![Wide::ZERO; width];
+        let cotangent = |at: usize| cotangents.get(at).copied().unwrap_or(1.0);
+        let one_hot = |width: usize, at: usize, factor: f64| {
+            let mut coefficients = vec![0.0; width];
             coefficients[at] = factor;
             coefficients
         };
         for sample in 0..self.input.len() {
             if options.result == AdaptiveResult::LogProb {
-                let row: Vec<Wide> =
-                    (0..options.n_classes).map(|c| cotangent(sample * options.n_classes + c)).collect();
-                let sum = |classes: &Range<usize>| {
-                    row[classes.clone()].iter().fold(Wide::ZERO, |sum, &cotangent| sum + cotangent)
-                };
+                let row: Vec<f64> = (0..options.n_classes).map(|c| cotangent(sample * options.n_classes + c)).collect();
+                let sum = |classes: &Range<usize>| row[classes.clone()].iter().sum();
                 let of_head = row[..shortlist].iter().copied().chain(tails.iter().map(sum)).collect();
                 let of_head = self.add(sample, 0, of_head, inputs);
                 self.value.extend(&of_head[..shortlist]);
@@ -85,7 +77,7 @@ impl Magnitudes {
             let mut terms = self.add(sample, 0, one_hot(head, place, factor), inputs)[place];
             if let Some(tail) = tail {
                 let (width, place) = (tails[tail].len(), class - tails[tail].start);
-                terms = terms + self.add(sample, tail + 1, one_hot(width, place, factor), inputs)[place];
+                terms += self.add(sample, tail + 1, one_hot(width, place, factor), inputs)[place];
             }
             self.value.push(terms);
         }
@@ -93,7 +85,7 @@ impl Magnitudes {
 
     /// Adds what a sample contributes in one cluster, given the magnitudes of its log-probabilities' cotangents; gives the
     /// magnitudes of the log-probabilities.
-    fn add(&mut self, sample: usize, cluster: usize, coefficients: Vec<Wide>, inputs: &Arrays<Wide>) -> Vec<Wide> {
+    fn add(&mut self, sample: usize, cluster: usize, coefficients: Vec<f64>, inputs: &Arrays<Wide>) -> Vec<f64> {
         let stack = &mut self.stacks[cluster];
         let mut activations = vec![self.input[sample].clone()];
         for layer in stack.iter() {
@@ -102,22 +94,23 @@ impl Magnitudes {
         }
         let scores = activations.pop().unwrap_or_default();
         let surprise = linear::surprise(&scores, inputs);
-        let mut slopes = linear::slopes(&self.terms, Wide::ONE, &scores, &surprise, &coefficients);
+        let mut slopes = linear::slopes(&self.terms, 1.0, &scores, &surprise, &coefficients);
         for (layer, input) in stack.iter_mut().zip(&activations).rev() {
-            let mut by_input = vec![Wide::ZERO; input.len()];
+            let mut by_input = vec![0.0; input.len()];
             for (output, slope) in slopes.into_iter().enumerate() {
                 layer.pull_back(output, slope, input, &mut by_input);
             }
             slopes = by_input;
         }
         for (sum, slope) in self.by_input[sample].iter_mut().zip(slopes) {
-            *sum = *sum + slope;
+            *sum += slope;
         }
         surprise.into_iter().map(|(terms, _)| terms).collect()
     }
 
     pub(super) fn evaluation(self, value_shape: &[usize], inputs: &Arrays<Wide>) -> Result<Evaluation<Wide>, Error> {
-        let shaped = |elements: Vec<Wide>, shape: &[usize]| {
+        let shaped = |elements: Vec<f64>, shape: &[usize]| {
+            let elements = elements.into_iter().map(Wide::from_f64).collect();
             ArrayD::from_shape_vec(IxDyn(shape), elements).expect("as many elements as the shape asks for")
         };
         let parameters = parameters(inputs)?;
@@ -128,11 +121,7 @@ impl Magnitudes {
         let shapes = parameters.as_ref().map(|parameter| parameter.shape());
         let by_parameters = by_parameters.zip(shapes).map(|(elements, shape)| shaped(elements, shape));
         let by_input = shaped(self.by_input.concat(), inputs.required("input")?.shape());
-        let value = if value_shape.is_empty() {
-            vec![self.value.into_iter().fold(Wide::ZERO, |sum, terms| sum + terms)]
-        } else {
-            self.value
-        };
+        let value = if value_shape.is_empty() { vec![self.value.into_iter().sum()] } else { self.value };
         let gradients = [("input", by_input)].into_iter().chain(names(&parameters).zip(by_parameters)).collect();
         Ok(Evaluation { value: shaped(value, value_shape), gradients })
     }
