@@ -1,4 +1,4 @@
-//! A formula over a stretch of elements: all that is compiled anew for each formula.
+//! A formula over a stretch of elements: all that is compiled once for each formula.
 
 use super::arithmetic::Arithmetic;
 use super::{LANES, Pointwise};

@@ -1,4 +1,4 @@
-//! All tests of the public interface, as one program: each file would otherwise compile the kernels that it calls anew.
+//! All tests of the public interface, as one program. As programs of their own, they would each compile the kernels that they call.
 
 mod adaptive_log_softmax;
 mod class_counts;
