@@ -3,7 +3,8 @@
 //! Link arguments do not pass from a package to its dependents: each package that makes a binary with this crate in it
 //! has to ask for the run path itself, from `DEP_LOSSCHECK_TCH_LIBTORCH_LIB` in a build script of its own.
 
-use std::{env, fs, path::Path};
+use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -12,11 +13,13 @@ fn main() {
     println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
     println!("cargo::metadata=libtorch_lib={folder}");
 
-    let headers =
-        env::var("LIBTORCH_INCLUDE").map_or_else(|_| Path::new(&folder).with_file_name("include"), Into::into);
+    // As torch-sys finds them.
     println!("cargo::rerun-if-env-changed=LIBTORCH_INCLUDE");
+    let libtorch = env::var("LIBTORCH_INCLUDE").map_or_else(|_| Path::new(&folder).join(".."), PathBuf::from);
     println!("cargo::rerun-if-changed=src/stack_traces.cpp");
-    cc::Build::new().cpp(true).std("c++20").include(headers).file("src/stack_traces.cpp").compile("stack_traces");
+    let mut stack_traces = cc::Build::new();
+    stack_traces.cpp(true).std("c++17").warnings(false).include(libtorch.join("include"));
+    stack_traces.file("src/stack_traces.cpp").compile("stack_traces");
 
     let version = Path::new(&folder).with_file_name("build-version");
     println!("cargo::rerun-if-changed={}", version.display());
