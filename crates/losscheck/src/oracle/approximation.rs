@@ -1,4 +1,4 @@
-//! The reference's answer in place of the exact one.
+//! The reference's answer in f64 in place of the exact one.
 
 use std::cell::LazyCell;
 use std::sync::OnceLock;
@@ -6,32 +6,37 @@ use std::sync::OnceLock;
 use losscheck_reference::{Real, Wide};
 use ndarray::ArrayD;
 
-use super::once;
+use super::{is_exact_in_f64, once};
 use crate::bounds::Bounds;
 use crate::budget::budget;
 use crate::case::{Answer, Case};
 use crate::definition::{Arrays, Evaluation, Output, Wanted};
-use crate::tensor::{DType, Tensor};
+use crate::tensor::Tensor;
 use crate::ulp::{Near, ulp};
 
-/// The reference's answer to a large case in f64, of which it is known how far it is from the exact one.
+/// The reference's answer in f64 to a large case, of which it is known how far it is from the exact one.
 ///
 /// Most answers that are judged are so near to it that they are as near to the exact answer as they have to be. Only for the
 /// others does the exact answer have to be worked out.
 #[derive(Clone, Debug)]
 pub(crate) struct Approximation {
     answer: Evaluation<f64>,
-    /// How far a number may be from the exact one at most, in ULPs at the magnitude of its terms.
+    /// How far a number may be from the exact one at most, in ULPs of f64 at the magnitude of its terms.
     error: f64,
     magnitudes: OnceLock<Option<Evaluation<Wide>>>,
 }
 
 impl Approximation {
-    /// Approximates the exact answer to a case; `None` unless `bounds` say how near the reference comes.
+    /// Approximates the exact answer to a large case. It is the exact one if the case is in a narrower dtype than f64, by
+    /// [definition](super::MANY). For a case in f64, `bounds` have to say how near the reference comes.
     pub(crate) fn new(case: &Case, bounds: &Bounds) -> Option<Self> {
+        let of = |answer, error| Self { answer, error, magnitudes: OnceLock::new() };
+        if is_exact_in_f64(case) {
+            return Some(of(evaluate(case)?, 0.0));
+        }
         let bound = bounds.get(&case.id)?;
         let answer = evaluate(case)?;
-        bound.is_of(case, &answer).then(|| Self { answer, error: bound.ulps, magnitudes: OnceLock::new() })
+        bound.is_of(case, &answer).then(|| of(answer, bound.ulps))
     }
 
     /// Whether an answer is sure to be within the budget of the exact one, in each output that is asked for. If not, it may
@@ -46,14 +51,16 @@ impl Approximation {
 
     /// Whether every number is within so many ULPs of what approximates it.
     fn is_near(&self, case: &Case, at: usize, approximation: &ArrayD<f64>, actual: &Tensor, within: f64) -> bool {
-        let near = Near::new(DType::F64, within);
+        let dtype = actual.dtype();
+        let near = Near::new(dtype, within);
         let magnitudes = LazyCell::new(|| self.magnitudes(case, at));
         let is_near_at_scale = |index: usize, x: f64, y: f64| {
             let magnitude = magnitudes.get(index);
-            magnitude.is_some_and(|&magnitude| (y - x).abs() <= within * ulp(DType::F64, magnitude))
+            magnitude.is_some_and(|&magnitude| (y - x).abs() <= within * ulp(dtype, magnitude))
         };
         let mut numbers = approximation.iter().zip(actual.to_f64()).enumerate();
         actual.shape() == approximation.shape()
+            && (dtype == case.dtype() || !dtype.is_float())
             && numbers.all(|(index, (&x, y))| near.to(x, y) || is_near_at_scale(index, x, y))
     }
 
