@@ -30,11 +30,14 @@ pub(super) struct Terms {
 }
 
 impl Terms {
+    // Inlined so that both are compiled for the instructions that their caller is compiled for.
+    #[inline(always)]
     fn minus_ln_sigmoid<R: Real>(&self, x: R) -> R {
         let magnitude = (-x).maximum(R::ZERO) + (-x.abs()).exp().ln_1p();
         magnitude.maximum(R::from_f64(self.smallest_normal))
     }
 
+    #[inline(always)]
     fn sigmoid<R: Real>(&self, x: R) -> R {
         (-self.minus_ln_sigmoid(x)).exp().maximum(R::from_f64(self.smallest_normal))
     }

@@ -59,7 +59,8 @@ impl Terms {
     pub(super) fn surprise(scores: &[Wide]) -> Vec<(f64, f64)> {
         let max = scores.iter().copied().reduce(Real::maximum).unwrap_or(Wide::ZERO);
         let below: Vec<f64> = scores.iter().map(|&x| (max - x).to_f64()).collect();
-        let exps: Vec<f64> = below.iter().map(|&below| Real::exp(-below)).collect();
+        let mut exps = below.clone();
+        f64::vectorize(|| exps.iter_mut().for_each(|x| *x = Real::exp(-*x)));
         let sum: f64 = exps.iter().sum();
         let logarithm = Real::ln(sum) + 1.0;
         below.into_iter().zip(exps).map(|(below, e)| (below + logarithm, e / sum)).collect()

@@ -177,8 +177,8 @@ fn ulp_of(size: f64) -> f64 {
     size.abs() * 0.125
 }
 
-fn exp(ln: Wide) -> f64 {
-    Real::exp(ln.to_f64())
+fn exp(ln: f64) -> f64 {
+    f64::vectorize(|| Real::exp(ln))
 }
 
 /// The alignments of one sample.
@@ -199,7 +199,7 @@ impl<'a> Alignments<'a> {
     /// The most that a share can come out as, given its logarithm and what the error of that is proportional to: so large
     /// may numbers be that their roundings decide between alignments.
     fn share(&self, ln: Wide, error: f64) -> f64 {
-        exp(ln + Wide::from_f64(self.rounding * error))
+        exp(ln.to_f64() + self.rounding * error)
     }
 
     fn sum(&self, terms: impl Iterator<Item = LnSum> + Clone) -> LnSum {
@@ -210,7 +210,7 @@ impl<'a> Alignments<'a> {
             return first;
         }
         let largest = others.fold(first.ln, |largest, term| largest.maximum(term.ln));
-        let sum: f64 = terms.clone().map(|term| exp(term.ln - largest)).sum();
+        let sum: f64 = terms.clone().map(|term| exp((term.ln - largest).to_f64())).sum();
         let ln = largest + Wide::from_f64(Real::ln(sum));
         let shares = terms.map(|term| Real::minimum(self.share(term.ln - ln, term.error), 1.0) * term.error);
         LnSum { ln, error: 0.5 + shares.sum::<f64>() }
@@ -264,7 +264,7 @@ impl<'a> Alignments<'a> {
         emitted.dedup();
         let of_step = |step: usize| {
             let scores = self.scores[step];
-            let mut slopes: Vec<f64> = scores.iter().map(|&score| exp(score)).collect();
+            let mut slopes: Vec<f64> = scores.iter().map(|score| exp(score.to_f64())).collect();
             for &class in &emitted {
                 let score = scores[class];
                 let states = (0..=last_state).filter(|&state| self.states[state] == class);
@@ -279,7 +279,7 @@ impl<'a> Alignments<'a> {
                 if sum.is_nothing() {
                     continue;
                 }
-                let counts = |term: &&LnSum| exp(term.ln - sum.ln) > self.rounding;
+                let counts = |term: &&LnSum| exp((term.ln - sum.ln).to_f64()) > self.rounding;
                 let count = terms.iter().filter(counts).count() as f64;
                 let size = sum.ln.to_f64().abs() + score.to_f64().abs();
                 let error = sum.error + likelihood.error + count * ulp_of(size);

@@ -91,11 +91,11 @@ pub(super) struct InF64<T>(pub(super) T);
 
 impl<T: Pointwise<N>, const N: usize> Pointwise<N> for InF64<T> {
     fn value<R: Real>(&self, operands: [R; N]) -> R {
-        R::from_f64(self.0.value(operands.map(R::to_f64)))
+        R::from_f64(f64::vectorize(|| self.0.value(operands.map(R::to_f64))))
     }
 
     fn pullback<R: Real>(&self, cotangent: R, operands: [R; N]) -> [R; N] {
-        self.0.pullback(cotangent.to_f64(), operands.map(R::to_f64)).map(R::from_f64)
+        f64::vectorize(|| self.0.pullback(cotangent.to_f64(), operands.map(R::to_f64))).map(R::from_f64)
     }
 }
 
