@@ -449,6 +449,7 @@ impl<'a, R: Real, T: Targets<R>> Divide for Piece<'a, R, T> {
 
 impl<R: Real, T: Targets<R>> Piece<'_, R, T> {
     /// Runs the formula like [`Piece::run`], without vectors. Compiled once for all formulas.
+    #[inline(never)]
     fn run_plainly<'f>(
         &mut self,
         formula: &'f (dyn for<'r> Rowwise<R, T::Row<'r>> + 'f),

@@ -173,6 +173,7 @@ impl<'a, R: Real, const N: usize> Divide for Piece<'a, R, N> {
 
 impl<R: Real, const N: usize> Piece<'_, R, N> {
     /// Runs the formula like [`Piece::run`], without vectors. Compiled once for all formulas.
+    #[inline(never)]
     fn run_plainly(&mut self, formula: &dyn Vectorwise<R, N>, backs: bool, common_cotangent: R) -> R::Sum {
         self.run(formula, backs, common_cotangent)
     }
