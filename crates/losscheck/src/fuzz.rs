@@ -93,10 +93,8 @@ pub fn fuzz(
 ) -> Result<Report, DataError> {
     let subjects = Subject::all(backends, data)?;
     let streams = Stream::all(plan);
-    let verdicts: Vec<(Draw<'_>, Vec<Verdict>)> = (0..plan.cases)
-        .into_par_iter()
-        .map(|number| {
-            let draw = Draw::of(&streams, number);
+    let verdicts: Vec<(Draw<'_>, Vec<Verdict>)> = Draw::all(plan, &streams)
+        .map(|draw| {
             let case = draw.tree().current();
             let truth = oracle::truth(&case);
             let verdict = |subject: &Subject<'_>| judge(&case, &truth, &evaluate(subject.backend, &case));
@@ -126,7 +124,7 @@ pub fn fuzz(
 /// The cases that [`fuzz`] draws for a plan.
 pub fn cases(plan: &Plan) -> Vec<Case> {
     let streams = Stream::all(plan);
-    (0..plan.cases).into_par_iter().map(|number| Draw::of(&streams, number).tree().current()).collect()
+    Draw::all(plan, &streams).map(|draw| draw.tree().current()).collect()
 }
 
 /// The case of that number of a loss in a dtype.
@@ -187,9 +185,11 @@ struct Draw<'a> {
 }
 
 impl<'a> Draw<'a> {
-    /// One of all draws: the streams take turns.
-    fn of(streams: &'a [Stream], number: usize) -> Self {
-        Self { stream: &streams[number % streams.len()], number: number / streams.len() }
+    /// All draws of a plan: the streams take turns. Without a loss there is nothing to draw.
+    fn all(plan: &Plan, streams: &'a [Stream]) -> impl ParallelIterator<Item = Self> {
+        let cases = if streams.is_empty() { 0 } else { plan.cases };
+        let draw = move |number| Self { stream: &streams[number % streams.len()], number: number / streams.len() };
+        (0..cases).into_par_iter().map(draw)
     }
 
     fn id(&self) -> String {

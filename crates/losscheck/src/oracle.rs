@@ -133,9 +133,11 @@ impl Contenders {
             return Some(0.0);
         }
         let at = |index: f64| {
-            let is_index = index >= 0.0 && index < self.width as f64 && index.fract() == 0.0;
+            if !(index >= 0.0 && index < self.width as f64 && index.fract() == 0.0) {
+                return None;
+            }
             let at = row * self.width + index as usize;
-            Some((*self.exact.get(at).filter(|_| is_index)?, *self.magnitudes.get(at)?))
+            Some((*self.exact.get(at)?, *self.magnitudes.get(at)?))
         };
         let ((best, best_magnitude), (own, own_magnitude)) = (at(exact)?, at(chosen)?);
         if best.is_nan() || own.is_nan() {

@@ -3,7 +3,7 @@
 use losscheck::backend::{Backend, Coverage, Outcome, Pass};
 use losscheck::backends::Reference;
 use losscheck::case::Case;
-use losscheck::fuzz::{Plan, Report, WITNESSES, fuzz, save};
+use losscheck::fuzz::{Plan, Report, WITNESSES, cases, fuzz, save};
 use losscheck::loss::LossKind;
 use losscheck::runner::without_panic_messages;
 use losscheck::suite::DataFolder;
@@ -70,6 +70,11 @@ fn a_wrong_sign_shrinks_to_a_small_case() {
 fn a_seed_is_a_run() {
     let text = |report: &Report| format!("{report:?}");
     assert_eq!(text(&run(&Broken).1), text(&run(&Broken).1));
+}
+
+#[test]
+fn without_a_loss_nothing_is_drawn() {
+    assert!(cases(&Plan { losses: Vec::new(), ..plan() }).is_empty());
 }
 
 #[test]
