@@ -28,6 +28,11 @@ impl Instructions {
         available
     }
 
+    /// Returns the set that kernels use: the widest that the processor has and that [`Instructions::limit`] allows.
+    pub fn in_use() -> Self {
+        Self::available().into_iter().rfind(|&set| allows(set)).unwrap_or(Self::Baseline)
+    }
+
     /// Has all kernels of this program use no wider set of instructions than this one, so that one processor shows what
     /// another computes. Meant for tests; it affects every thread.
     pub fn limit(self) {

@@ -27,6 +27,7 @@ fn results_are_the_same_with_every_set_of_instructions() {
     let mut expected: Vec<[Result<Vec<u64>, String>; 4]> = Vec::new();
     for (at, set) in sets.iter().enumerate() {
         set.limit();
+        assert_eq!(Instructions::in_use(), *set);
         for (number, case) in goldens.cases.iter().enumerate() {
             let results = [
                 bits::<f32>(case, Wanted::FirstGradient),

@@ -6,6 +6,7 @@ mod cosines;
 mod ctc;
 mod elementary;
 mod linear_layers;
+mod processor;
 mod rounding;
 mod rules;
 mod sharing;
