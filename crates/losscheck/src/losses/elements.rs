@@ -85,8 +85,8 @@ impl<T: Pointwise<N>, const N: usize> Pointwise<N> for InRange<'_, T> {
     }
 }
 
-/// Terms that are worked out in f64, whatever the arithmetic of the driver: how large they are takes no more digits. Not for
-/// formulas with a kink, where the last digits decide on which side of it a number is.
+/// A formula of magnitudes that is evaluated in f64, whatever the arithmetic of the driver: a magnitude needs no more digits.
+/// It does not suit formulas with a kink, where the last digits decide on which side of it a number is.
 pub(super) struct InF64<T>(pub(super) T);
 
 impl<T: Pointwise<N>, const N: usize> Pointwise<N> for InF64<T> {
