@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use gungraun::{
     Callgrind, CallgrindMetrics, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
 };
+use losscheck::backend::reference::Reference;
 use losscheck::backend::{Backend, Pass};
-use losscheck::backends::Reference;
 use losscheck::loss::LossKind;
 use losscheck::tensor::DType;
 use losscheck_benches::workloads::{Size, Workload};

@@ -10,8 +10,8 @@
 //! nothing.
 //!
 //! - **One thread** for each library, or as many as `--threads` says; see [`threads`].
-//! - **Verified, then timed**: see [`verify`]. A backend that differs is not timed, and unless the difference is on
-//!   record the run fails.
+//! - **Verified, then timed**: see [`verify`]. A backend that differs is not timed, and unless the difference is
+//!   known the run fails.
 //! - **In turn**: the backends are sampled [alternately](alternate), and [the machine's speed](machine) is measured before,
 //!   between and after; where it changed, or another process was busy, the workload is measured again, a few times at most.
 //! - **What is timed** is [`Backend::workload`]: the inputs are converted beforehand, the outputs are allocated and freed
@@ -27,6 +27,7 @@ pub mod elementary;
 pub mod machine;
 pub mod measure;
 pub mod memory;
+pub mod reference_into;
 pub mod table;
 pub mod threads;
 pub mod verify;
@@ -39,8 +40,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use losscheck::backend::Backend;
-use losscheck::backends::{Reference, ReferenceInto};
-use losscheck::golden::write_atomically;
+use losscheck::backend::reference::Reference;
+use losscheck::files::write_atomically;
 use losscheck::performance::{RUN_FORMAT, Run, run_file};
 use losscheck_candle::{Candle, CandleNn};
 use time::OffsetDateTime;
@@ -48,6 +49,7 @@ use time::OffsetDateTime;
 use crate::args::{Args, Mode};
 use crate::machine::Watch;
 use crate::measure::Measurements;
+use crate::reference_into::ReferenceInto;
 use crate::workloads::{Size, Workload};
 
 /// The backends, in the order of the table; what the others are compared with comes first.
@@ -63,7 +65,7 @@ pub const BACKENDS: &[&dyn Backend] = &[
 /// How often a workload is measured at most, until nothing disturbs it.
 const ATTEMPTS: usize = 3;
 
-/// The program: measures, prints the table, and fails where a backend differs and that is not on record.
+/// The program: measures, prints the table, and fails if a backend differs in a way that is not known.
 pub fn main() -> ExitCode {
     let args = Args::parse();
     if let Some(done) = threads::restart_with(args.threads) {

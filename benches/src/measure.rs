@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
+use losscheck::backend::reference::Reference;
 use losscheck::backend::{Backend, Coverage, Pass};
-use losscheck::backends::Reference;
 use losscheck::performance::{self, COPY, ELEMENTARY, Workspace};
 
 use crate::alternate::{Sampling, Work, alternate, median};
@@ -65,7 +65,7 @@ pub enum Cell {
 /// Everything measured so far.
 pub struct Measurements<'a> {
     args: &'a Args,
-    backends: &'a [&'a dyn Backend],
+    backends: &'a [&'static dyn Backend],
     /// What was measured, in order.
     pub rows: Vec<Row>,
     flaws: BTreeSet<(&'static str, Flaw)>,
@@ -73,7 +73,7 @@ pub struct Measurements<'a> {
 
 impl<'a> Measurements<'a> {
     /// Of these backends, as the command line asks.
-    pub fn new(args: &'a Args, backends: &'a [&'a dyn Backend]) -> Self {
+    pub fn new(args: &'a Args, backends: &'a [&'static dyn Backend]) -> Self {
         Self { args, backends, rows: Vec::new(), flaws: BTreeSet::new() }
     }
 
@@ -187,17 +187,17 @@ impl<'a> Measurements<'a> {
         self.rows.iter().map(described).collect()
     }
 
-    /// Prints the table, if anything was timed, and who differs; that fails the run unless it is on record.
+    /// Prints the table, if anything was timed, and which backends differ. A difference that is not known fails the run.
     pub fn report(&self) -> ExitCode {
         let names: Vec<_> = self.backends.iter().map(|backend| backend.name()).collect();
         let mut text = table::render(&names, &self.rows).unwrap_or_default();
-        for (backend, Flaw { message, on_record, .. }) in &self.flaws {
-            let status = on_record.as_ref().map_or("DIFFERS".to_owned(), |reason| format!("on record ({reason})"));
+        for (backend, Flaw { message, known, .. }) in &self.flaws {
+            let status = known.as_ref().map_or("DIFFERS".to_owned(), |reason| format!("known ({reason})"));
             text += &format!("not timed: {backend}, {status}: {message}\n");
         }
         // A closed pipe is no failure of the run.
         let _ = std::io::stdout().write_all(text.as_bytes());
-        let clean = self.flaws.iter().all(|(_, flaw)| flaw.on_record.is_some());
+        let clean = self.flaws.iter().all(|(_, flaw)| flaw.known.is_some());
         if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }

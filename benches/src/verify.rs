@@ -8,16 +8,17 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 
+use losscheck::backend::call::{evaluate, without_panic_messages};
+use losscheck::backend::reference::value_in_f64;
 use losscheck::backend::{Backend, Pass};
-use losscheck::backends::value_in_f64;
 use losscheck::case::Case;
-use losscheck::definition::{Evaluation, Output};
-use losscheck::excuses::Subject;
-use losscheck::oracle::{self, Truth};
-use losscheck::runner::{evaluate, without_panic_messages};
-use losscheck::suite::DataFolder;
-use losscheck::verdict::{Difference, Verdict, judge};
-use losscheck_reference::{Error, Real, Wide};
+use losscheck::data::DataFolder;
+use losscheck::deviations::Scope;
+use losscheck::judge::judge;
+use losscheck::judge::oracle::{self, ExactAnswer};
+use losscheck::judge::verdict::{Difference, Verdict};
+use losscheck::loss::{Output, ValueAndGradients};
+use losscheck_reference::{DoubleDouble, Error, Real};
 use ndarray::ArrayD;
 
 use crate::workloads::{Size, Workload};
@@ -38,8 +39,8 @@ pub enum Finding {
 pub struct Flaw {
     /// The case and what came instead of what.
     pub message: String,
-    /// The reason, if the difference is on record for such cases.
-    pub on_record: Option<String>,
+    /// Why the backend differs, if that is known for such cases.
+    pub known: Option<String>,
     /// The gradient that is off; any pass is concerned where it is something else.
     gradient: Option<&'static str>,
 }
@@ -50,7 +51,7 @@ pub struct Verifier {
     workload: Workload,
     case: OnceCell<Case>,
     claims: OnceCell<Vec<Claim>>,
-    findings: RefCell<BTreeMap<&'static str, Finding>>,
+    findings: RefCell<BTreeMap<String, Finding>>,
 }
 
 /// A case with the outputs that are judged.
@@ -58,7 +59,7 @@ pub struct Verifier {
 struct Claim {
     /// Absent where it is the workload's own.
     case: Option<Case>,
-    truth: Result<Truth, Error>,
+    exact: Result<ExactAnswer, Error>,
 }
 
 impl Verifier {
@@ -81,7 +82,7 @@ impl Verifier {
     /// of `input`.
     pub fn verify(&self, backend: &dyn Backend, pass: Pass) -> Finding {
         let mut findings = self.findings.borrow_mut();
-        let finding = findings.entry(backend.name()).or_insert_with(|| self.judge(backend));
+        let finding = findings.entry(backend.name().to_owned()).or_insert_with(|| self.judge(backend));
         let Finding::Differs(flaws) = finding else { return finding.clone() };
         let concerns = |flaw: &&Flaw| match flaw.gradient {
             Some(name) => pass == Pass::ForwardAndGradient && name == "input",
@@ -94,10 +95,10 @@ impl Verifier {
     fn judge(&self, backend: &dyn Backend) -> Finding {
         let claims = self.claims.get_or_init(|| claims(self.workload, self.case()));
         let mut flaws = Vec::new();
-        for Claim { case, truth } in claims {
+        for Claim { case, exact } in claims {
             let case = case.as_ref().unwrap_or(self.case());
             let outcome = without_panic_messages(|| evaluate(backend, case));
-            match judge(case, truth, &outcome) {
+            match judge(case, exact, &outcome) {
                 Verdict::Agrees => {}
                 Verdict::NotProvided(_) => return Finding::Missing,
                 Verdict::Differs(differences) => flaws.extend(differences.iter().map(|it| flaw(backend, case, it))),
@@ -113,31 +114,34 @@ fn flaw(backend: &dyn Backend, case: &Case, difference: &Difference) -> Flaw {
         Some(Output::Value) | None => None,
     };
     let message = format!("{}: {}", case.id, difference.message);
-    match Subject::new(backend, &DataFolder::shipped()) {
-        Ok(subject) => {
-            let on_record = subject.excuse(case, difference.kind).map(|(_, record)| record.reason.clone());
-            Flaw { message, on_record, gradient }
+    match DataFolder::shipped().policy(backend.name(), Scope::Others) {
+        Ok(policy) => {
+            let known = policy.known(case, difference.kind).map(|known| known.deviation.reason.clone());
+            Flaw { message, known, gradient }
         }
-        Err(error) => Flaw { message: format!("{message}; {error}"), on_record: None, gradient },
+        Err(error) => Flaw { message: format!("{message}; {error}"), known: None, gradient },
     }
 }
 
 fn claims(workload: Workload, case: &Case) -> Vec<Claim> {
     if matches!(workload.size, Size::Small | Size::L2) {
-        return vec![Claim { case: None, truth: oracle::truth(case) }];
+        return vec![Claim { case: None, exact: oracle::evaluate(case) }];
     }
     let slice = workload.resized(Size::L2).case();
-    let truth = oracle::truth(&slice);
-    let whole = truth.clone().and_then(|truth| truth_of_whole(case, &truth));
-    vec![Claim { case: Some(slice), truth }, Claim { case: None, truth: whole }]
+    let exact = oracle::evaluate(&slice);
+    let whole = exact.clone().and_then(|exact| exact_of_whole(case, &exact));
+    vec![Claim { case: Some(slice), exact }, Claim { case: None, exact: whole }]
 }
 
 /// The value alone, by the reference in f64. A slice of the same distribution says how much larger than the value the
 /// terms are that add up to it.
-fn truth_of_whole(case: &Case, slice: &Truth) -> Result<Truth, Error> {
-    let total = |value: &ArrayD<Wide>| value.iter().map(|x| x.abs().to_f64()).sum::<f64>();
-    let factor = total(&slice.magnitudes().value) / total(&slice.exact.value);
+fn exact_of_whole(case: &Case, slice: &ExactAnswer) -> Result<ExactAnswer, Error> {
+    let total = |value: &ArrayD<DoubleDouble>| value.iter().map(|x| x.abs().to_f64()).sum::<f64>();
+    let factor = total(&slice.error_scale().value) / total(&slice.results.value);
     let value = value_in_f64(case)?;
-    let scaled = |factor: f64| Evaluation { value: value.mapv(|x| Wide::from_f64(x * factor)), gradients: Vec::new() };
-    Ok(Truth::in_range(scaled(1.0), scaled(factor)).overflowing_as(slice))
+    let scaled = |factor: f64| ValueAndGradients {
+        value: value.mapv(|x| DoubleDouble::from_f64(x * factor)),
+        gradients: Vec::new(),
+    };
+    Ok(ExactAnswer::in_range(scaled(1.0), scaled(factor)).overflowing_as(slice))
 }

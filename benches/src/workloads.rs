@@ -6,11 +6,9 @@ use std::ops::Range;
 
 use fastrand::Rng;
 use losscheck::backend::Pass;
-use losscheck::case::{Case, Tensors};
-use losscheck::generate;
-use losscheck::loss::{Loss, LossKind};
-use losscheck::losses::adaptive_log_softmax_with_loss;
-use losscheck::tensor::{DType, Data, Tensor};
+use losscheck::case::Case;
+use losscheck::loss::{Loss, LossKind, adaptive_log_softmax_with_loss, generate};
+use losscheck::tensor::{DType, Data, Tensor, Tensors};
 use losscheck_reference::{AdaptiveLogSoftmaxWithLoss, AdaptiveParameters};
 
 /// Every input is drawn from a generator that starts here.
@@ -328,7 +326,7 @@ impl Workload {
             |(name, shape, draw): (&str, Vec<usize>, Draw)| (name.to_owned(), draw.tensor(&mut rng, self.dtype, shape));
         let inputs: Tensors = tensors.into_iter().map(&mut tensor).collect();
         let id = format!("{}/{}/benchmark-{}", self.loss.name(), self.dtype.name(), self.shape_name());
-        Case { id, loss, flags: Vec::new(), inputs, cotangent: None, expected: None, printed: None }
+        Case::new(id, loss, inputs)
     }
 }
 
@@ -340,8 +338,8 @@ impl fmt::Display for Workload {
 
 #[cfg(test)]
 mod tests {
+    use losscheck::backend::reference::Reference;
     use losscheck::backend::{Backend, Outcome};
-    use losscheck::backends::Reference;
 
     use super::*;
 

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use losscheck::backend::Backend;
-use losscheck::backends::Reference;
+use losscheck::backend::reference::Reference;
 use losscheck::performance::Workspace;
 use losscheck_benches::measure::PASSES;
 use losscheck_benches::{memory, workloads, workspace};

@@ -4,8 +4,9 @@ use std::hint::black_box;
 
 use candle_core::{Error, Result, Tensor};
 use losscheck::backend::{Outcome, Pass};
-use losscheck::case::{Answer, Case, Tensors};
+use losscheck::case::{Answer, Case};
 use losscheck::loss::Loss;
+use losscheck::tensor::Tensors;
 
 use self::inputs::Inputs;
 

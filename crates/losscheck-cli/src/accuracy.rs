@@ -3,17 +3,18 @@
 use std::io::{self, Write};
 
 use comfy_table::{Cell, Color};
-use losscheck::accuracy::{Key, Plan, Results, Row};
-use losscheck::golden::write_case;
+use losscheck::case::format::write_case;
+use losscheck::judge::verdict::count;
+use losscheck::run::accuracy::{Key, Plan, Results, Row};
 use losscheck::tensor::DType;
-use losscheck::verdict::count;
 
 use crate::args::{Accuracy, Format};
+use crate::backends;
 use crate::check::json;
 use crate::failure::Failure;
 use crate::style::{DIM, HEADING, NOTE};
 use crate::table::{missing, table};
-use crate::{Passed, backends, progress};
+use crate::{Passed, progress};
 
 /// How many of the worst of each backend to name.
 const NAMED: usize = 5;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use losscheck::accuracy::{Effort, Shard};
 use losscheck::loss::LossKind;
+use losscheck::run::accuracy::{SearchBudget, Shard};
 use losscheck::tensor::DType;
 
 use crate::backends;
@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
 }
 
 const CODES: &str = "\
-Exit code: 0, all agree or are on record; 1, something differs, a relation is broken, the record is stale, no check
+Exit code: 0, every difference is known; 1, something else differs, a relation is broken, a deviation is not true, no check
 catches a mutant, or the reference has become slower; 2, bad usage or bad data.
 
 Example: losscheck check --backend candle-nn --loss cross_entropy";
@@ -80,7 +80,7 @@ pub(crate) struct Check {
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
 
-    /// Rewrite the deviations on record from what differs now, for review
+    /// Rewrite the known deviations from what differs now, for review
     #[arg(long, conflicts_with = "data")]
     pub(crate) update_deviations: bool,
 }
@@ -198,9 +198,9 @@ pub(crate) struct Accuracy {
 }
 
 impl Accuracy {
-    pub(crate) fn effort(&self) -> Effort {
+    pub(crate) fn effort(&self) -> SearchBudget {
         let &Self { draws, climbs, steps, .. } = self;
-        Effort { draws, climbs, steps }
+        SearchBudget { draws, climbs, steps }
     }
 }
 
@@ -240,7 +240,7 @@ fn float() -> impl TypedValueParser<Value = DType> {
 pub(crate) struct Selection {
     /// Only this backend; repeatable
     #[arg(long = "backend", value_name = "NAME", value_parser = backends::parse)]
-    pub(crate) backends: Vec<&'static str>,
+    pub(crate) backends: Vec<String>,
 
     /// Only this loss, by PyTorch's functional name; repeatable
     #[arg(long = "loss", value_name = "NAME", value_parser = loss(), hide_possible_values = true)]

@@ -1,7 +1,7 @@
 //! The one list of backends.
 
 use losscheck::backend::Backend;
-use losscheck::backends::Reference;
+use losscheck::backend::reference::Reference;
 use losscheck_candle::{Candle, CandleNn};
 
 /// Every backend in this build, in the order of the tables.
@@ -15,9 +15,9 @@ pub fn backends() -> Vec<Box<dyn Backend>> {
     ]
 }
 
-/// The backends of these names; all where there are none.
-pub(crate) fn select(names: &[&str]) -> Vec<Box<dyn Backend>> {
-    let wanted = |name| names.is_empty() || names.contains(&name);
+/// The backends of these names; all if there are none.
+pub(crate) fn select(names: &[String]) -> Vec<Box<dyn Backend>> {
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|known| known == name);
     backends().into_iter().filter(|backend| wanted(backend.name())).collect()
 }
 
@@ -27,15 +27,16 @@ pub(crate) fn borrow(backends: &[Box<dyn Backend>]) -> Vec<&dyn Backend> {
 }
 
 /// Their names.
-pub(crate) fn names(backends: &[Box<dyn Backend>]) -> Vec<&'static str> {
+pub(crate) fn names(backends: &[Box<dyn Backend>]) -> Vec<&str> {
     backends.iter().map(|backend| backend.name()).collect()
 }
 
 /// The name of a backend, for the command line.
-pub(crate) fn parse(name: &str) -> Result<&'static str, String> {
-    let names: Vec<_> = backends().iter().map(|backend| backend.name()).collect();
+pub(crate) fn parse(name: &str) -> Result<String, String> {
+    let backends = backends();
+    let names = names(&backends);
     match names.iter().find(|known| **known == name) {
-        Some(known) => Ok(known),
+        Some(_) => Ok(name.to_owned()),
         None if name == "tch" => Err("this build is without libtorch: `tch` needs `--features tch`".to_owned()),
         None => Err(format!("expected one of {}", names.join(", "))),
     }

@@ -13,12 +13,11 @@ mod targets;
 
 use std::io::Write;
 
-use losscheck::golden;
+use losscheck::files::write_atomically;
 
-use crate::Passed;
-use crate::args;
 use crate::failure::Failure;
 use crate::report::reports;
+use crate::{Passed, args};
 
 pub use baseline::{Comparison, compare};
 pub use data::read;
@@ -41,7 +40,7 @@ pub(crate) fn run(options: &args::BenchReport, out: &mut dyn Write) -> Result<Pa
     std::fs::create_dir_all(folder.join(PLOTS))?;
     let mut write = |name: &str, text: &str| -> Result<(), Failure> {
         let file = folder.join(name);
-        golden::write_atomically(&file, text.as_bytes())?;
+        write_atomically(&file, text.as_bytes())?;
         Ok(writeln!(out, "{}", file.display())?)
     };
     write(PERFORMANCE, &performance.to_text())?;

@@ -6,20 +6,23 @@ mod update;
 
 use std::io::Write;
 
-use losscheck::golden::Goldens;
-use losscheck::suite::{DataFolder, Run};
+use losscheck::case::format::Goldens;
+use losscheck::data::DataFolder;
+use losscheck::deviations::Scope;
+use losscheck::run::conformance::Conformance;
 
 use crate::args::{Check, Format};
+use crate::backends;
 use crate::failure::Failure;
-use crate::{Passed, backends, progress, source};
+use crate::{Passed, progress, source};
 
 /// Does the run and prints what came of it.
 pub(crate) fn run(options: &Check, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
     let goldens = goldens(options, data)?;
-    let strict = options.data.is_empty();
+    let scope = if options.data.is_empty() { Scope::Goldens } else { Scope::Others };
     let backends = backends::select(&options.selection.backends);
     let bar = progress::bar(goldens.cases.len(), "cases");
-    let run = Run::new(goldens, strict, &backends::borrow(&backends), data, || bar.inc(1))?;
+    let run = Conformance::run(goldens, scope, &backends::borrow(&backends), data, || bar.inc(1))?;
     bar.finish_and_clear();
 
     if options.update_deviations {

@@ -1,13 +1,14 @@
-//! What the verbs that draw random cases share: the plan, the command that repeats it, and where to keep what it finds.
+//! What the verbs that draw random cases share: the cases, the command that repeats it, and where to keep what it finds.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use losscheck::excuses::Excuse;
-use losscheck::fuzz::Plan;
-use losscheck::suite::DataFolder;
+use losscheck::case::random::RandomCases;
+use losscheck::data::DataFolder;
+use losscheck::deviations::Known;
+use losscheck::run::table::{Column, Row, Table};
 
 use crate::args::Draws;
 use crate::source::{quoted, reference_data, show_command};
@@ -15,10 +16,10 @@ use crate::style::{DIM, HEADING, NOTE};
 use crate::table::counted;
 
 impl Draws {
-    /// What to draw.
-    pub(crate) fn plan(&self) -> Plan {
+    /// The random cases to draw.
+    pub(crate) fn random_cases(&self) -> RandomCases {
         let seed = self.seed.unwrap_or_else(seed_from_clock);
-        Plan { seed, cases: self.cases, losses: self.selection.losses() }
+        RandomCases { seed, count: self.cases, losses: self.selection.losses() }
     }
 
     /// The command by which a verb repeats a run with that seed.
@@ -59,23 +60,19 @@ pub(crate) fn listed(files: &[PathBuf]) -> String {
     files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// Lists what is on record, by backend, and how many of those things it excused.
-pub(crate) fn on_record<'a>(
-    columns: impl IntoIterator<Item = (&'a str, &'a [Excuse])>,
-    thing: &str,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let excuses =
-        columns.into_iter().flat_map(|(backend, excuses)| excuses.iter().map(move |excuse| (backend, excuse)));
-    for (position, (backend, Excuse { on_record_of, record, count })) in excuses.enumerate() {
+/// Lists the known deviations that a run has met, by backend, and how many rows each covers.
+pub(crate) fn known<R: Row>(table: &Table<R>, thing: &str, out: &mut dyn Write) -> io::Result<()> {
+    let of_column = |column| table.known(column).into_iter().map(move |known| (Column::name(column), known));
+    for (position, (backend, (Known { of, deviation }, count))) in table.columns.iter().flat_map(of_column).enumerate()
+    {
         if position == 0 {
-            writeln!(out, "\n{HEADING}On record{HEADING:#}")?;
+            writeln!(out, "\n{HEADING}Known deviations{HEADING:#}")?;
         }
-        let (kind, excused) = (record.kind.describe(), counted(*count, thing));
-        let of = if *on_record_of == backend { String::new() } else { format!(", as {on_record_of}") };
-        writeln!(out, "  {NOTE}{backend} {}, {kind}{of}: {excused}{NOTE:#}", record.loss)?;
-        writeln!(out, "    {}", record.reason)?;
-        writeln!(out, "    {DIM}{}; losscheck show {}{DIM:#}", record.upstream, quoted(&record.witness))?;
+        let (kind, covered) = (deviation.kind.describe(), counted(count, thing));
+        let of = if of == backend { String::new() } else { format!(", as {of}") };
+        writeln!(out, "  {NOTE}{backend} {}, {kind}{of}: {covered}{NOTE:#}", deviation.loss)?;
+        writeln!(out, "    {}", deviation.reason)?;
+        writeln!(out, "    {DIM}{}; losscheck show {}{DIM:#}", deviation.upstream, quoted(&deviation.witness))?;
     }
     Ok(())
 }

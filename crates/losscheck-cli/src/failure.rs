@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use losscheck::golden::DataError;
+use losscheck::error::DataError;
 
 /// Anything that ends the program with exit code 2.
 #[derive(Debug)]

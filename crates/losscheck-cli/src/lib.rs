@@ -24,8 +24,8 @@ use std::process::ExitCode;
 
 use anstream::eprintln;
 use clap::Parser;
-use losscheck::runner::without_panic_messages;
-use losscheck::suite::DataFolder;
+use losscheck::backend::call::without_panic_messages;
+use losscheck::data::DataFolder;
 
 use crate::args::{Arguments, Command};
 use crate::failure::Failure;
@@ -65,6 +65,6 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Whether all that a subcommand looked at agrees or is on record.
+/// Whether every difference that a subcommand found is known.
 #[derive(Clone, Copy, Debug)]
 struct Passed(bool);

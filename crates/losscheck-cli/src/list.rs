@@ -8,12 +8,13 @@ use losscheck::loss::LossKind;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::Passed;
 use crate::args::{self, Format};
+use crate::backends;
 use crate::check::json;
 use crate::failure::Failure;
 use crate::style::DIM;
 use crate::table::{missing, table};
-use crate::{Passed, backends};
 
 /// What there is: the document of `--format json`.
 #[derive(Debug, Serialize)]
@@ -48,7 +49,7 @@ struct InputListing {
 
 #[derive(Debug, Serialize)]
 struct BackendListing {
-    name: &'static str,
+    name: String,
     version: String,
     /// By loss: `native`, `composed` or `missing`.
     coverage: Map<String, Value>,
@@ -86,7 +87,7 @@ impl BackendListing {
     fn new(backend: &dyn Backend) -> Self {
         let coverage = |&loss: &LossKind| (loss.name().to_owned(), coverage_name(backend.coverage(loss)).into());
         let coverage = LossKind::ALL.iter().map(coverage).collect();
-        Self { name: backend.name(), version: backend.version(), coverage }
+        Self { name: backend.name().to_owned(), version: backend.version(), coverage }
     }
 }
 
@@ -115,7 +116,8 @@ fn print(listing: &Listing, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "{}\n", losses.trim_fmt())?;
 
-    let mut provided = table(["provided by"].into_iter().chain(listing.backends.iter().map(|backend| backend.name)), 9);
+    let mut provided =
+        table(["provided by"].into_iter().chain(listing.backends.iter().map(|backend| backend.name.as_str())), 9);
     for LossListing { loss, .. } in &listing.losses {
         let cells = listing.backends.iter().map(|backend| match backend.coverage[*loss].as_str() {
             Some("native") => Cell::new("native").fg(Color::DarkGreen),

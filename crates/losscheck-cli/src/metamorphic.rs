@@ -1,24 +1,26 @@
-//! `losscheck metamorphic`: relations between the answers to two cases, from random cases on.
+//! `losscheck metamorphic`: relations between the answers to two cases, starting from random cases.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use comfy_table::Cell;
-use losscheck::excuses::Excuse;
-use losscheck::fuzz::save;
+use losscheck::data::DataFolder;
+use losscheck::judge::verdict::{DifferenceKind, count};
 use losscheck::loss::LossKind;
-use losscheck::metamorphic::{self, Broken, Column, RELATIONS, Report};
-use losscheck::suite::{DataFolder, Tally};
-use losscheck::verdict::{Kind, count};
+use losscheck::run::fuzz::save;
+use losscheck::run::metamorphic::{self, Broken, RELATIONS, Related};
+use losscheck::run::table::{Column, Table, Tally};
 use serde::Serialize;
 
 use crate::args::{Format, Metamorphic};
+use crate::backends;
 use crate::check::json;
-use crate::draws::{listed, on_record};
+use crate::draws::{known, listed};
 use crate::failure::Failure;
 use crate::style::{BAD, GOOD, HEADING};
 use crate::table::{cases, counted, table, tally};
-use crate::{Passed, backends, progress};
+use crate::{Passed, progress};
 
 /// The document of `--format json`.
 #[derive(Debug, Serialize)]
@@ -31,20 +33,20 @@ struct Document {
     cases: usize,
     /// The command that repeats the run.
     command: String,
-    /// Whether every relation holds or what breaks it is on record.
+    /// Whether every relation holds or what breaks it is known.
     passed: bool,
     /// The columns of the matrix.
     columns: Vec<ColumnEntry>,
-    /// What is broken and not on record, by backend, relation and loss.
+    /// What is broken and not known, by backend, relation and loss.
     broken: Vec<BrokenEntry>,
-    /// The deviations that break relations.
-    on_record: Vec<ExcuseEntry>,
+    /// The known deviations that break relations.
+    known: Vec<KnownEntry>,
 }
 
 /// A column of the matrix.
 #[derive(Debug, Serialize)]
 struct ColumnEntry {
-    backend: &'static str,
+    backend: String,
     /// A cell for each relation.
     relations: Vec<CellEntry>,
 }
@@ -55,8 +57,8 @@ struct CellEntry {
     relation: &'static str,
     /// On how many it holds.
     held: usize,
-    /// On how many it does not, which is on record.
-    on_record: usize,
+    /// On how many it does not, in a known way.
+    known: usize,
     /// On how many it does not otherwise.
     broken: usize,
     /// How many the backend has no answer to.
@@ -66,11 +68,11 @@ struct CellEntry {
 /// A relation that a loss breaks.
 #[derive(Debug, Serialize)]
 struct BrokenEntry {
-    backend: &'static str,
+    backend: String,
     relation: &'static str,
     loss: &'static str,
     /// How the answers differ where the error is worst.
-    kind: Kind,
+    kind: DifferenceKind,
     /// On how many cases.
     cases: usize,
     /// The worst error in ULPs at scale; null where there is no number for it.
@@ -81,19 +83,19 @@ struct BrokenEntry {
     commands: [String; 2],
 }
 
-/// A deviation, with what it excuses in this run.
+/// A known deviation that breaks relations.
 #[derive(Debug, Serialize)]
-struct ExcuseEntry {
-    backend: &'static str,
-    /// Whose record it is on: the backend's or PyTorch's.
-    on_record_of: &'static str,
+struct KnownEntry {
+    backend: String,
+    /// Whose deviation it is: the backend's or PyTorch's.
+    known_of: String,
     loss: String,
-    kind: Kind,
-    /// How many.
-    differences: usize,
-    /// Why it is so.
+    kind: DifferenceKind,
+    /// How many pairs of cases it covers.
+    pairs: usize,
+    /// Why the backend differs.
     reason: String,
-    /// Where it is reported upstream, `wontfix` where that has been refused, or `unreported`.
+    /// Where it is reported upstream, `wontfix` if that has been refused, or `unreported`.
     upstream: String,
     /// A case that shows it.
     witness: String,
@@ -102,79 +104,85 @@ struct ExcuseEntry {
 /// Draws the cases, prints which relations hold, and keeps the cases that break one.
 pub(crate) fn run(options: &Metamorphic, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
     let draws = &options.draws;
-    let plan = draws.plan();
+    let random = draws.random_cases();
     let backends = backends::select(&draws.selection.backends);
-    let bar = progress::bar(plan.cases, "cases");
-    let report = metamorphic::run(&plan, &backends::borrow(&backends), data, || bar.inc(1))?;
+    let bar = progress::bar(random.count, "cases");
+    let found = metamorphic::run(&random, &backends::borrow(&backends), data, || bar.inc(1))?;
     bar.finish_and_clear();
 
-    let broken = report.columns.iter().flat_map(|column| column.broken.values());
-    let files = save(broken.flat_map(|broken| &broken.pair), &draws.folder(data))?;
+    let broken: Vec<_> =
+        found.columns.iter().map(|column| (column.name(), metamorphic::broken(&found, column))).collect();
+    let pairs = broken.iter().flat_map(|(_, broken)| broken.values()).flat_map(|broken| &broken.worst_pair);
+    let files = save(pairs, &draws.folder(data))?;
     let show = |case: &str| draws.show_command(case, data);
     let document = Document {
         losscheck: env!("CARGO_PKG_VERSION"),
-        seed: plan.seed,
-        cases: plan.cases,
-        command: draws.command("metamorphic", plan.seed, data),
-        passed: report.passed(),
-        columns: report.columns.iter().map(ColumnEntry::new).collect(),
-        broken: report.columns.iter().flat_map(|column| broken_by(column, show)).collect(),
-        on_record: report.columns.iter().flat_map(excuses_of).collect(),
+        seed: random.seed,
+        cases: random.count,
+        command: draws.command("metamorphic", random.seed, data),
+        passed: found.all_known(),
+        columns: found.columns.iter().map(|column| ColumnEntry::new(&found, column)).collect(),
+        broken: broken.iter().flat_map(|(backend, broken)| broken_by(backend, broken, show)).collect(),
+        known: found.columns.iter().flat_map(|column| known_by(&found, column)).collect(),
     };
     match options.format {
         Format::Json => json(out, &document)?,
-        Format::Table => print(&document, &report, &files, out)?,
+        Format::Table => print(&document, &found, &files, out)?,
     }
     Ok(Passed(document.passed))
 }
 
 impl ColumnEntry {
-    fn new(column: &Column) -> Self {
+    fn new(found: &Table<Related>, column: &Column) -> Self {
+        let tallies = found.tallies(column, |row| row.relation.name);
         let cell = |relation: &metamorphic::Relation| {
-            let Tally { agree, on_record, differ, not_provided } =
-                column.tallies.get(relation.name).copied().unwrap_or_default();
-            CellEntry { relation: relation.name, held: agree, on_record, broken: differ, not_provided }
+            let Tally { agree, known, differ, not_provided } = tallies.get(relation.name).copied().unwrap_or_default();
+            CellEntry { relation: relation.name, held: agree, known, broken: differ, not_provided }
         };
-        Self { backend: column.name, relations: RELATIONS.iter().map(cell).collect() }
+        Self { backend: column.name().to_owned(), relations: RELATIONS.iter().map(cell).collect() }
     }
 }
 
 impl CellEntry {
     fn tally(&self) -> Tally {
-        let &Self { held, on_record, broken, not_provided, .. } = self;
-        Tally { agree: held, on_record, differ: broken, not_provided }
+        let &Self { held, known, broken, not_provided, .. } = self;
+        Tally { agree: held, known, differ: broken, not_provided }
     }
 }
 
-fn broken_by(column: &Column, show: impl Fn(&str) -> String) -> impl Iterator<Item = BrokenEntry> {
-    column.broken.iter().map(move |(&(relation, loss), Broken { cases, pair, worst })| BrokenEntry {
-        backend: column.name,
+fn broken_by(
+    backend: &str,
+    broken: &BTreeMap<(&'static str, LossKind), Broken>,
+    show: impl Fn(&str) -> String,
+) -> impl Iterator<Item = BrokenEntry> {
+    broken.iter().map(move |(&(relation, loss), Broken { pairs, worst_pair, worst })| BrokenEntry {
+        backend: backend.to_owned(),
         relation,
-        loss: LossKind::name(loss),
+        loss: loss.name(),
         kind: worst.kind,
-        cases: *cases,
+        cases: *pairs,
         worst_ulps: Some(worst.ulps).filter(|ulps| ulps.is_finite()),
         message: worst.message.clone(),
-        commands: pair.each_ref().map(|case| show(&case.id)),
+        commands: worst_pair.each_ref().map(|case| show(&case.id)),
     })
 }
 
-fn excuses_of(column: &Column) -> impl Iterator<Item = ExcuseEntry> {
-    column.excuses.iter().map(|Excuse { on_record_of, record, count }| ExcuseEntry {
-        backend: column.name,
-        on_record_of,
-        loss: record.loss.clone(),
-        kind: record.kind,
-        differences: *count,
-        reason: record.reason.clone(),
-        upstream: record.upstream.clone(),
-        witness: record.witness.clone(),
+fn known_by(found: &Table<Related>, column: &Column) -> impl Iterator<Item = KnownEntry> {
+    found.known(column).into_iter().map(|(known, pairs)| KnownEntry {
+        backend: column.name().to_owned(),
+        known_of: known.of.clone(),
+        loss: known.deviation.loss.clone(),
+        kind: known.deviation.kind,
+        pairs,
+        reason: known.deviation.reason.clone(),
+        upstream: known.deviation.upstream.clone(),
+        witness: known.deviation.witness.clone(),
     })
 }
 
-fn print(document: &Document, report: &Report, files: &[PathBuf], out: &mut dyn Write) -> io::Result<()> {
+fn print(document: &Document, found: &Table<Related>, files: &[PathBuf], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "seed {}; to repeat: {}\n", document.seed, document.command)?;
-    let names = document.columns.iter().map(|column| column.backend);
+    let names = document.columns.iter().map(|column| column.backend.as_str());
     let mut matrix = table(["relation"].into_iter().chain(names), 1);
     for (row, relation) in RELATIONS.iter().enumerate() {
         let cells = document.columns.iter().map(|column| tally(column.relations[row].tally()));
@@ -182,12 +190,12 @@ fn print(document: &Document, report: &Report, files: &[PathBuf], out: &mut dyn 
     }
     writeln!(out, "{}", matrix.trim_fmt())?;
 
-    on_record(report.columns.iter().map(|column| (column.name, &*column.excuses)), "difference", out)?;
+    known(found, "pair", out)?;
     broken(document, files, out)?;
 
     let runs = format!("{} on {}", cases(document.cases), counted(document.columns.len(), "backend"));
     if document.passed {
-        writeln!(out, "\n{runs}: {GOOD}every relation holds or is on record{GOOD:#}")
+        writeln!(out, "\n{runs}: {GOOD}no unexplained difference{GOOD:#}")
     } else {
         writeln!(out, "\n{runs}: {BAD}{} broken{BAD:#}", counted(document.broken.len(), "relation"))
     }

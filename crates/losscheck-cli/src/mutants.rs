@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use comfy_table::{Cell, Color};
+use losscheck::data::DataFolder;
 use losscheck::loss::LossKind;
-use losscheck::suite::DataFolder;
 use losscheck_mutants::{Check, Score, Source, Suite, catalogue, score};
 use serde::Serialize;
 use serde_json::{Map, Value};

@@ -8,16 +8,19 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anstream::eprintln;
-use losscheck::accuracy::Results;
 use losscheck::backend::Backend;
-use losscheck::golden;
-use losscheck::suite::{DataFolder, Run};
+use losscheck::case::format;
+use losscheck::data::DataFolder;
+use losscheck::deviations::Scope;
+use losscheck::error::DataError;
+use losscheck::files::write_atomically;
+use losscheck::run::accuracy::Results;
+use losscheck::run::conformance::Conformance;
 
-use crate::args;
 use crate::backends::{self, backends};
 use crate::check::report::Report;
 use crate::failure::Failure;
-use crate::{Passed, progress};
+use crate::{Passed, args, progress};
 
 pub use accuracy::page as accuracy_page;
 pub use conformance::Page as ConformancePage;
@@ -33,7 +36,7 @@ pub(crate) fn run(options: &args::Report, data: &DataFolder, out: &mut dyn Write
     std::fs::create_dir_all(&folder)?;
     let mut write = |name: &str, text: &str| -> Result<(), Failure> {
         let file = folder.join(name);
-        golden::write_atomically(&file, text.as_bytes())?;
+        write_atomically(&file, text.as_bytes())?;
         Ok(writeln!(out, "{}", file.display())?)
     };
     let results = match &options.accuracy {
@@ -53,7 +56,7 @@ pub(crate) fn run(options: &args::Report, data: &DataFolder, out: &mut dyn Write
     let (page, witnesses) = accuracy_page(&results);
     write(ACCURACY, &results.to_text())?;
     write("accuracy.md", &page)?;
-    golden::write(&folder.join(WITNESSES), &witnesses)?;
+    format::write(&folder.join(WITNESSES), &witnesses)?;
 
     let page = conformance(data, &backends())?;
     write("conformance.md", &page.text())?;
@@ -65,10 +68,10 @@ pub(crate) fn run(options: &args::Report, data: &DataFolder, out: &mut dyn Write
 /// # Errors
 ///
 /// Where a file of the reference data cannot be read.
-pub fn conformance(data: &DataFolder, backends: &[Box<dyn Backend>]) -> Result<ConformancePage, golden::DataError> {
+pub fn conformance(data: &DataFolder, backends: &[Box<dyn Backend>]) -> Result<ConformancePage, DataError> {
     let goldens = data.goldens()?;
     let bar = progress::bar(goldens.cases.len(), "cases");
-    let run = Run::new(goldens, true, &backends::borrow(backends), data, || bar.inc(1))?;
+    let run = Conformance::run(goldens, Scope::Goldens, &backends::borrow(backends), data, || bar.inc(1))?;
     bar.finish_and_clear();
     Ok(ConformancePage::new(&Report::new(&run, backends, &[], data)))
 }

@@ -8,18 +8,20 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use losscheck::case::Case;
-use losscheck::golden::{Flag, Goldens};
-use losscheck::suite::DataFolder;
+use losscheck::case::format::{Flag, Goldens};
+use losscheck::data::DataFolder;
+use losscheck::deviations::Scope;
 
 use crate::args::{Format, Show};
+use crate::backends;
 use crate::check::json;
 use crate::failure::Failure;
-use crate::{Passed, backends, source};
+use crate::{Passed, source};
 
 /// Finds the case and prints it.
 pub(crate) fn run(options: &Show, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
-    let Found { case, flags, strict } = find(options, data)?;
-    let view = view::View::new(&case, &flags, strict, &backends::backends(), data)?;
+    let Found { case, flags, scope } = find(options, data)?;
+    let view = view::View::new(&case, &flags, scope, &backends::backends(), data)?;
     match options.format {
         Format::Table => render::print(&case, &view, out)?,
         Format::Json => json(out, &view)?,
@@ -31,8 +33,8 @@ pub(crate) fn run(options: &Show, data: &DataFolder, out: &mut dyn Write) -> Res
 struct Found {
     case: Case,
     flags: BTreeMap<String, Flag>,
-    /// Whether it is a golden, on which deviations are strict.
-    strict: bool,
+    /// Which deviations apply to the case.
+    scope: Scope,
 }
 
 /// Finds the case among those of `--data`, or else among the shipped ones.
@@ -41,16 +43,16 @@ fn find(options: &Show, data: &DataFolder) -> Result<Found, Failure> {
     if !options.data.is_empty() {
         let Goldens { cases, flags } = source::read(&options.data)?;
         return match cases.iter().find(|case| case.id == *id) {
-            Some(case) => Ok(Found { case: case.clone(), flags, strict: false }),
+            Some(case) => Ok(Found { case: case.clone(), flags, scope: Scope::Others }),
             None => Err(unknown(id, cases.iter().map(|case| case.id.as_str()))),
         };
     }
-    let (found, strict) = match data.find_golden(id)? {
-        Some(found) => (Some(found), true),
-        None => (data.find_regression(id)?, false),
+    let (found, scope) = match data.find_golden(id)? {
+        Some(found) => (Some(found), Scope::Goldens),
+        None => (data.find_regression(id)?, Scope::Others),
     };
     match found.and_then(|Goldens { cases, flags }| Some((cases.into_iter().next()?, flags))) {
-        Some((case, flags)) => Ok(Found { case, flags, strict }),
+        Some((case, flags)) => Ok(Found { case, flags, scope }),
         None => Err(unknown(id, data.ids()?.iter().map(String::as_str))),
     }
 }

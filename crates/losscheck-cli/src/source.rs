@@ -3,14 +3,15 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use losscheck::golden::{self, DataError, Goldens};
-use losscheck::suite::DataFolder;
+use losscheck::case::format::{self, Goldens};
+use losscheck::data::DataFolder;
+use losscheck::error::DataError;
 
 /// Reads golden files and folders; ids must be unique over all of them.
 pub(crate) fn read(paths: &[PathBuf]) -> Result<Goldens, DataError> {
     let mut goldens = Goldens::default();
     for path in paths {
-        append(&mut goldens, golden::read(path)?, path)?;
+        append(&mut goldens, format::read(path)?, path)?;
     }
     Ok(goldens)
 }

@@ -1,7 +1,7 @@
 //! Tables: aligned, borderless, as wide as the terminal at most.
 
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle, presets};
-use losscheck::suite::Tally;
+use losscheck::run::table::Tally;
 
 const STYLE: TableStyle = presets::NOTHING.header_separator(LineStyle::none().fill('─').junction('─'));
 
@@ -18,21 +18,20 @@ pub(crate) fn table<T: AsRef<str>>(header: impl IntoIterator<Item = T>, left: us
     table
 }
 
-/// A cell of the matrix: how many agree of how many, how many are on record, how many differ.
+/// A cell of the matrix: how many agree of how many, how many differ in a known way, how many differ.
 pub(crate) fn tally(tally: Tally) -> Cell {
-    let Tally { agree, on_record, differ, .. } = tally;
-    let provided = agree + on_record + differ;
+    let (Tally { agree, known, differ, .. }, provided) = (tally, tally.provided());
     if provided == 0 {
         return missing();
     }
     let mut lines = vec![format!("{agree}/{provided}")];
-    if on_record > 0 {
-        lines.push(format!("{on_record} on record"));
+    if known > 0 {
+        lines.push(format!("{known} known"));
     }
     if differ > 0 {
         lines.push(format!("{differ} differ"));
     }
-    let color = match (differ, on_record) {
+    let color = match (differ, known) {
         (0, 0) => Color::DarkGreen,
         (0, _) => Color::DarkYellow,
         _ => Color::DarkRed,

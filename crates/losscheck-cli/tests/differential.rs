@@ -1,44 +1,43 @@
 //! Random cases of every loss on every backend, held against the oracle.
 
 use losscheck::backend::Backend;
-use losscheck::fuzz::{Plan, Report, fuzz};
+use losscheck::backend::call::without_panic_messages;
+use losscheck::case::random::RandomCases;
+use losscheck::data::DataFolder;
 use losscheck::loss::LossKind;
-use losscheck::runner::without_panic_messages;
-use losscheck::suite::DataFolder;
+use losscheck::run::fuzz::fuzz;
 
 const SEED: u64 = 20_130;
 /// Of each loss in each dtype.
 const CASES: usize = 200;
 
-fn plan() -> Plan {
+fn random_cases() -> RandomCases {
     let losses = LossKind::ALL.to_vec();
     let streams: usize = losses.iter().map(|loss| loss.dtypes().len()).sum();
-    Plan { seed: SEED, cases: CASES * streams, losses }
-}
-
-fn run() -> Report {
-    let backends = losscheck_cli::backends();
-    let backends: Vec<&dyn Backend> = backends.iter().map(AsRef::as_ref).collect();
-    without_panic_messages(|| fuzz(&plan(), &backends, &DataFolder::shipped(), || {})).expect("the record can be read")
+    RandomCases { seed: SEED, count: CASES * streams, losses }
 }
 
 #[test]
-fn random_cases_differ_only_where_that_is_on_record() {
-    let report = run();
+fn random_cases_differ_only_in_known_ways() {
+    let random = random_cases();
+    let backends = losscheck_cli::backends();
+    let backends: Vec<&dyn Backend> = backends.iter().map(AsRef::as_ref).collect();
+    let report = without_panic_messages(|| fuzz(&random, &backends, &DataFolder::shipped(), || {}));
+    let report = report.expect("the deviations can be read");
     for witness in &report.witnesses {
         eprintln!("{} on {}: {}", witness.backend, witness.case.id, witness.difference.message);
     }
-    assert!(report.passed(), "repeat with `losscheck fuzz --cases {} --seed {SEED}`", plan().cases);
-    for column in &report.columns {
+    let table = &report.table;
+    assert!(table.all_known(), "repeat with `losscheck fuzz --cases {} --seed {SEED}`", random.count);
+    for column in &table.columns {
+        let tallies = table.tallies(column, |draw| draw.loss);
         for &loss in LossKind::ALL {
-            let tally = column.tallies[&loss];
-            let drawn = tally.agree + tally.on_record + tally.differ + tally.not_provided;
-            assert_eq!(drawn, CASES * loss.dtypes().len(), "{} {}", column.name, loss.name());
+            let drawn = tallies[&loss].total();
+            assert_eq!(drawn, CASES * loss.dtypes().len(), "{} {}", column.name(), loss.name());
         }
     }
-
-    let column = |name| report.columns.iter().find(|column| column.name == name).expect("the backend has run");
-    assert!(column("reference").excuses.is_empty(), "the reference needs no excuse");
+    let reference = table.columns.iter().find(|column| column.name() == "reference").expect("the backend has run");
+    assert!(table.known(reference).is_empty(), "the reference has no known deviation");
 }
 
 /// Random cases have teeth: they find by themselves what is known to be wrong.
@@ -47,11 +46,12 @@ fn random_cases_find_what_candle_nn_does_wrong() {
     let losses = [LossKind::BinaryCrossEntropyWithLogits, LossKind::CrossEntropy, LossKind::HuberLoss];
     let backends = losscheck_cli::backends();
     let candle_nn = backends.iter().find(|backend| backend.name() == "candle-nn").expect("the backend is built in");
-    let plan = Plan { seed: SEED, cases: 2000 * losses.len(), losses: losses.to_vec() };
-    let report = without_panic_messages(|| fuzz(&plan, &[candle_nn.as_ref()], &DataFolder::shipped(), || {}));
-    let report = report.expect("the record can be read");
+    let random = RandomCases { seed: SEED, count: 2000 * losses.len(), losses: losses.to_vec() };
+    let report = without_panic_messages(|| fuzz(&random, &[candle_nn.as_ref()], &DataFolder::shipped(), || {}));
+    let report = report.expect("the deviations can be read");
+    let known = report.table.known(&report.table.columns[0]);
     for loss in losses {
-        let found = report.columns[0].excuses.iter().any(|excuse| excuse.record.loss == loss.name());
+        let found = known.iter().any(|(known, _)| known.deviation.loss == loss.name());
         assert!(found, "candle-nn's {} deviates, and no random case shows it", loss.name());
     }
 }

@@ -1,79 +1,96 @@
 //! Every case on every backend, each a test of its own: `BACKEND::CASE-ID`.
 //!
 //! `cargo test -p losscheck-cli --test goldens candle::cross_entropy` runs just those. A test passes if the backend
-//! agrees, has nothing for the case, or differs in a way that is on record; `BACKEND::record` is the test of the record.
+//! agrees or differs in a known way, and is ignored if the backend does not provide the loss or an option of it.
+//! `BACKEND::deviations` tests that the known deviations are true.
 
 use std::sync::OnceLock;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use losscheck::backend::Backend;
-use losscheck::bounds::Bounds;
+use losscheck::backend::call::without_panic_messages;
 use losscheck::case::Case;
-use losscheck::deviations::{Deviations, Record, UNEXPLAINED};
-use losscheck::runner::{PYTORCH, run_case, without_panic_messages};
-use losscheck::suite::DataFolder;
-use losscheck::verdict::{Difference, Verdict};
+use losscheck::data::DataFolder;
+use losscheck::deviations::{Deviation, PYTORCH, Policy, Scope, UNEXPLAINED};
+use losscheck::error::DataError;
+use losscheck::judge::bounds::Bounds;
+use losscheck::judge::verdict::Verdict;
+use losscheck::loss::LossKind;
+use losscheck::run::conformance::judge_all;
 
 /// All cases, with their verdicts as far as a test has asked for them.
 struct Suite {
     bounds: Bounds,
     backends: Vec<Box<dyn Backend>>,
     /// PyTorch first, as in the verdicts.
-    columns: Vec<(&'static str, Deviations)>,
+    columns: Vec<Column>,
     entries: Vec<Entry>,
+}
+
+/// The deviations of a backend, as they apply to the goldens and to the regressions.
+struct Column {
+    goldens: Policy,
+    regressions: Policy,
 }
 
 struct Entry {
     case: Case,
-    /// Whether it is one of the goldens, whose deviations are named one by one.
-    golden: bool,
+    scope: Scope,
     verdicts: OnceLock<Vec<Verdict>>,
 }
 
+impl Column {
+    fn policy(&self, scope: Scope) -> &Policy {
+        match scope {
+            Scope::Goldens => &self.goldens,
+            Scope::Others => &self.regressions,
+        }
+    }
+}
+
 impl Suite {
-    fn read() -> Self {
+    fn read() -> Result<Self, DataError> {
         let data = DataFolder::shipped();
-        let goldens = data.goldens().unwrap_or_else(|error| panic!("{error}")).cases;
-        let regressions = data.regressions().unwrap_or_else(|error| panic!("{error}"));
-        let entry = |golden| move |case| Entry { case, golden, verdicts: OnceLock::new() };
+        let entry = |scope| move |case| Entry { case, scope, verdicts: OnceLock::new() };
+        let goldens = data.goldens()?.cases.into_iter().map(entry(Scope::Goldens));
+        let regressions = data.regressions()?.into_iter().map(entry(Scope::Others));
         let backends = losscheck_cli::backends();
         let names = [PYTORCH].into_iter().chain(backends.iter().map(|backend| backend.name()));
-        let record = |name| (name, data.deviations(name).unwrap_or_else(|error| panic!("{error}")));
-        Self {
-            bounds: data.bounds().unwrap_or_else(|error| panic!("{error}")),
-            columns: names.map(record).collect(),
-            entries: goldens.into_iter().map(entry(true)).chain(regressions.into_iter().map(entry(false))).collect(),
-            backends,
-        }
+        let column = |name| -> Result<Column, DataError> {
+            let policy = |scope| data.policy(name, scope);
+            Ok(Column { goldens: policy(Scope::Goldens)?, regressions: policy(Scope::Others)? })
+        };
+        let columns = names.map(column).collect::<Result<_, _>>()?;
+        Ok(Self { bounds: data.bounds()?, columns, entries: goldens.chain(regressions).collect(), backends })
     }
 
     fn verdicts(&self, entry: &'static Entry) -> &'static [Verdict] {
         let backends: Vec<&dyn Backend> = self.backends.iter().map(AsRef::as_ref).collect();
-        entry.verdicts.get_or_init(|| run_case(&entry.case, &backends, &self.bounds))
+        entry.verdicts.get_or_init(|| judge_all(&entry.case, &backends, &self.bounds))
     }
 
-    fn excuse(&self, column: usize, entry: &Entry, difference: &Difference) -> Option<&Record> {
-        let (own, pytorch) = (&self.columns[column].1, &self.columns[0].1);
-        if entry.golden {
-            return own.excuse_golden(&entry.case, difference.kind);
-        }
-        own.excuse_other(&entry.case, difference.kind).or_else(|| pytorch.excuse_other(&entry.case, difference.kind))
-    }
-
-    fn test_case(&'static self, column: usize, entry: &'static Entry) -> Result<(), Failed> {
-        let Verdict::Differs(differences) = &self.verdicts(entry)[column] else { return Ok(()) };
-        let unexcused = differences.iter().filter(|difference| self.excuse(column, entry, difference).is_none());
+    fn test_case(&'static self, column: usize, entry: &'static Entry) -> Result<Completion, Failed> {
+        let differences = match &self.verdicts(entry)[column] {
+            Verdict::Agrees => return Ok(Completion::Completed),
+            Verdict::NotProvided(why) => return Ok(Completion::ignored_with(why)),
+            Verdict::Differs(differences) => differences,
+        };
+        let policy = self.columns[column].policy(entry.scope);
+        let unknown = differences.iter().filter(|difference| policy.known(&entry.case, difference.kind).is_none());
         let messages: Vec<_> =
-            unexcused.map(|difference| format!("{}: {}", difference.kind.describe(), difference.message)).collect();
-        if messages.is_empty() { Ok(()) } else { Err(messages.join("\n").into()) }
+            unknown.map(|difference| format!("{}: {}", difference.kind.describe(), difference.message)).collect();
+        if messages.is_empty() { Ok(Completion::Completed) } else { Err(messages.join("\n").into()) }
     }
 
-    fn test_record(&'static self, column: usize) -> Result<(), Failed> {
-        let deviations = &self.columns[column].1;
-        let goldens = self.entries.iter().filter(|entry| entry.golden);
+    fn test_deviations(&'static self, column: usize) -> Result<Completion, Failed> {
+        let deviations = &self.columns[column].goldens.own;
+        let goldens = self.entries.iter().filter(|entry| entry.scope == Scope::Goldens);
         let verdicts: Vec<_> = goldens.map(|entry| (&entry.case, &self.verdicts(entry)[column])).collect();
         let mut problems = deviations.stale(verdicts.into_iter());
-        for Record { loss, kind, reason, upstream, .. } in deviations.records() {
+        let is_counted = |loss: &&LossKind| deviations.provided.contains_key(loss.name());
+        let uncounted = LossKind::ALL.iter().filter(|loss| !is_counted(loss));
+        problems.extend(uncounted.map(|loss| format!("`provided`: {loss} is missing, expected a number of cases")));
+        for Deviation { loss, kind, reason, upstream, .. } in deviations.iter() {
             if reason == UNEXPLAINED || reason.trim().is_empty() {
                 problems.push(format!("deviation of {loss} ({kind:?}): `reason`: nobody has explained it"));
             }
@@ -83,20 +100,21 @@ impl Suite {
                 ));
             }
         }
-        if problems.is_empty() { Ok(()) } else { Err(problems.join("\n").into()) }
+        if problems.is_empty() { Ok(Completion::Completed) } else { Err(problems.join("\n").into()) }
     }
 }
 
 fn main() {
     let arguments = Arguments::from_args();
-    let suite: &'static Suite = Box::leak(Box::new(Suite::read()));
+    let suite: &'static Suite = Box::leak(Box::new(Suite::read().unwrap_or_else(|error| panic!("{error}"))));
     let mut trials = Vec::new();
-    for (column, (name, _)) in suite.columns.iter().enumerate() {
+    for (column, policies) in suite.columns.iter().enumerate() {
+        let name = &policies.goldens.name;
         for entry in &suite.entries {
             let id = format!("{name}::{}", entry.case.id);
-            trials.push(Trial::test(id, move || suite.test_case(column, entry)));
+            trials.push(Trial::ignorable_test(id, move || suite.test_case(column, entry)));
         }
-        trials.push(Trial::test(format!("{name}::record"), move || suite.test_record(column)));
+        trials.push(Trial::ignorable_test(format!("{name}::deviations"), move || suite.test_deviations(column)));
     }
     without_panic_messages(|| libtest_mimic::run(&arguments, trials)).exit();
 }

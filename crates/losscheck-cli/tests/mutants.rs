@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use losscheck::backend::call::without_panic_messages;
+use losscheck::data::DataFolder;
 use losscheck::loss::LossKind;
-use losscheck::runner::without_panic_messages;
-use losscheck::suite::DataFolder;
 use losscheck_mutants::{Check, Score, Suite, score};
 
 /// Of each loss.

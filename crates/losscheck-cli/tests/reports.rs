@@ -2,12 +2,11 @@
 
 use std::fs;
 
-use losscheck::accuracy::{Inputs, Key, Measure, Plan, Results, Row, SLICES, Shard};
+use losscheck::backend::reference::Reference;
 use losscheck::backend::{Backend, Outcome};
-use losscheck::backends::Reference;
-use losscheck::definition::Output;
-use losscheck::loss::LossKind;
-use losscheck::suite::DataFolder;
+use losscheck::data::DataFolder;
+use losscheck::loss::{LossKind, Output};
+use losscheck::run::accuracy::{InputSet, Key, Measure, Plan, Results, Row, SWEEPS, Shard};
 use losscheck::tensor::DType;
 use losscheck_cli::bench_report::{self, Performance};
 use losscheck_cli::report::{ACCURACY, WITNESSES, accuracy_page, conformance, reports};
@@ -29,7 +28,7 @@ fn the_page_of_accuracy_is_that_of_the_results() {
     let (page, witnesses) = accuracy_page(&results);
     assert!(page == committed("accuracy.md"), "reports/accuracy.md: {REWRITE}");
     let folder = tempfile::tempdir().expect("a folder");
-    losscheck::golden::write(&folder.path().join(WITNESSES), &witnesses).expect("a writable folder");
+    losscheck::case::format::write(&folder.path().join(WITNESSES), &witnesses).expect("a writable folder");
     let text = fs::read_to_string(folder.path().join(WITNESSES)).expect("what was written");
     assert!(text == committed(WITNESSES), "reports/{WITNESSES}: {REWRITE}");
 }
@@ -59,10 +58,10 @@ fn the_reference_answers_to_every_witness_as_the_results_say() {
 #[test]
 fn every_slice_of_f32_is_there() {
     let results = results();
-    for slice in SLICES {
+    for slice in SWEEPS {
         for backend in ["reference", "candle", "tch"] {
             let of_slice = |key: &Key| {
-                (key.inputs, key.dtype, key.backend.as_str()) == (Inputs::Every(slice.name), DType::F32, backend)
+                (key.inputs, key.dtype, key.backend.as_str()) == (InputSet::Every(slice.name), DType::F32, backend)
             };
             assert!(results.rows.0.keys().any(of_slice), "every {} in f32 is missing on {backend}", slice.name);
         }

@@ -1,7 +1,7 @@
 //! What a mutant is, and what mutants are made of.
 
-use losscheck::backend::{Backend, Coverage, Outcome, Pass};
-use losscheck::backends::Reference;
+use losscheck::backend::reference::Reference;
+use losscheck::backend::{Backend, Coverage, Outcome};
 use losscheck::case::{Answer, Case};
 use losscheck::loss::LossKind;
 use losscheck::tensor::Tensor;
@@ -34,7 +34,7 @@ impl std::fmt::Debug for Mutant {
 }
 
 impl Backend for Mutant {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "mutant"
     }
 
@@ -48,10 +48,6 @@ impl Backend for Mutant {
 
     fn evaluate(&self, case: &Case) -> Outcome {
         if case.loss.kind() == self.loss { (self.evaluate)(case) } else { Reference.evaluate(case) }
-    }
-
-    fn workload<'a>(&'a self, _: &'a Case, _: Pass) -> Option<Box<dyn FnMut() + 'a>> {
-        None
     }
 }
 
@@ -151,5 +147,5 @@ pub(crate) fn with_input(case: &Case, name: &str, change: impl Fn(&Tensor) -> Te
 
 /// Whether the case's reduction is that one.
 pub(crate) fn is_reduced_by(case: &Case, reduction: &str) -> bool {
-    case.loss.reduction().as_deref() == Some(reduction)
+    case.loss.reduction() == Some(reduction)
 }

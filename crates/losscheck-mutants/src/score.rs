@@ -1,16 +1,16 @@
 //! Which of the suite's checks catches which mutant.
 
 use losscheck::backend::Backend;
-use losscheck::backends::Reference;
+use losscheck::backend::call::evaluate;
+use losscheck::backend::reference::Reference;
 use losscheck::case::Case;
-use losscheck::fuzz::{Plan, cases};
-use losscheck::golden::DataError;
+use losscheck::case::random::RandomCases;
+use losscheck::data::DataFolder;
+use losscheck::error::DataError;
 use losscheck::judge::Judge;
+use losscheck::judge::verdict::Verdict;
 use losscheck::loss::LossKind;
-use losscheck::metamorphic::{Claim, Holds, claims};
-use losscheck::runner::evaluate;
-use losscheck::suite::DataFolder;
-use losscheck::verdict::Verdict;
+use losscheck::run::metamorphic::{Claim, claims};
 use rayon::prelude::*;
 
 use crate::{Mutant, Source, catalogue};
@@ -96,8 +96,8 @@ impl Suite {
             let mut of_loss: Vec<&Case> = goldens.iter().filter(|case| case.loss.kind() == loss).collect();
             of_loss.sort_by_key(|case| case.inputs.values().map(losscheck::tensor::Tensor::len).sum::<usize>());
             let goldens = of_loss.into_par_iter().map(golden).collect();
-            let drawn = cases(&Plan { seed, cases: random, losses: vec![loss] });
-            let random = drawn.into_par_iter().map(|case| golden(&case)).filter(|golden| golden.is_exact);
+            let drawn = RandomCases { seed, count: random, losses: vec![loss] }.draws();
+            let random = drawn.into_par_iter().map(|draw| golden(&draw.case())).filter(|golden| golden.is_exact);
             let random: Vec<_> = random.map(|golden| golden.judge).collect();
             let is_true = |claim: &Claim| !is_broken(&Reference, claim);
             let claims = random.par_iter().flat_map_iter(|judge| claims(judge.case())).filter(is_true).collect();
@@ -151,5 +151,5 @@ fn differs(verdict: &Verdict) -> bool {
 }
 
 fn is_broken(backend: &dyn Backend, claim: &Claim) -> bool {
-    matches!(claim.holds(backend), Holds::No(_))
+    differs(&claim.judge(backend))
 }

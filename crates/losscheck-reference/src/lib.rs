@@ -29,7 +29,7 @@
 //!
 //! # Arithmetics
 //!
-//! The losses are generic over [`Real`]: `f32` and `f64`, vectorised; [`Wide`], about 106 bits, to judge others by; and
+//! The losses are generic over [`Real`]: `f32` and `f64`, vectorised; [`DoubleDouble`], about 106 bits, to judge others by; and
 //! [`Dual`] numbers over any of these, which differentiate the value to prove the gradient. f16 and bf16 are computed in f32
 //! and rounded once: see [`widen`] and [`narrow`].
 
@@ -56,5 +56,5 @@ pub use loss::{Backward, Loss, Shapes};
 
 pub use losses::*;
 pub use processor::Instructions;
-pub use real::{CompensatedSum, Dual, Float, Real, Sum, SumLanes, Wide};
+pub use real::{CompensatedSum, DoubleDouble, Dual, Float, Real, Sum, SumLanes};
 pub use reduction::Reduction;

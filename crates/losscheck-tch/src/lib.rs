@@ -35,9 +35,9 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use losscheck::backend::{Backend, Coverage, Outcome, Pass};
-use losscheck::case::{Answer, Case, Tensors};
-use losscheck::loss::{Loss, LossKind};
-use losscheck::losses::ctc_loss;
+use losscheck::case::{Answer, Case};
+use losscheck::loss::{Loss, LossKind, ctc_loss};
+use losscheck::tensor::Tensors;
 use losscheck_reference::Reduction;
 use tch::{TchError, Tensor};
 
@@ -48,7 +48,7 @@ use crate::inputs::Inputs;
 pub struct Tch;
 
 impl Backend for Tch {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "tch"
     }
 

@@ -10,7 +10,7 @@ mod multilabel_soft_margin_loss;
 mod triplet_margin_with_distance_loss;
 
 use losscheck::loss::Loss;
-use losscheck::losses::triplet_margin_loss::Options;
+use losscheck::loss::triplet_margin_loss::Options;
 use losscheck_reference::KLDivReduction;
 use tch::Tensor;
 

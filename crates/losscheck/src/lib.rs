@@ -1,32 +1,17 @@
 //! Differential testing of PyTorch's loss functions.
 //!
 //! A [`Case`](case::Case) is a loss with its options and tensors; a [`Backend`](backend::Backend) evaluates it; the
-//! [oracle] knows the exact answer; and [`judge`](verdict::judge) compares the three. [Deviations](deviations) are the
-//! differences on record.
+//! [oracle](judge::oracle) knows the exact answer; and a [`Judge`](judge::Judge) compares the three. [Deviations](deviations)
+//! are the differences that are known.
 
-pub mod accuracy;
 pub mod backend;
-pub mod backends;
-mod batch;
-pub mod bounds;
-pub mod budget;
 pub mod case;
-pub mod conditions;
-pub mod definition;
+pub mod data;
 pub mod deviations;
-pub mod excuses;
-pub mod fuzz;
-pub mod generate;
-pub mod golden;
+pub mod error;
+pub mod files;
 pub mod judge;
 pub mod loss;
-pub mod losses;
-pub mod metamorphic;
-pub mod oracle;
 pub mod performance;
-pub mod runner;
-pub mod schema;
-pub mod suite;
+pub mod run;
 pub mod tensor;
-pub mod ulp;
-pub mod verdict;

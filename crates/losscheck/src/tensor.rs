@@ -1,8 +1,13 @@
 //! Tensors as cases hold them: a shape and row-major elements of one dtype.
 
+use std::collections::BTreeMap;
+
 use half::{bf16, f16};
 use losscheck_reference::{Float, Real};
 use ndarray::{ArrayD, IxDyn};
+
+/// Tensors by PyTorch's names: `input`, `target`, `weight`.
+pub type Tensors = BTreeMap<String, Tensor>;
 
 /// The element type of a [`Tensor`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,6 +56,20 @@ impl Format {
     pub fn smallest_normal(self) -> f64 {
         power_of_two(self.min_exponent)
     }
+
+    /// Returns the unit in the last place at a magnitude: the distance between neighbouring numbers of that size.
+    #[inline]
+    pub fn ulp(self, magnitude: f64) -> f64 {
+        power_of_two(exponent(magnitude).max(self.min_exponent) - (self.precision - 1))
+    }
+}
+
+/// Returns the floor of the binary logarithm of a positive finite number, and for a subnormal f64 that of the smallest normal
+/// one.
+#[inline]
+fn exponent(x: f64) -> i32 {
+    const SIGNIFICAND_BITS: i32 = f64::MANTISSA_DIGITS as i32 - 1;
+    ((x.to_bits() >> SIGNIFICAND_BITS) as i32).max(1) + (f64::MIN_EXP - 2)
 }
 
 /// Two to a power that an f64 has, subnormal ones included.

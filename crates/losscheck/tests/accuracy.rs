@@ -3,12 +3,11 @@
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use losscheck::accuracy::{Effort, Inputs, Plan, Results, Row, Shard};
+use losscheck::backend::reference::Reference;
 use losscheck::backend::{Backend, Coverage, Outcome, Pass};
-use losscheck::backends::Reference;
 use losscheck::case::Case;
-use losscheck::definition::Output;
-use losscheck::loss::LossKind;
+use losscheck::loss::{LossKind, Output};
+use losscheck::run::accuracy::{InputSet, Plan, Results, Row, SearchBudget, Shard};
 use losscheck::tensor::DType;
 
 /// The reference, whose gradients are off by a relative error where an input is above 100; it counts its evaluations.
@@ -24,7 +23,7 @@ impl Default for Off {
 }
 
 impl Backend for Off {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "off"
     }
 
@@ -56,7 +55,7 @@ fn plan(dtype: DType) -> Plan {
     Plan {
         losses: vec![LossKind::MseLoss],
         dtypes: vec![dtype],
-        effort: Effort { draws: 60, climbs: 2, steps: 20 },
+        effort: SearchBudget { draws: 60, climbs: 2, steps: 20 },
         exhaustive: false,
         shard: Shard::ALL,
     }
@@ -67,7 +66,7 @@ fn a_wrong_gradient_is_found_with_its_input() {
     let backend = Off::default();
     let results = plan(DType::F32).run(&[&backend, &Reference], None, |_| ()).expect("no file is touched");
     let row = |output, backend| -> &Row {
-        let line = (LossKind::MseLoss, Inputs::Searched, output, DType::F32);
+        let line = (LossKind::MseLoss, InputSet::Searched, output, DType::F32);
         results.rows.row(line, backend).expect("a row")
     };
     let gradient = row(Output::Gradient("input"), "off").judged();
@@ -95,7 +94,7 @@ fn a_run_in_parts_is_the_run() {
     assert_eq!(backend.evaluations.load(Ordering::Relaxed), before, "what is there has been measured again");
 
     // Another effort is another measurement.
-    let more = Plan { effort: Effort { draws: 61, climbs: 2, steps: 20 }, ..plan(DType::F16) };
+    let more = Plan { effort: SearchBudget { draws: 61, climbs: 2, steps: 20 }, ..plan(DType::F16) };
     more.run(&[&backend], Some(folder.path()), |_| ()).expect("a writable folder");
     assert!(backend.evaluations.load(Ordering::Relaxed) > before);
 }
@@ -111,7 +110,7 @@ fn rows_that_were_not_measured_again_are_kept() {
     assert_eq!(later.to_text(), measured(plan(DType::F16), &[&worse, &Reference]).to_text());
     assert_ne!(later.to_text(), earlier().to_text());
 
-    let effort = Effort { draws: 61, climbs: 2, steps: 20 };
+    let effort = SearchBudget { draws: 61, climbs: 2, steps: 20 };
     let mut with_more_effort = measured(Plan { effort, ..plan(DType::F16) }, &[&worse]);
     let alone = with_more_effort.to_text();
     assert!(!with_more_effort.keep(earlier()));

@@ -1,7 +1,7 @@
 //! The bounds of the reference's errors on large goldens, worked out again.
 
-use losscheck::bounds::Bounds;
-use losscheck::suite::DataFolder;
+use losscheck::data::DataFolder;
+use losscheck::judge::bounds::Bounds;
 
 const COMMAND: &str = "LOSSCHECK_UPDATE=1 cargo test --release -p losscheck --test bounds";
 

@@ -1,9 +1,8 @@
 //! The value alone is the value that comes with gradients, and leaving out the cotangent is giving one of all ones: to the bit.
 
 use losscheck::case::Case;
-use losscheck::definition::{Arrays, Wanted};
-use losscheck::loss::Arithmetic;
-use losscheck::suite::DataFolder;
+use losscheck::data::DataFolder;
+use losscheck::loss::{Arithmetic, Inputs, Outputs};
 use losscheck::tensor::{DType, Tensor};
 use ndarray::ArrayD;
 
@@ -17,15 +16,15 @@ fn assert_same<R: Arithmetic>(what: &str, one: &ArrayD<R>, other: &ArrayD<R>) {
 
 /// Whether the case is accepted.
 fn check<R: Arithmetic>(case: &Case) -> bool {
-    let inputs = Arrays::<R>::new(case);
-    let Ok(whole) = case.loss.evaluate(&inputs, Wanted::Gradients) else { return false };
-    let alone = case.loss.evaluate(&inputs, Wanted::Value).expect("an accepted case");
+    let inputs = Inputs::<R>::from(case);
+    let Ok(whole) = case.loss.evaluate(&inputs, Outputs::Gradients) else { return false };
+    let alone = case.loss.evaluate(&inputs, Outputs::Value).expect("an accepted case");
     assert!(alone.gradients.is_empty(), "{}", case.id);
     assert_same(&case.id, &alone.value, &whole.value);
 
     let evaluated = |cotangent: Option<Tensor>| {
         let case = Case { cotangent, ..case.clone() };
-        case.loss.evaluate(&Arrays::<R>::new(&case), Wanted::Gradients).expect("an accepted case")
+        case.loss.evaluate(&Inputs::<R>::from(&case), Outputs::Gradients).expect("an accepted case")
     };
     let ones = Tensor::from_array(case.dtype(), &whole.value.mapv(|_| R::ONE));
     for ((output, plain), (_, by_ones)) in evaluated(None).outputs().zip(evaluated(Some(ones)).outputs()) {

@@ -1,20 +1,20 @@
 //! Random testing finds what is wrong, shrinks it and keeps it.
 
-use losscheck::backend::{Backend, Coverage, Outcome, Pass};
-use losscheck::backends::Reference;
-use losscheck::case::Case;
-use losscheck::fuzz::{Plan, Report, WITNESSES, cases, fuzz, save};
-use losscheck::loss::LossKind;
-use losscheck::runner::without_panic_messages;
-use losscheck::suite::DataFolder;
-use losscheck::verdict::Kind;
-use losscheck::{generate, golden};
+use losscheck::backend::call::without_panic_messages;
+use losscheck::backend::reference::Reference;
+use losscheck::backend::{Backend, Coverage, Outcome};
+use losscheck::case::random::RandomCases;
+use losscheck::case::{Case, format};
+use losscheck::data::DataFolder;
+use losscheck::judge::verdict::DifferenceKind;
+use losscheck::loss::{LossKind, generate};
+use losscheck::run::fuzz::{Report, WITNESSES, fuzz, save};
 
 /// The reference with a wrong sign in every value, and a panic on empty tensors.
 struct Broken;
 
 impl Backend for Broken {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "broken"
     }
 
@@ -38,32 +38,28 @@ impl Backend for Broken {
             outcome => outcome,
         }
     }
-
-    fn workload<'a>(&'a self, _: &'a Case, _: Pass) -> Option<Box<dyn FnMut() + 'a>> {
-        None
-    }
 }
 
-fn plan() -> Plan {
-    Plan { seed: 1, cases: 200, losses: vec![LossKind::MseLoss, LossKind::L1Loss] }
+fn random_cases() -> RandomCases {
+    RandomCases { seed: 1, count: 200, losses: vec![LossKind::MseLoss, LossKind::L1Loss] }
 }
 
 fn run(backend: &dyn Backend) -> (tempfile::TempDir, Report) {
     let folder = tempfile::tempdir().unwrap();
     let data = DataFolder(folder.path().to_owned());
-    let report = without_panic_messages(|| fuzz(&plan(), &[backend], &data, || ()).unwrap());
+    let report = without_panic_messages(|| fuzz(&random_cases(), &[backend], &data, || ()).unwrap());
     (folder, report)
 }
 
 #[test]
 fn a_wrong_sign_shrinks_to_a_small_case() {
     let (_folder, report) = run(&Broken);
-    assert!(!report.passed());
-    let witness = report.witnesses.iter().find(|witness| witness.difference.kind == Kind::Value).unwrap();
+    assert!(!report.table.all_known());
+    let witness = report.witnesses.iter().find(|witness| witness.difference.kind == DifferenceKind::Value).unwrap();
     assert!(witness.case.inputs["input"].len() <= 1, "{:?}", witness.case);
-    assert!(report.witnesses.iter().any(|witness| witness.difference.kind == Kind::Panicked));
+    assert!(report.witnesses.iter().any(|witness| witness.difference.kind == DifferenceKind::Failed));
     let of_kind = |kind| report.witnesses.iter().filter(move |witness| witness.difference.kind == kind).count();
-    assert!(of_kind(Kind::Value) <= 2 * WITNESSES);
+    assert!(of_kind(DifferenceKind::Value) <= 2 * WITNESSES);
 }
 
 #[test]
@@ -74,7 +70,7 @@ fn a_seed_is_a_run() {
 
 #[test]
 fn without_a_loss_nothing_is_drawn() {
-    assert!(cases(&Plan { losses: Vec::new(), ..plan() }).is_empty());
+    assert!(RandomCases { losses: Vec::new(), ..random_cases() }.draws().is_empty());
 }
 
 #[test]
@@ -82,9 +78,9 @@ fn regressions_are_merged() {
     let (folder, report) = run(&Broken);
     let found = || report.witnesses.iter().map(|witness| &witness.case);
     let files = save(found(), folder.path()).unwrap();
-    let once = golden::read(folder.path()).unwrap().cases.len();
+    let once = format::read(folder.path()).unwrap().cases.len();
     assert_eq!(save(found(), folder.path()).unwrap(), files);
-    assert_eq!(golden::read(folder.path()).unwrap().cases.len(), once);
+    assert_eq!(format::read(folder.path()).unwrap().cases.len(), once);
     assert!(once >= 2 && files.len() == 2);
 }
 

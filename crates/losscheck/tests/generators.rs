@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use losscheck::case::Case;
-use losscheck::definition::{Arrays, Wanted};
-use losscheck::loss::LossKind;
+use losscheck::case::{Case, random};
+use losscheck::loss::{Inputs, LossKind, Outputs};
 use losscheck::tensor::DType;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -17,7 +16,7 @@ const LEAST: usize = 3;
 fn random_cases(kind: LossKind, dtype: DType) -> Vec<Case> {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[11; 32]);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    let strategy = kind.cases(dtype);
+    let strategy = random::cases(kind, dtype);
     let tree = |_| strategy.new_tree(&mut runner).expect("the strategies filter nothing");
     (0..CASES).map(tree).map(|tree| tree.current()).collect()
 }
@@ -75,7 +74,7 @@ fn random_cases_are_accepted_empty_and_extreme() {
             let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
             for case in random_cases(kind, dtype) {
                 assert_eq!(case.dtype(), dtype, "{}", kind.name());
-                let accepted = case.loss.evaluate::<f64>(&Arrays::new(&case), Wanted::Value).is_ok();
+                let accepted = case.loss.evaluate::<f64>(&Inputs::from(&case), Outputs::Value).is_ok();
                 let floats = || case.inputs.values().filter(|tensor| tensor.dtype().is_float());
                 let numbers: Vec<f64> = floats().flat_map(|tensor| tensor.to_f64()).collect();
                 let holds = |property: &dyn Fn(f64) -> bool| numbers.iter().any(|&x| property(x));

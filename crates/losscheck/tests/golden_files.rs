@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use losscheck::case::format::{self, Goldens};
 use losscheck::case::{Answer, Case, Expected};
-use losscheck::definition::{Arrays, Evaluation, Wanted};
-use losscheck::golden::{self, Goldens};
-use losscheck::loss::LossKind;
+use losscheck::loss::{Inputs, LossKind, Outputs, ValueAndGradients};
 use losscheck::tensor::Tensor;
 use serde_json::{Map, Value, json};
 
@@ -25,7 +24,7 @@ fn read_json(path: &Path) -> Value {
 }
 
 fn goldens(kind: LossKind) -> Goldens {
-    golden::read(&data().join(format!("goldens/{}.json", kind.name()))).expect("a file in the golden format")
+    format::read(&data().join(format!("goldens/{}.json", kind.name()))).expect("a file in the golden format")
 }
 
 fn answer(case: &Case) -> Option<&Answer> {
@@ -54,7 +53,7 @@ fn files_hold_to_the_schema() {
 #[test]
 fn the_schema_is_that_of_the_definitions() {
     let path = data().join("schema.json");
-    let text = format!("{:#}\n", losscheck::schema::schema());
+    let text = format!("{:#}\n", losscheck::case::format::schema());
     if std::env::var_os("LOSSCHECK_UPDATE").is_some() {
         fs::write(&path, text).expect("a writable file");
         return;
@@ -145,8 +144,8 @@ fn cotangents_are_not_all_ones() {
 
 /// What the reference answers, as text that tells any two results apart.
 fn outcome(case: &Case) -> String {
-    match case.loss.evaluate::<f64>(&Arrays::new(case), Wanted::Gradients) {
-        Ok(Evaluation { value, gradients }) => format!("{value:?} {gradients:?}"),
+    match case.loss.evaluate::<f64>(&Inputs::from(case), Outputs::Gradients) {
+        Ok(ValueAndGradients { value, gradients }) => format!("{value:?} {gradients:?}"),
         Err(error) => error.to_string(),
     }
 }
@@ -205,15 +204,15 @@ fn goldens_survive_writing_and_reading() {
         let Goldens { mut cases, flags } = goldens(kind);
         // The large ones, drawn by seed, would be written out in full.
         cases.retain(is_small);
-        let written: Vec<_> = cases.iter().map(golden::write_case).collect();
+        let written: Vec<_> = cases.iter().map(format::write_case).collect();
         let explained: Map<_, _> = flags
             .into_iter()
             .map(|(name, flag)| (name, json!({"tests": flag.tests, "why": flag.why, "upstream": flag.upstream})))
             .collect();
-        let file = json!({"format": golden::FORMAT, "count": cases.len(), "flags": explained, "cases": written});
+        let file = json!({"format": format::FORMAT, "count": cases.len(), "flags": explained, "cases": written});
         let path = folder.path().join(format!("{}.json", kind.name()));
         fs::write(&path, file.to_string()).expect("a writable folder");
-        let again = golden::read(&path).expect("what has been written reads back").cases;
+        let again = format::read(&path).expect("what has been written reads back").cases;
         assert_eq!(again.len(), cases.len());
         for (case, again) in cases.iter().zip(&again) {
             // Debug output, for NaN and the sign of zero.
@@ -229,7 +228,7 @@ fn shapes_fit() {
         let (count, mut refused) = (cases.len(), 0);
         for case in cases {
             let Some(answer) = answer(&case) else { continue };
-            let value = match case.loss.evaluate::<f64>(&Arrays::new(&case), Wanted::Value) {
+            let value = match case.loss.evaluate::<f64>(&Inputs::from(&case), Outputs::Value) {
                 Ok(evaluation) => evaluation.value,
                 Err(error) => {
                     eprintln!("the reference refuses {}: {error}", case.id);
@@ -250,7 +249,7 @@ fn shapes_fit() {
                 shapes(&case.inputs).into_iter().filter(|(name, _)| answer.gradients.contains_key(*name)).collect();
             assert_eq!(shapes(&answer.gradients), expected, "{}", case.id);
         }
-        // What the reference's documentation rules out, on record as deviations.
+        // What the documentation of the reference rules out, and PyTorch's known deviations.
         assert!(refused * 50 < count, "{}: the reference refuses {refused} of {count}", kind.name());
     }
 }

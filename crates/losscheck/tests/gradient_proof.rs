@@ -1,10 +1,9 @@
 //! Every hand-written gradient against its own value, differentiated by dual numbers in wide arithmetic.
 
-use losscheck::case::Case;
-use losscheck::definition::{Arrays, Evaluation, Wanted};
-use losscheck::loss::{Loss, LossKind};
+use losscheck::case::{Case, random};
+use losscheck::loss::{Inputs, Loss, LossKind, Outputs, ValueAndGradients};
 use losscheck::tensor::{DType, Tensor};
-use losscheck_reference::{CTCGradient, CTCLoss, Dual, Loss as _, Real, Wide};
+use losscheck_reference::{CTCGradient, CTCLoss, DoubleDouble, Dual, Loss as _, Real};
 use ndarray::{ArrayD, Axis};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -18,7 +17,7 @@ const TOLERANCE: f64 = 1.0 / (1u128 << 80) as f64;
 fn random_cases(kind: LossKind, dtype: DType) -> Vec<Case> {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    let strategy = kind.cases(dtype);
+    let strategy = random::cases(kind, dtype);
     let tree = |_| strategy.new_tree(&mut runner).expect("the strategies filter nothing");
     (0..CASES).map(tree).map(|tree| tree.current()).collect()
 }
@@ -29,21 +28,26 @@ fn element<R: Real>(array: &ArrayD<R>, at: usize) -> R {
 
 /// The derivative of the loss by one element of one input, contracted with the cotangent; `prepare` does what comes
 /// between the element and the loss.
-fn differentiated(case: &Case, name: &str, at: usize, prepare: impl Fn(&Case, &mut Arrays<Dual<Wide>>)) -> Wide {
-    let mut inputs = Arrays::<Dual<Wide>>::new(case);
+fn differentiated(
+    case: &Case,
+    name: &str,
+    at: usize,
+    prepare: impl Fn(&Case, &mut Inputs<Dual<DoubleDouble>>),
+) -> DoubleDouble {
+    let mut inputs = Inputs::<Dual<DoubleDouble>>::from(case);
     let variable = inputs.float_mut(name).and_then(|array| array.iter_mut().nth(at)).expect("an element of an input");
     *variable = Dual::variable(variable.value);
     prepare(case, &mut inputs);
-    let value = case.loss.evaluate(&inputs, Wanted::Value).expect("an accepted case").value;
+    let value = case.loss.evaluate(&inputs, Outputs::Value).expect("an accepted case").value;
     let terms = value.iter().enumerate().map(|(output, value)| match inputs.cotangent() {
         Some(cotangent) => element(&cotangent.to_owned(), output).value * value.derivative,
         None => value.derivative,
     });
-    terms.fold(Wide::ZERO, |sum, term| sum + term)
+    terms.fold(DoubleDouble::ZERO, |sum, term| sum + term)
 }
 
 /// Takes the log-probabilities of CTC for logits, by which its gradient is, and makes log-probabilities of them.
-fn through_log_softmax<R: Real>(case: &Case, inputs: &mut Arrays<R>) {
+fn through_log_softmax<R: Real>(case: &Case, inputs: &mut Inputs<R>) {
     if case.loss.kind() != LossKind::CtcLoss {
         return;
     }
@@ -73,16 +77,20 @@ fn kink(case: &Case, name: &str, at: usize) -> Option<&'static str> {
 }
 
 /// What roundings are relative to.
-fn scale(case: &Case, inputs: &Arrays<Wide>, at: usize, magnitude: Wide) -> Wide {
+fn scale(case: &Case, inputs: &Inputs<DoubleDouble>, at: usize, magnitude: DoubleDouble) -> DoubleDouble {
     if case.loss.kind() != LossKind::BinaryCrossEntropy {
         return magnitude;
     }
     // Differentiating gives the difference of t / x and (1 - t) / (1 - x), which may cancel.
     let (x, t) = (inputs.float("input"), inputs.float("target"));
     let [x, t] = [x, t].map(|array| element(&array.expect("a float tensor").to_owned(), at));
-    let terms = (t / x).abs() + ((Wide::ONE - t) / (Wide::ONE - x)).abs();
-    let combined = ((x - t) / (x * (Wide::ONE - x))).abs();
-    if combined > Wide::ZERO { magnitude * (terms / combined).maximum(Wide::ONE) } else { magnitude.maximum(terms) }
+    let terms = (t / x).abs() + ((DoubleDouble::ONE - t) / (DoubleDouble::ONE - x)).abs();
+    let combined = ((x - t) / (x * (DoubleDouble::ONE - x))).abs();
+    if combined > DoubleDouble::ZERO {
+        magnitude * (terms / combined).maximum(DoubleDouble::ONE)
+    } else {
+        magnitude.maximum(terms)
+    }
 }
 
 #[derive(Default)]
@@ -94,7 +102,7 @@ struct Tally {
     out_of_range: usize,
 }
 
-fn finite(x: Wide) -> bool {
+fn finite(x: DoubleDouble) -> bool {
     x.to_f64().is_finite()
 }
 
@@ -114,17 +122,17 @@ fn in_f64(mut case: Case) -> Case {
 }
 
 fn prove(case: &Case, tally: &mut [(&'static str, Tally)]) {
-    let mut inputs = Arrays::<Wide>::new(case);
-    if case.loss.evaluate(&inputs, Wanted::Value).is_err() {
+    let mut inputs = Inputs::<DoubleDouble>::from(case);
+    if case.loss.evaluate(&inputs, Outputs::Value).is_err() {
         return;
     }
     through_log_softmax(case, &mut inputs);
-    let exact = case.loss.evaluate(&inputs, Wanted::Gradients).expect("an accepted case");
+    let exact = case.loss.evaluate(&inputs, Outputs::Gradients).expect("an accepted case");
     if !in_range(case) || !exact.value.iter().all(|&value| finite(value)) {
         return;
     }
-    let magnitudes = case.loss.magnitudes(&inputs).expect("an accepted case");
-    let Evaluation { gradients, .. } = exact;
+    let magnitudes = case.loss.error_scale(&inputs).expect("an accepted case");
+    let ValueAndGradients { gradients, .. } = exact;
     for ((name, gradient), (_, magnitudes)) in gradients.iter().zip(&magnitudes.gradients) {
         let (_, tally) = tally.iter_mut().find(|(known, _)| known == name).expect("a differentiable input");
         let step = gradient.len().div_ceil(MOST_ELEMENTS).max(1);
@@ -135,7 +143,8 @@ fn prove(case: &Case, tally: &mut [(&'static str, Tally)]) {
             }
             let (hand_written, magnitude) = (element(gradient, at), element(magnitudes, at));
             let scale = scale(case, &inputs, at, magnitude);
-            if !finite(hand_written) || !finite(scale) || scale.to_f64() < 1e-270 && hand_written != Wide::ZERO {
+            if !finite(hand_written) || !finite(scale) || scale.to_f64() < 1e-270 && hand_written != DoubleDouble::ZERO
+            {
                 tally.out_of_range += 1;
                 continue;
             }
@@ -145,10 +154,10 @@ fn prove(case: &Case, tally: &mut [(&'static str, Tally)]) {
                 error <= TOLERANCE * scale.to_f64(),
                 "{}, gradient by {name} at {at}: {hand_written:?}, but the value's derivative is {dual:?}\n{}",
                 case.loss.kind().name(),
-                losscheck::golden::write_case(case)
+                losscheck::case::format::write_case(case)
             );
             tally.proven += 1;
-            tally.nonzero += usize::from(hand_written != Wide::ZERO);
+            tally.nonzero += usize::from(hand_written != DoubleDouble::ZERO);
         }
     }
 }
@@ -191,7 +200,7 @@ fn ctc_gives_the_derivative_by_log_probs_too() {
             zero_infinity: options.zero_infinity,
             gradient: CTCGradient::ByLogProbs,
         };
-        let inputs = Arrays::<Wide>::new(&case);
+        let inputs = Inputs::<DoubleDouble>::from(&case);
         let log_probs = inputs.float("log_probs").expect("log-probabilities");
         let [targets, input_lengths, target_lengths] = ["targets", "input_lengths", "target_lengths"]
             .map(|name| inputs.indices(name).expect("the generator draws integers"));
@@ -200,15 +209,15 @@ fn ctc_gives_the_derivative_by_log_probs_too() {
         if !in_range(&case) || !value.iter().all(|&value| finite(value)) {
             continue;
         }
-        let magnitudes = case.loss.magnitudes(&inputs).expect("an accepted case").gradients.remove(0).1;
+        let magnitudes = case.loss.error_scale(&inputs).expect("an accepted case").gradients.remove(0).1;
         let step = gradient.len().div_ceil(MOST_ELEMENTS).max(1);
         for at in (0..gradient.len()).step_by(step) {
             let (by_hand, dual) = (element(&gradient, at), differentiated(&case, "log_probs", at, |_, _| ()));
             let error = (dual - by_hand).abs().to_f64();
             let scale = element(&magnitudes, at).to_f64();
-            let shown = losscheck::golden::write_case(&case);
+            let shown = losscheck::case::format::write_case(&case);
             assert!(error <= TOLERANCE * scale, "at {at}: {by_hand:?}, but the derivative is {dual:?}\n{shown}");
-            nonzero += usize::from(by_hand != Wide::ZERO);
+            nonzero += usize::from(by_hand != DoubleDouble::ZERO);
         }
     }
     assert!(nonzero >= 300, "only {nonzero} elements that are not 0");

@@ -1,13 +1,13 @@
 //! Answers that are indices: they are judged by the numbers that they choose, not by their own distance.
 
+use losscheck::backend::reference::Reference;
 use losscheck::backend::{Backend, Outcome};
-use losscheck::backends::Reference;
-use losscheck::case::{Answer, Case, Tensors};
-use losscheck::golden;
+use losscheck::case::{Answer, Case, format};
+use losscheck::judge::judge;
+use losscheck::judge::oracle;
+use losscheck::judge::verdict::{DifferenceKind, Verdict};
 use losscheck::loss::LossKind;
-use losscheck::oracle::truth;
-use losscheck::tensor::{Data, Tensor};
-use losscheck::verdict::{Kind, Verdict, judge};
+use losscheck::tensor::{Data, Tensor, Tensors};
 use serde_json::{Value, json};
 
 const LOSS: LossKind = LossKind::AdaptiveLogSoftmaxWithLoss;
@@ -35,11 +35,11 @@ fn case(head: [f32; 3], tail: [f32; 2]) -> Case {
 
 fn verdict(case: &Case, class: i64) -> Verdict {
     let value = Tensor::new(vec![1], Data::I64(vec![class])).expect("one element");
-    judge(case, &truth(case), &Ok(Outcome::Answer(Answer { value, gradients: Tensors::new() })))
+    judge(case, &oracle::evaluate(case), &Outcome::Answer(Answer { value, gradients: Tensors::new() }))
 }
 
 #[track_caller]
-fn assert_differs(kind: Kind, case: &Case, class: i64) {
+fn assert_differs(kind: DifferenceKind, case: &Case, class: i64) {
     match verdict(case, class) {
         Verdict::Differs(differences) => assert_eq!(differences.iter().map(|it| it.kind).collect::<Vec<_>>(), [kind]),
         other => panic!("{class}: {other:?}"),
@@ -51,24 +51,24 @@ fn an_index_is_as_good_as_what_it_names() {
     let clear = case([0.5, 1.0, 0.0], [0.0, 0.0]);
     assert!(matches!(verdict(&clear, 1), Verdict::Agrees));
     for wrong in [0, 2, 3] {
-        assert_differs(Kind::Value, &clear, wrong);
+        assert_differs(DifferenceKind::Value, &clear, wrong);
     }
     for none in [-1, 4, i64::MAX] {
-        assert_differs(Kind::Nan, &clear, none);
+        assert_differs(DifferenceKind::Nan, &clear, none);
     }
 
     let near = case([1.0, 1.0 - f32::EPSILON, 0.0], [0.0, 0.0]);
     for either in [0, 1] {
         assert!(matches!(verdict(&near, either), Verdict::Agrees), "{either}");
     }
-    assert_differs(Kind::Value, &near, 2);
+    assert_differs(DifferenceKind::Value, &near, 2);
 }
 
 #[test]
 fn what_cannot_be_compared_has_one_answer() {
     let case = case([0.0, f32::NAN, 0.0], [0.0, 0.0]);
     assert!(matches!(verdict(&case, 1), Verdict::Agrees));
-    assert_differs(Kind::Nan, &case, 0);
+    assert_differs(DifferenceKind::Nan, &case, 0);
 }
 
 #[test]
@@ -86,13 +86,13 @@ fn the_reference_answers_in_integers() {
 fn the_golden_format_has_integers_for_them() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let read = |change: fn(&mut Value)| {
-        let mut case = golden::write_case(&case([0.0, 0.0, 9.0], [1.0, 2.0]));
+        let mut case = format::write_case(&case([0.0, 0.0, 9.0], [1.0, 2.0]));
         case["expected"] = json!({"value": {"dtype": "i64", "shape": [1], "data": [3]}});
         change(&mut case);
         let path = folder.path().join("case.json");
-        let file = json!({"format": golden::FORMAT, "count": 1, "cases": [case]});
+        let file = json!({"format": format::FORMAT, "count": 1, "cases": [case]});
         std::fs::write(&path, file.to_string()).expect("a writable folder");
-        golden::read(&path).map(drop).map_err(|error| error.to_string())
+        format::read(&path).map(drop).map_err(|error| error.to_string())
     };
     assert_eq!(read(|_| {}), Ok(()));
     let floats = read(|case| case["expected"]["value"]["dtype"] = json!("f32")).expect_err("floats");

@@ -4,14 +4,13 @@
 //! It is alone in this file, because the choice affects the whole program.
 
 use losscheck::case::Case;
-use losscheck::definition::{Arrays, Evaluation, Wanted};
-use losscheck::loss::Arithmetic;
-use losscheck::suite::DataFolder;
+use losscheck::data::DataFolder;
+use losscheck::loss::{Arithmetic, Inputs, Outputs, ValueAndGradients};
 use losscheck_reference::Instructions;
 
 /// The bits of every number of the results. NaN is any NaN: IEEE 754 leaves its sign and payload open.
-fn bits<R: Arithmetic>(case: &Case, wanted: Wanted) -> Result<Vec<u64>, String> {
-    let evaluation: Result<Evaluation<R>, _> = case.loss.evaluate(&Arrays::new(case), wanted);
+fn bits<R: Arithmetic>(case: &Case, wanted: Outputs) -> Result<Vec<u64>, String> {
+    let evaluation: Result<ValueAndGradients<R>, _> = case.loss.evaluate(&Inputs::from(case), wanted);
     // In words, for an error that names a NaN does not equal itself.
     let evaluation = evaluation.map_err(|error| error.to_string())?;
     let numbers = evaluation.outputs().flat_map(|(_, output)| output);
@@ -30,10 +29,10 @@ fn results_are_the_same_with_every_set_of_instructions() {
         assert_eq!(Instructions::in_use(), *set);
         for (number, case) in goldens.cases.iter().enumerate() {
             let results = [
-                bits::<f32>(case, Wanted::FirstGradient),
-                bits::<f32>(case, Wanted::Gradients),
-                bits::<f64>(case, Wanted::FirstGradient),
-                bits::<f64>(case, Wanted::Gradients),
+                bits::<f32>(case, Outputs::FirstGradient),
+                bits::<f32>(case, Outputs::Gradients),
+                bits::<f64>(case, Outputs::FirstGradient),
+                bits::<f64>(case, Outputs::Gradients),
             ];
             if at == 0 {
                 expected.push(results);

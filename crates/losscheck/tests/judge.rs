@@ -1,17 +1,17 @@
 //! What needs no exact answer is judged as it would be with one.
 
+use losscheck::backend::reference::Reference;
 use losscheck::backend::{Backend, Outcome};
-use losscheck::backends::Reference;
-use losscheck::bounds::Bounds;
+use losscheck::case::format::case_of;
 use losscheck::case::{Answer, Case};
-use losscheck::golden::case_of;
+use losscheck::data::DataFolder;
 use losscheck::judge::Judge;
+use losscheck::judge::bounds::Bounds;
+use losscheck::judge::judge;
+use losscheck::judge::oracle::{self, LARGE};
+use losscheck::judge::verdict::Verdict;
 use losscheck::loss::LossKind;
-use losscheck::oracle::{MANY, truth};
-use losscheck::suite::DataFolder;
 use losscheck::tensor::{DType, Tensor};
-use losscheck::ulp::ulp;
-use losscheck::verdict::{Verdict, judge};
 use serde_json::json;
 
 /// By how many ULPs answers are spoiled: from nothing, over both sides of the budget, to what nobody overlooks.
@@ -60,17 +60,17 @@ fn spoiled_answers_to_large_cases_get_the_verdicts_of_exact_answers() {
     let (mut agree, mut differ) = (0, 0);
     for (loss, dtype) in LossKind::ALL.iter().flat_map(|&loss| [(loss, DType::F32), (loss, DType::F64)]) {
         let is_meant = |case: &&Case| {
-            let is_of_indices = case.loss.contenders().is_some();
-            case.loss.kind() == loss && case.dtype() == dtype && size(case) >= MANY && !is_of_indices
+            let is_of_indices = case.loss.argmax_candidates().is_some();
+            case.loss.kind() == loss && case.dtype() == dtype && size(case) >= LARGE && !is_of_indices
         };
         let case = goldens.iter().filter(is_meant).min_by_key(|case| size(case)).expect("a large golden of each loss");
-        let (judge_of_case, exact, right) = (Judge::new(case, &bounds), truth(case), answer(case));
+        let (judge_of_case, exact, right) = (Judge::new(case, &bounds), oracle::evaluate(case), answer(case));
         for name in [None].into_iter().chain(right.gradients.keys().map(Some)) {
-            let ulps = ERRORS.map(|ulps| move |x: f64| x + ulps * ulp(dtype, x.abs()));
+            let ulps = ERRORS.map(|ulps| move |x: f64| x + ulps * dtype.format().ulp(x.abs()));
             let no_numbers = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
             let spoiled = ulps.into_iter().map(|change| with_output(&right, name, change));
             for answer in spoiled.chain(no_numbers.map(|x| with_output(&right, name, |_| x))) {
-                let outcome = Ok(Outcome::Answer(answer));
+                let outcome = Outcome::Answer(answer);
                 let (quick, full) = (judge_of_case.judge(&outcome), judge(case, &exact, &outcome));
                 assert_eq!(says(&quick), says(&full), "{}: {name:?}", case.id);
                 *if matches!(full, Verdict::Agrees) { &mut agree } else { &mut differ } += 1;
@@ -88,7 +88,7 @@ fn an_answer_to_a_golden_is_none_to_another_case_of_its_name() {
     let case = goldens.iter().find(is_meant).expect("a golden that is large");
     let bounds = Bounds::of([case]);
     let agrees = |case: &Case, answer: &Answer| {
-        matches!(Judge::new(case, &bounds).judge_by_oracle(&Ok(Outcome::Answer(answer.clone()))), Verdict::Agrees)
+        matches!(Judge::new(case, &bounds).judge_by_oracle(&Outcome::Answer(answer.clone())), Verdict::Agrees)
     };
     let changed = case.with_input("target", case.inputs["target"].map(|x| x + 1e-9));
     assert!(agrees(case, &answer(case)) && agrees(&changed, &answer(&changed)));
@@ -102,7 +102,7 @@ fn no_finite_number_is_near_an_infinite_one() {
     let case = case_of(&json!({"id": "l1_loss/f64/infinite", "loss": "l1_loss", "inputs": inputs})).expect("a case");
     let right = answer(&case);
     let judge = Judge::new(&case, &Bounds::default());
-    let verdict = |answer: Answer| judge.judge(&Ok(Outcome::Answer(answer)));
+    let verdict = |answer: Answer| judge.judge(&Outcome::Answer(answer));
     assert!(matches!(verdict(right.clone()), Verdict::Agrees));
     for wrong in [0.0, f64::MAX, f64::NEG_INFINITY, f64::NAN] {
         assert!(matches!(verdict(with_output(&right, None, |_| wrong)), Verdict::Differs(_)), "{wrong}");

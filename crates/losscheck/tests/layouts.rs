@@ -1,8 +1,7 @@
 //! That the reference's results do not depend on how a tensor lies in memory.
 
-use losscheck::case::Case;
-use losscheck::definition::{Arrays, Wanted};
-use losscheck::loss::LossKind;
+use losscheck::case::{Case, random};
+use losscheck::loss::{Inputs, LossKind, Outputs};
 use losscheck::tensor::DType;
 use ndarray::ArrayD;
 use proptest::strategy::{Strategy, ValueTree};
@@ -14,7 +13,7 @@ const CASES: usize = 200;
 fn random_cases(kind: LossKind) -> Vec<Case> {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[13; 32]);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    let strategy = kind.cases(DType::F32);
+    let strategy = random::cases(kind, DType::F32);
     let tree = |_| strategy.new_tree(&mut runner).expect("the strategies filter nothing");
     (0..CASES).map(tree).map(|tree| tree.current()).collect()
 }
@@ -25,8 +24,8 @@ fn columns_first(array: &ArrayD<f32>) -> ArrayD<f32> {
 }
 
 /// Debug output, for NaN and the sign of zero.
-fn outcome(case: &Case, inputs: &Arrays<f32>) -> String {
-    match case.loss.evaluate(inputs, Wanted::Gradients) {
+fn outcome(case: &Case, inputs: &Inputs<f32>) -> String {
+    match case.loss.evaluate(inputs, Outputs::Gradients) {
         Ok(evaluation) => evaluation.outputs().map(|(output, array)| format!("{output}: {array:?}\n")).collect(),
         Err(error) => error.to_string(),
     }
@@ -37,7 +36,7 @@ fn layout_does_not_matter() {
     for &kind in LossKind::ALL {
         let mut strided = 0;
         for case in random_cases(kind) {
-            let inputs = Arrays::<f32>::new(&case);
+            let inputs = Inputs::<f32>::from(&case);
             let expected = outcome(&case, &inputs);
             for name in case.inputs.keys() {
                 let mut inputs = inputs.clone();

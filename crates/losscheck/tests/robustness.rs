@@ -7,13 +7,12 @@ use std::path::Path;
 
 use fastrand::Rng;
 use losscheck::backend::Backend;
-use losscheck::backends::Reference;
-use losscheck::case::{Case, Tensors};
-use losscheck::golden;
+use losscheck::backend::reference::Reference;
+use losscheck::case::{Case, format};
+use losscheck::data::DataFolder;
+use losscheck::judge::oracle;
 use losscheck::loss::LossKind;
-use losscheck::oracle::truth;
-use losscheck::suite::DataFolder;
-use losscheck::tensor::{DType, Data, Tensor};
+use losscheck::tensor::{DType, Data, Tensor, Tensors};
 use serde_json::{Value, json};
 
 fn runs() -> u64 {
@@ -27,7 +26,7 @@ fn runs() -> u64 {
 fn seeds() -> Vec<Vec<u8>> {
     let goldens = DataFolder::shipped().goldens().expect("readable goldens").cases;
     let file = |case: &Case| {
-        let case = golden::write_case(&Case { flags: vec![], ..case.clone() });
+        let case = format::write_case(&Case { flags: vec![], ..case.clone() });
         json!({ "format": "losscheck-goldens/1", "count": 1, "cases": [case] }).to_string().into_bytes()
     };
     goldens.iter().step_by(19).map(file).filter(|file| file.len() < 1000).collect()
@@ -97,7 +96,7 @@ fn the_golden_reader_takes_or_refuses_any_bytes() {
     for run in 0..runs() {
         let mut random = Rng::with_seed(run);
         let bytes = mutated(&seeds[run as usize % seeds.len()], &mut random);
-        match catch_unwind(|| golden::parse(Path::new("mutated.json"), &bytes)) {
+        match catch_unwind(|| format::parse(Path::new("mutated.json"), &bytes)) {
             Ok(Ok(_)) => taken += 1,
             Ok(Err(error)) => {
                 refused += 1;
@@ -116,7 +115,7 @@ fn a_shape_that_no_array_can_have_is_refused() {
     let tensor = json!({ "dtype": "f32", "shape": [1u64 << 40, 0, 1u64 << 40], "data": [] });
     let case = json!({ "id": "x", "loss": "mse_loss", "inputs": { "input": tensor, "target": tensor } });
     let file = json!({ "format": "losscheck-goldens/1", "count": 1, "cases": [case] }).to_string();
-    let error = golden::parse(Path::new("mine.json"), file.as_bytes()).unwrap_err().to_string();
+    let error = format::parse(Path::new("mine.json"), file.as_bytes()).unwrap_err().to_string();
     let expected = "mine.json: case `x`: `inputs.input.shape`: [1099511627776, 0, 1099511627776], expected at most";
     assert!(error.starts_with(expected), "{error}");
 }
@@ -203,11 +202,11 @@ fn every_loss_takes_or_refuses_any_shapes_numbers_and_options() {
         let case = arbitrary(kind, &mut random);
         let answered = catch_unwind(AssertUnwindSafe(|| {
             drop(Reference.evaluate(&case));
-            truth(&case).is_ok()
+            oracle::evaluate(&case).is_ok()
         }));
         match answered {
             Ok(answered) => taken += u64::from(answered),
-            Err(_) => panic!("run {run} panicked: {}", golden::write_case(&case)),
+            Err(_) => panic!("run {run} panicked: {}", format::write_case(&case)),
         }
     }
     eprintln!("{taken} of {} taken", runs());

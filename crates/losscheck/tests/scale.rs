@@ -1,23 +1,22 @@
 //! The scale that accuracy is measured at.
 
-use losscheck::accuracy::Exact;
+use losscheck::backend::reference::Reference;
 use losscheck::backend::{Backend, Outcome};
-use losscheck::backends::Reference;
 use losscheck::case::Case;
-use losscheck::generate;
-use losscheck::loss::LossKind;
+use losscheck::loss::{LossKind, generate};
+use losscheck::run::accuracy::Exact;
 use losscheck::tensor::DType;
-use losscheck_reference::{Real, Wide};
+use losscheck_reference::{DoubleDouble, Real, Reduction};
 use ndarray::ArrayD;
 
 fn case(loss: LossKind, input: &[f64], target: &[f64]) -> Case {
     let tensor = |numbers: &[f64]| generate::floats(DType::F32, vec![numbers.len()], numbers.to_vec());
     let inputs = generate::tensors([("input", Some(tensor(input))), ("target", Some(tensor(target)))]);
     let loss = loss.defaults().unreduced();
-    Case { id: String::new(), loss, flags: vec![], inputs, cotangent: None, expected: None, printed: None }
+    Case::new("", loss, inputs)
 }
 
-fn numbers(array: &ArrayD<Wide>) -> Vec<f64> {
+fn numbers(array: &ArrayD<DoubleDouble>) -> Vec<f64> {
     array.iter().map(|x| x.to_f64()).collect()
 }
 
@@ -29,7 +28,7 @@ fn the_scale_of_a_square_and_of_its_slope() {
         assert_eq!(numbers(&exact.scales.value), [4.0 + 12.0, 4.0 + 4.0]);
         assert_eq!(numbers(&exact.scales.gradients[0].1), [4.0 + 6.0, 4.0 + 2.0]);
     }
-    let sum = Exact::of_value(&case.reduced("sum").unwrap()).unwrap();
+    let sum = Exact::of_value(&case.reduced(Reduction::Sum).unwrap()).unwrap();
     assert_eq!(numbers(&sum.scales.value), [8.0 + 12.0 + 4.0]);
 }
 

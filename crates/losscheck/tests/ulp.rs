@@ -1,18 +1,18 @@
 //! Errors in units in the last place.
 
+use losscheck::judge::ulp::distance;
 use losscheck::tensor::DType;
-use losscheck::ulp::{distance, ulp};
-use losscheck_reference::{Real, Wide};
+use losscheck_reference::{DoubleDouble, Real};
 
 #[test]
 fn a_ulp_is_the_distance_of_neighbours() {
     for x in [1.0, 1.5, 1e-30, 3.4e38] {
         let up = f32::from_bits((x as f32).to_bits() + 1);
-        assert_eq!(ulp(DType::F32, f64::from(x as f32)), f64::from(up) - f64::from(x as f32), "{x}");
+        assert_eq!(DType::F32.format().ulp(f64::from(x as f32)), f64::from(up) - f64::from(x as f32), "{x}");
     }
-    assert_eq!(ulp(DType::F32, 0.0), f64::from(f32::from_bits(1)));
-    assert_eq!(ulp(DType::F64, 0.0), f64::from_bits(1));
-    assert_eq!(ulp(DType::F64, 1.0), f64::EPSILON);
+    assert_eq!(DType::F32.format().ulp(0.0), f64::from(f32::from_bits(1)));
+    assert_eq!(DType::F64.format().ulp(0.0), f64::from_bits(1));
+    assert_eq!(DType::F64.format().ulp(1.0), f64::EPSILON);
 }
 
 #[test]
@@ -30,9 +30,9 @@ fn distances() {
         (1.0, inf, nan, Some(0.0)),
         (1.0, 1.0, inf, None),
     ] {
-        let distance = distance(DType::F64, Wide::from_f64(exact), Wide::from_f64(scale), actual);
+        let distance = distance(DType::F64, DoubleDouble::from_f64(exact), DoubleDouble::from_f64(scale), actual);
         assert_eq!(distance, expected, "{exact} {scale} {actual}");
     }
-    let beyond = Wide::from_f64(1e39);
+    let beyond = DoubleDouble::from_f64(1e39);
     assert_eq!(distance(DType::F32, beyond, beyond, inf), Some(0.0), "1e39 rounds to infinity in f32");
 }

@@ -1,9 +1,9 @@
 use candle_core::{Result, Tensor, bail};
 use losscheck::backend::{Backend, Coverage, Outcome, Pass};
 use losscheck::case::Case;
-use losscheck::loss::{Loss, LossKind};
-use losscheck::losses::adaptive_log_softmax_with_loss as adaptive;
-use losscheck::losses::triplet_margin_with_distance_loss as triplets;
+use losscheck::loss::{
+    Loss, LossKind, adaptive_log_softmax_with_loss as adaptive, triplet_margin_with_distance_loss as triplets,
+};
 
 use super::inputs::Inputs;
 use super::{Adapter, VERSION, convert};
@@ -23,7 +23,7 @@ pub struct Candle;
 const ADAPTER: &Adapter = &Adapter { to_candle: convert::widened, evaluate };
 
 impl Backend for Candle {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "candle"
     }
 
@@ -210,7 +210,7 @@ fn adaptive_log_softmax_with_loss(inputs: &Inputs, options: &adaptive::Options) 
     }
 }
 
-fn nll_loss(inputs: &Inputs, options: &losscheck::losses::nll_loss::Options) -> Result<Tensor> {
+fn nll_loss(inputs: &Inputs, options: &losscheck::loss::nll_loss::Options) -> Result<Tensor> {
     let options = NllOptions { ignore_index: options.ignore_index, reduction: reduction(options.reduction) };
     losses::nll_loss(inputs.require("input")?, inputs.require("target")?, inputs.get("weight"), options)
 }

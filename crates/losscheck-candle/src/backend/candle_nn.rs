@@ -18,7 +18,7 @@ pub struct CandleNn;
 const ADAPTER: &Adapter = &Adapter { to_candle: convert::with_u32_indices, evaluate };
 
 impl Backend for CandleNn {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "candle-nn"
     }
 

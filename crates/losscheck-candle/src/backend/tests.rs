@@ -17,7 +17,7 @@ fn matrix(rows: usize, data: &[f64]) -> Tensor {
 fn case(loss: LossKind, options: serde_json::Value, inputs: &[(&str, Tensor)]) -> Case {
     let loss = loss.read_options(options).expect("known options");
     let inputs = inputs.iter().map(|(name, tensor)| ((*name).to_owned(), tensor.clone())).collect();
-    Case { id: String::new(), loss, flags: vec![], inputs, cotangent: None, expected: None, printed: None }
+    Case::new("", loss, inputs)
 }
 
 fn classes(loss: LossKind, targets: Data) -> Case {

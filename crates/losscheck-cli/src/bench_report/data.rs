@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use losscheck::golden::DataError;
-use losscheck::performance::{self as given, COPY, ELEMENTARY, PEERS_FILE, PEERS_FORMAT, Peers, RUN_FORMAT};
+use losscheck::error::DataError;
+use losscheck::performance as given;
+use losscheck::performance::{COPY, ELEMENTARY, PEERS_FILE, PEERS_FORMAT, Peers, RUN_FORMAT};
 use serde::Deserialize;
 
 use super::performance::{

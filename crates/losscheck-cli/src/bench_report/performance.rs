@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use losscheck::golden::DataError;
+use losscheck::error::DataError;
 use losscheck::performance::Workspace;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use comfy_table::Cell;
-use losscheck::verdict::count;
+use losscheck::judge::verdict::count;
 
 use super::report::{CellReport, ColumnReport, Report};
 use crate::style::{BAD, DIM, GOOD, HEADING, NOTE};
@@ -13,20 +13,19 @@ use crate::table::{cases, counted, table, tally};
 pub(crate) fn print(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     matrix(report, out)?;
     tutorial(report, out)?;
-    on_record(report, out)?;
+    known(report, out)?;
     stale(report, out)?;
     differences(report, out)?;
     summary(report, out)
 }
 
 fn matrix(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let names = report.columns.iter().map(|column| column.backend);
+    let names = report.columns.iter().map(|column| column.backend.as_str());
     let mut matrix = table(["loss", "cases"].into_iter().chain(names), 1);
     let losses = report.columns.first().map_or(&[][..], |column| &column.losses);
-    for (row, CellReport { loss, agree, on_record, differ, not_provided }) in losses.iter().enumerate() {
-        let cases = agree + on_record + differ + not_provided;
+    for (row, cell) in losses.iter().enumerate() {
         let cells = report.columns.iter().map(|column| tally(column.losses[row].tally()));
-        matrix.add_row([Cell::new(loss), Cell::new(cases)].into_iter().chain(cells));
+        matrix.add_row([Cell::new(cell.loss), Cell::new(cell.tally().total())].into_iter().chain(cells));
     }
     let totals = report.columns.iter().map(|column| tally(column.total()));
     matrix.add_row([Cell::new("all"), Cell::new(report.cases)].into_iter().chain(totals));
@@ -53,12 +52,12 @@ fn tutorial(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn on_record(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    if report.on_record.is_empty() {
+fn known(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    if report.known.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n{HEADING}On record{HEADING:#}")?;
-    for deviation in &report.on_record {
+    writeln!(out, "\n{HEADING}Known deviations{HEADING:#}")?;
+    for deviation in &report.known {
         let kind = deviation.kind.describe();
         let cases = cases(deviation.cases);
         writeln!(out, "  {NOTE}{} {}, {kind}: {cases}{NOTE:#}", deviation.backend, deviation.loss)?;
@@ -72,7 +71,7 @@ fn stale(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if report.stale.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n{HEADING}Stale record{HEADING:#}")?;
+    writeln!(out, "\n{HEADING}Deviations that are not true{HEADING:#}")?;
     for stale in &report.stale {
         writeln!(out, "  {BAD}{}{BAD:#} {}", stale.backend, stale.message)?;
     }
@@ -89,7 +88,7 @@ fn differences(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "\n{HEADING}Differences{HEADING:#}")?;
     for difference in &report.differences {
-        let (backend, loss, kind) = (difference.backend, difference.loss, difference.kind.describe());
+        let (backend, loss, kind) = (&difference.backend, difference.loss, difference.kind.describe());
         let worst = difference.worst_ulps.map_or_else(String::new, |ulps| format!(", worst {} ULPs", count(ulps)));
         writeln!(out, "  {BAD}{backend} {loss}, {kind}: {}{worst}{BAD:#}", cases(difference.cases))?;
         writeln!(out, "    {}", difference.message)?;
@@ -102,14 +101,14 @@ fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let sum = |part: fn(&CellReport) -> usize| -> usize {
         report.columns.iter().flat_map(|column| &column.losses).map(part).sum()
     };
-    let (recorded, differ) = (sum(|cell| cell.on_record), sum(|cell| cell.differ));
+    let (known, differ) = (sum(|cell| cell.known), sum(|cell| cell.differ));
     let runs = format!("{} in {}", cases(report.cases), counted(report.columns.len(), "column"));
     if report.passed {
-        return writeln!(out, "\n{runs}: {GOOD}all agree or are on record{GOOD:#} ({recorded} on record)");
+        return writeln!(out, "\n{runs}: {GOOD}no unexplained difference{GOOD:#} ({known} known)");
     }
     let stale = match report.stale.len() {
         0 => String::new(),
-        stale => format!(", {stale} stale on record"),
+        stale => format!(", {stale} deviations not true"),
     };
-    writeln!(out, "\n{runs}: {BAD}{differ} differ{stale}{BAD:#} ({recorded} on record)")
+    writeln!(out, "\n{runs}: {BAD}{differ} differ{stale}{BAD:#} ({known} known)")
 }

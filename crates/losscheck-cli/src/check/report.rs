@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use losscheck::backend::Backend;
 use losscheck::case::{Case, Expected};
-use losscheck::deviations::Record;
+use losscheck::data::DataFolder;
+use losscheck::deviations::Deviation;
+use losscheck::judge::verdict::DifferenceKind;
 use losscheck::loss::LossKind;
-use losscheck::suite::{Column, DataFolder, Finding, Run, Tally};
-use losscheck::verdict::Kind;
+use losscheck::run::conformance::Conformance;
+use losscheck::run::table::{Column, Finding, Tally};
 use serde::Serialize;
 
 use crate::source::show_command;
@@ -18,17 +20,17 @@ use crate::source::show_command;
 pub(crate) struct Report {
     /// The version of the program.
     pub(crate) losscheck: &'static str,
-    /// Whether all agree or are on record, and the record is true.
+    /// Whether every difference is known, and the deviations are true.
     pub(crate) passed: bool,
     /// How many cases there are.
     pub(crate) cases: usize,
     /// The columns of the matrix; the first is PyTorch's stored answers against exact arithmetic.
     pub(crate) columns: Vec<ColumnReport>,
-    /// What differs and is not on record, by backend, loss and kind.
+    /// What differs and is not known, by backend, loss and kind.
     pub(crate) differences: Vec<DifferenceReport>,
-    /// What differs and is on record.
-    pub(crate) on_record: Vec<DeviationReport>,
-    /// What the record says that is no longer true.
+    /// The known deviations that cover something.
+    pub(crate) known: Vec<DeviationReport>,
+    /// What the deviations say that is not true (any more).
     pub(crate) stale: Vec<StaleReport>,
     /// The examples of the tutorial.
     pub(crate) tutorial: Vec<TutorialReport>,
@@ -38,7 +40,7 @@ pub(crate) struct Report {
 #[derive(Debug, Serialize)]
 pub(crate) struct ColumnReport {
     /// The backend.
-    pub(crate) backend: &'static str,
+    pub(crate) backend: String,
     /// The library behind it.
     pub(crate) version: String,
     /// A cell for each loss that has cases.
@@ -52,8 +54,8 @@ pub(crate) struct CellReport {
     pub(crate) loss: &'static str,
     /// How many cases agree.
     pub(crate) agree: usize,
-    /// How many differ, but are on record.
-    pub(crate) on_record: usize,
+    /// How many differ in a known way.
+    pub(crate) known: usize,
     /// How many differ otherwise.
     pub(crate) differ: usize,
     /// How many the backend has nothing for.
@@ -64,11 +66,11 @@ pub(crate) struct CellReport {
 #[derive(Debug, Serialize)]
 pub(crate) struct DifferenceReport {
     /// The backend.
-    pub(crate) backend: &'static str,
+    pub(crate) backend: String,
     /// The loss.
     pub(crate) loss: &'static str,
     /// How they differ.
-    pub(crate) kind: Kind,
+    pub(crate) kind: DifferenceKind,
     /// How many.
     pub(crate) cases: usize,
     /// The worst error in ULPs at scale; null where there is no number for it.
@@ -81,15 +83,15 @@ pub(crate) struct DifferenceReport {
     pub(crate) command: String,
 }
 
-/// A deviation on record, with the cases that it excuses in this run.
+/// A known deviation, with the cases that it covers in this run.
 #[derive(Debug, Serialize)]
 pub(crate) struct DeviationReport {
     /// The backend.
-    pub(crate) backend: &'static str,
+    pub(crate) backend: String,
     /// The loss.
     pub(crate) loss: &'static str,
     /// How they differ.
-    pub(crate) kind: Kind,
+    pub(crate) kind: DifferenceKind,
     /// How many cases.
     pub(crate) cases: usize,
     /// Why it is so.
@@ -102,11 +104,11 @@ pub(crate) struct DeviationReport {
     pub(crate) witness: String,
 }
 
-/// Something on record that is not so.
+/// Something that a deviation says and that is not so.
 #[derive(Debug, Serialize)]
 pub(crate) struct StaleReport {
     /// The backend.
-    pub(crate) backend: &'static str,
+    pub(crate) backend: String,
     /// What.
     pub(crate) message: String,
     /// The file to correct.
@@ -129,30 +131,33 @@ pub(crate) struct TutorialReport {
 }
 
 impl Report {
-    pub(crate) fn new(run: &Run, backends: &[Box<dyn Backend>], paths: &[PathBuf], data: &DataFolder) -> Self {
-        let version = |name| {
+    pub(crate) fn new(run: &Conformance, backends: &[Box<dyn Backend>], paths: &[PathBuf], data: &DataFolder) -> Self {
+        let version = |name: &str| {
             let backend = backends.iter().find(|backend| backend.name() == name);
             backend.map_or_else(|| "stored answers".to_owned(), |backend| backend.version())
         };
-        let losses: BTreeSet<LossKind> = run.cases.iter().map(|case| case.loss.kind()).collect();
         let column = |column: &Column| ColumnReport {
-            backend: column.name,
-            version: version(column.name),
-            losses: losses.iter().map(|&loss| CellReport::new(loss, run.tally(column, loss))).collect(),
+            backend: column.name().to_owned(),
+            version: version(column.name()),
+            losses: run.table.tallies(column, |case| case.loss.kind()).into_iter().map(CellReport::new).collect(),
         };
         let stale = |column: &Column| {
-            let (backend, file) = (column.name, data.deviations_file(column.name));
-            run.stale(column).into_iter().map(move |message| StaleReport { backend, message, file: file.clone() })
+            let (backend, file) = (column.name().to_owned(), data.deviations_file(column.name()));
+            run.stale(column).into_iter().map(move |message| StaleReport {
+                backend: backend.clone(),
+                message,
+                file: file.clone(),
+            })
         };
         Self {
             losscheck: env!("CARGO_PKG_VERSION"),
             passed: run.passed(),
-            cases: run.cases.len(),
-            columns: run.columns.iter().map(column).collect(),
-            differences: run.columns.iter().flat_map(|column| differences(run, column, paths, data)).collect(),
-            on_record: run.columns.iter().flat_map(|column| on_record(run, column)).collect(),
-            stale: run.columns.iter().flat_map(stale).collect(),
-            tutorial: run.cases.iter().filter_map(TutorialReport::new).collect(),
+            cases: run.table.rows.len(),
+            columns: run.table.columns.iter().map(column).collect(),
+            differences: run.table.columns.iter().flat_map(|column| differences(run, column, paths, data)).collect(),
+            known: run.table.columns.iter().flat_map(|column| known(run, column)).collect(),
+            stale: run.table.columns.iter().flat_map(stale).collect(),
+            tutorial: run.table.rows.iter().filter_map(TutorialReport::new).collect(),
         }
     }
 }
@@ -160,24 +165,22 @@ impl Report {
 impl ColumnReport {
     /// The counts over all losses.
     pub(crate) fn total(&self) -> Tally {
-        self.losses.iter().fold(Tally::default(), |sum, cell| Tally {
-            agree: sum.agree + cell.agree,
-            on_record: sum.on_record + cell.on_record,
-            differ: sum.differ + cell.differ,
-            not_provided: sum.not_provided + cell.not_provided,
+        self.losses.iter().fold(Tally::default(), |mut sum, cell| {
+            sum += cell.tally();
+            sum
         })
     }
 }
 
 impl CellReport {
-    fn new(loss: LossKind, Tally { agree, on_record, differ, not_provided }: Tally) -> Self {
-        Self { loss: loss.name(), agree, on_record, differ, not_provided }
+    fn new((loss, Tally { agree, known, differ, not_provided }): (LossKind, Tally)) -> Self {
+        Self { loss: loss.name(), agree, known, differ, not_provided }
     }
 
     /// The counts alone.
     pub(crate) fn tally(&self) -> Tally {
-        let &Self { agree, on_record, differ, not_provided, .. } = self;
-        Tally { agree, on_record, differ, not_provided }
+        let &Self { agree, known, differ, not_provided, .. } = self;
+        Tally { agree, known, differ, not_provided }
     }
 }
 
@@ -190,56 +193,56 @@ impl TutorialReport {
     }
 }
 
-fn differences(run: &Run, column: &Column, paths: &[PathBuf], data: &DataFolder) -> Vec<DifferenceReport> {
-    let mut groups: BTreeMap<(LossKind, Kind), Vec<Finding<'_>>> = BTreeMap::new();
-    for finding in run.findings(column).filter(|finding| finding.excuse.is_none()) {
-        groups.entry((finding.case.loss.kind(), finding.difference.kind)).or_default().push(finding);
+fn differences(run: &Conformance, column: &Column, paths: &[PathBuf], data: &DataFolder) -> Vec<DifferenceReport> {
+    let mut groups: BTreeMap<(LossKind, DifferenceKind), Vec<Finding<'_, Case>>> = BTreeMap::new();
+    for finding in run.table.findings(column).filter(|finding| finding.known.is_none()) {
+        groups.entry((finding.row.loss.kind(), finding.difference.kind)).or_default().push(finding);
     }
     let report =
-        |((loss, kind), findings): (_, Vec<Finding<'_>>)| {
+        |((loss, kind), findings): (_, Vec<Finding<'_, Case>>)| {
             let first = findings.first()?;
             // The first of those that are equally bad.
             let worst = findings.iter().fold(first, |worst, finding| {
                 if finding.difference.ulps > worst.difference.ulps { finding } else { worst }
             });
             Some(DifferenceReport {
-                backend: column.name,
+                backend: column.name().to_owned(),
                 loss: LossKind::name(loss),
                 kind,
                 cases: count(findings.iter()),
                 worst_ulps: Some(worst.difference.ulps).filter(|ulps| ulps.is_finite()),
-                witness: worst.case.id.clone(),
+                witness: worst.row.id.clone(),
                 message: worst.difference.message.clone(),
-                command: show_command(&worst.case.id, paths, data),
+                command: show_command(&worst.row.id, paths, data),
             })
         };
     groups.into_iter().filter_map(report).collect()
 }
 
-fn on_record(run: &Run, column: &Column) -> Vec<DeviationReport> {
-    let findings: Vec<_> = run.findings(column).collect();
-    let report = |record: &Record| {
-        let excused: Vec<_> = findings
-            .iter()
-            .filter(|finding| finding.excuse.is_some_and(|excuse| std::ptr::eq(excuse, record)))
-            .collect();
-        let first = excused.first()?;
+fn known(run: &Conformance, column: &Column) -> Vec<DeviationReport> {
+    let findings: Vec<_> = run.table.findings(column).collect();
+    let report = |deviation: &Deviation| {
+        let is_covered = |finding: &&Finding<'_, Case>| {
+            finding.known.is_some_and(|known| std::ptr::eq(&raw const *known.deviation, deviation))
+        };
+        let covered: Vec<_> = findings.iter().filter(is_covered).collect();
+        let first = covered.first()?;
         Some(DeviationReport {
-            backend: column.name,
-            loss: first.case.loss.kind().name(),
-            kind: record.kind,
-            cases: count(excused.iter().copied()),
-            reason: record.reason.clone(),
-            upstream: record.upstream.clone(),
-            worst_ulps: Some(excused.iter().map(|finding| finding.difference.ulps).fold(0.0, f64::max))
+            backend: column.name().to_owned(),
+            loss: first.row.loss.kind().name(),
+            kind: deviation.kind,
+            cases: count(covered.iter().copied()),
+            reason: deviation.reason.clone(),
+            upstream: deviation.upstream.clone(),
+            worst_ulps: Some(covered.iter().map(|finding| finding.difference.ulps).fold(0.0, f64::max))
                 .filter(|ulps| ulps.is_finite()),
-            witness: record.witness.clone(),
+            witness: deviation.witness.clone(),
         })
     };
-    column.deviations.records().filter_map(report).collect()
+    column.policy.own.iter().filter_map(report).collect()
 }
 
 /// The number of cases: one may differ in two outputs.
-fn count<'a>(findings: impl Iterator<Item = &'a Finding<'a>>) -> usize {
-    findings.map(|finding| finding.case.id.as_str()).collect::<BTreeSet<_>>().len()
+fn count<'a>(findings: impl Iterator<Item = &'a Finding<'a, Case>>) -> usize {
+    findings.map(|finding| finding.row.id.as_str()).collect::<BTreeSet<_>>().len()
 }

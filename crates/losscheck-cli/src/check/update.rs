@@ -1,48 +1,53 @@
-//! `--update-deviations`: the record is rewritten from what differs now.
+//! `--update-deviations`: the deviations are rewritten from what differs now.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use losscheck::deviations::{Record, UNEXPLAINED};
-use losscheck::golden::DataError;
-use losscheck::suite::{DataFolder, Run};
+use losscheck::data::DataFolder;
+use losscheck::deviations::{Deviation, UNEXPLAINED};
+use losscheck::error::DataError;
+use losscheck::run::conformance::Conformance;
 use serde::Serialize;
 
 use crate::style::{BAD, GOOD, HEADING, NOTE};
 
-/// What changed in the record of one backend.
+/// What changed in the deviations of one backend.
 #[derive(Debug, Serialize)]
 pub(crate) struct Update {
     /// The backend.
-    backend: &'static str,
-    /// Its record.
+    backend: String,
+    /// Their file.
     file: PathBuf,
+    /// Whether the backend provides other numbers of cases than before.
+    counts_changed: bool,
     /// Entries that are new, for a person to explain.
-    added: Vec<Record>,
+    added: Vec<Deviation>,
     /// Entries whose cases are others now.
-    changed: Vec<Record>,
+    changed: Vec<Deviation>,
     /// Entries that no case needs any more.
-    removed: Vec<Record>,
+    removed: Vec<Deviation>,
 }
 
-/// Rewrites the record of every column of the run.
-pub(crate) fn update(run: &Run, data: &DataFolder) -> Result<Vec<Update>, DataError> {
+/// Rewrites the deviations of every column of the run.
+pub(crate) fn update(run: &Conformance, data: &DataFolder) -> Result<Vec<Update>, DataError> {
     let mut updates = Vec::new();
-    for column in &run.columns {
-        let updated = column.deviations.updated(run.cases.iter().zip(&column.verdicts));
-        let file = data.deviations_file(column.name);
-        let old: Vec<&Record> = column.deviations.records().collect();
-        let new: Vec<&Record> = updated.records().collect();
-        if old != new {
+    for column in &run.table.columns {
+        let updated = column.policy.own.updated(run.verdicts(column));
+        let file = data.deviations_file(column.name());
+        let old: Vec<&Deviation> = column.policy.own.iter().collect();
+        let new: Vec<&Deviation> = updated.iter().collect();
+        let counts_changed = column.policy.own.provided != updated.provided;
+        if old != new || counts_changed {
             let folder = file.parent().unwrap_or(&file);
             std::fs::create_dir_all(folder)
                 .map_err(|error| DataError::new(folder, format!("cannot be created: {error}")))?;
             updated.write(&file)?;
         }
-        let missing = |from: &[&Record], record: &&Record| !from.iter().any(|other| same(other, record));
+        let missing = |from: &[&Deviation], record: &&Deviation| !from.iter().any(|other| same(other, record));
         updates.push(Update {
-            backend: column.name,
+            backend: column.name().to_owned(),
             file,
+            counts_changed,
             added: new.iter().copied().filter(|record| missing(&old, record)).cloned().collect(),
             changed: new
                 .iter()
@@ -56,25 +61,28 @@ pub(crate) fn update(run: &Run, data: &DataFolder) -> Result<Vec<Update>, DataEr
     Ok(updates)
 }
 
-/// Whether two records are versions of one entry.
-fn same(a: &Record, b: &Record) -> bool {
+/// Whether two deviations are versions of one entry.
+fn same(a: &Deviation, b: &Deviation) -> bool {
     a.loss == b.loss && a.kind == b.kind && a.reason == b.reason && (a.reason != UNEXPLAINED || a.witness == b.witness)
 }
 
 /// Prints what changed.
 pub(crate) fn print(updates: &[Update], out: &mut dyn Write) -> io::Result<()> {
-    for Update { backend, file, added, changed, removed } in updates {
-        if added.is_empty() && changed.is_empty() && removed.is_empty() {
+    for Update { backend, file, counts_changed, added, changed, removed } in updates {
+        if !counts_changed && added.is_empty() && changed.is_empty() && removed.is_empty() {
             writeln!(out, "{HEADING}{backend}{HEADING:#}: unchanged")?;
             continue;
         }
         writeln!(out, "{HEADING}{backend}{HEADING:#}: {}", file.display())?;
+        if *counts_changed {
+            writeln!(out, "  {NOTE}changed{NOTE:#} the numbers of cases that it provides")?;
+        }
         for (records, what) in [
             (added, format!("{BAD}added{BAD:#}  ")),
             (changed, format!("{NOTE}changed{NOTE:#}")),
             (removed, format!("{GOOD}removed{GOOD:#}")),
         ] {
-            for Record { loss, kind, witness, reason, .. } in records {
+            for Deviation { loss, kind, witness, reason, .. } in records {
                 writeln!(out, "  {what} {loss}, {}: {witness} ({reason})", kind.describe())?;
             }
         }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use losscheck::accuracy::{BOUNDS, Histogram, Inputs, Key, Line, Results, Row, SCREEN, Witness};
 use losscheck::case::Case;
+use losscheck::judge::verdict::count;
+use losscheck::run::accuracy::{BOUNDS, Histogram, InputSet, Key, Line, Results, Row, SCREEN, Witness};
 use losscheck::tensor::DType;
-use losscheck::verdict::count;
 
 use super::targets;
 use crate::accuracy::both;
@@ -46,17 +46,17 @@ pub fn page(results: &Results) -> (String, Vec<Case>) {
          and the oracle the worst. `screen` is how far those kernels are from the oracle, in ULPs of f32.\n\n",
     );
     let with_screen: Vec<&str> = backends.iter().copied().chain([SCREEN]).collect();
-    line(&lines(results, &with_screen, |inputs| matches!(inputs, Inputs::Every(_)), |row| count(row.plain.worst)));
+    line(&lines(results, &with_screen, |inputs| matches!(inputs, InputSet::Every(_)), |row| count(row.plain.worst)));
     line("\n## Reductions\n\n");
     line("Sums and means of about so many elements: plain / at scale. Lower bounds.\n\n");
-    line(&lines(results, &backends, |inputs| matches!(inputs, Inputs::Elements(_)), both));
+    line(&lines(results, &backends, |inputs| matches!(inputs, InputSet::Elements(_)), both));
     line("\n## Searched\n\n");
     line(&format!(
         "The worst found among {} random cases of each loss and dtype without reduction (where a library has means alone,\n\
          means), by {} steps towards worse ones from the {} worst of each output: plain / at scale. Lower bounds.\n\n",
         effort.draws, effort.steps, effort.climbs
     ));
-    line(&lines(results, &backends, |inputs| matches!(inputs, Inputs::Searched), both));
+    line(&lines(results, &backends, |inputs| matches!(inputs, InputSet::Searched), both));
     line(&targets::section(results));
     line("\n## How the errors are spread\n\n");
     line("The share of all numbers measured, the searched ones before the search, in f32, by plain error in ULPs.\n\n");
@@ -72,7 +72,7 @@ pub fn page(results: &Results) -> (String, Vec<Case>) {
 fn lines(
     results: &Results,
     backends: &[&str],
-    is_wanted: impl Fn(Inputs) -> bool,
+    is_wanted: impl Fn(InputSet) -> bool,
     cell: impl Fn(&Row) -> String,
 ) -> String {
     let header: Vec<&str> = ["loss", "inputs", "output", "dtype"].into_iter().chain(backends.iter().copied()).collect();
@@ -81,8 +81,8 @@ fn lines(
         let of = |backend: &&str| results.rows.row(line, backend);
         let cells = backends.iter().map(|backend| of(backend).map_or_else(|| "–".to_owned(), &cell));
         let inputs = match inputs {
-            Inputs::Every(slice) => slice.to_owned(),
-            Inputs::Elements(_) | Inputs::Searched => inputs.to_string(),
+            InputSet::Every(slice) => slice.to_owned(),
+            InputSet::Elements(_) | InputSet::Searched => inputs.to_string(),
         };
         [format!("`{loss}`"), inputs, output.to_string(), dtype.to_string()].into_iter().chain(cells).collect()
     };
@@ -99,9 +99,9 @@ fn histograms(results: &Results, backends: &[&str]) -> String {
     let mut sums: BTreeMap<(&str, &str), Histogram> = BTreeMap::new();
     for (key, row) in results.rows.0.iter().filter(|(key, _)| key.dtype == DType::F32) {
         let inputs = match key.inputs {
-            Inputs::Every(_) => "every number",
-            Inputs::Elements(_) => "reductions",
-            Inputs::Searched => "searched",
+            InputSet::Every(_) => "every number",
+            InputSet::Elements(_) => "reductions",
+            InputSet::Searched => "searched",
         };
         if let Some(backend) = backends.iter().find(|backend| **backend == key.backend) {
             sums.entry((backend, inputs)).or_default().merge(row.plain.histogram);

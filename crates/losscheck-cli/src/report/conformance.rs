@@ -3,17 +3,17 @@
 use std::cmp::Ordering;
 use std::fmt::Write;
 
-use losscheck::suite::Tally;
-use losscheck::verdict::count;
+use losscheck::judge::verdict::count;
+use losscheck::run::table::Tally;
 
-use crate::check::report::{CellReport, ColumnReport, DeviationReport, Report};
+use crate::check::report::{ColumnReport, DeviationReport, Report};
 use crate::markdown::table;
 
 /// The page in parts, for not all of them are the same on every machine.
 #[derive(Debug)]
 pub struct Page {
     head: String,
-    /// Whether all agree or are on record, and the record is true.
+    /// Whether every difference is known, and the deviations are true.
     pub passed: bool,
     /// The matrix, in Markdown.
     pub matrix: String,
@@ -29,21 +29,20 @@ stored answer. A case agrees if each number is within 8 ULPs, at the scale of th
 of one of the two. `pytorch` holds PyTorch's own answers against exact arithmetic. Written by `losscheck report`; nobody edits
 it. To see one case number by number: `losscheck show CASE`.
 
-A cell is the number of cases that agree of those that the library provides, then of those that differ, all of them on record
-below.
+A cell is the number of cases that agree of those that the library provides, then of those that differ. Every difference is
+listed below.
 ";
 
 impl Page {
     pub(crate) fn new(report: &Report) -> Self {
-        let names = report.columns.iter().map(|column| column.backend);
+        let names = report.columns.iter().map(|column| column.backend.as_str());
         let header: Vec<&str> = ["loss", "cases"].into_iter().chain(names).collect();
         let losses = report.columns.first().map_or(&[][..], |column| &column.losses);
-        let rows =
-            losses.iter().enumerate().map(|(row, CellReport { loss, agree, on_record, differ, not_provided })| {
-                let cases = agree + on_record + differ + not_provided;
-                let cells = report.columns.iter().map(|column| cell(column.losses[row].tally()));
-                [format!("`{loss}`"), cases.to_string()].into_iter().chain(cells).collect()
-            });
+        let rows = losses.iter().enumerate().map(|(row, of_loss)| {
+            let (loss, cases) = (of_loss.loss, of_loss.tally().total());
+            let cells = report.columns.iter().map(|column| cell(column.losses[row].tally()));
+            [format!("`{loss}`"), cases.to_string()].into_iter().chain(cells).collect()
+        });
         let all = [String::from("all"), report.cases.to_string()].into_iter();
         let all = all.chain(report.columns.iter().map(|column| cell(column.total()))).collect();
         let mut matrix = table(&header, 1, rows.chain([all]));
@@ -51,7 +50,7 @@ impl Page {
             write!(matrix, "\n`{backend}`: {version}.").expect("a string takes all");
         }
         matrix.push('\n');
-        let sections = report.columns.iter().map(|column| (column.backend.to_owned(), section(report, column.backend)));
+        let sections = report.columns.iter().map(|column| (column.backend.clone(), section(report, &column.backend)));
         Self { head: HEAD.to_owned(), passed: report.passed, matrix, sections: sections.collect() }
     }
 
@@ -64,11 +63,11 @@ impl Page {
 }
 
 fn cell(tally: Tally) -> String {
-    let Tally { agree, on_record, differ, .. } = tally;
-    match (agree + on_record + differ, on_record + differ) {
+    let (agree, provided) = (tally.agree, tally.provided());
+    match (provided, provided - agree) {
         (0, _) => "–".to_owned(),
-        (provided, 0) => format!("{agree}/{provided}"),
-        (provided, others) => format!("{agree}/{provided}, {others}"),
+        (_, 0) => format!("{agree}/{provided}"),
+        (_, others) => format!("{agree}/{provided}, {others}"),
     }
 }
 
@@ -83,7 +82,7 @@ fn section(report: &Report, backend: &str) -> String {
         "pytorch" => "## Where PyTorch differs from exact arithmetic\n\n".to_owned(),
         _ => format!("## Where {backend} differs from both\n\n"),
     };
-    let mut deviations: Vec<_> = report.on_record.iter().filter(|report| report.backend == backend).collect();
+    let mut deviations: Vec<_> = report.known.iter().filter(|report| report.backend == backend).collect();
     deviations.sort_by(|a, b| by_gravity(a, b));
     for DeviationReport { loss, kind, cases, reason, upstream, worst_ulps, witness, .. } in deviations {
         let error = worst_ulps.map_or_else(String::new, |ulps| format!(", up to {} ULPs", count(ulps)));
@@ -94,7 +93,7 @@ fn section(report: &Report, backend: &str) -> String {
     let differences: Vec<_> = report.differences.iter().filter(|report| report.backend == backend).collect();
     for difference in &differences {
         let (loss, message, command) = (difference.loss, &difference.message, &difference.command);
-        writeln!(text, "- **`{loss}`, not on record**: {message}. `{command}`").expect("a string takes all");
+        writeln!(text, "- **`{loss}`, not explained**: {message}. `{command}`").expect("a string takes all");
     }
     if text.ends_with("\n\n") {
         text.push_str("Nowhere.\n");

@@ -1,9 +1,9 @@
 //! The section on what the reference aims at, and the rows in which it misses.
 
-use losscheck::accuracy::{Inputs, Line, Results, Row};
+use losscheck::judge::verdict::count;
 use losscheck::loss::LossKind;
+use losscheck::run::accuracy::{InputSet, Line, Results, Row};
 use losscheck::tensor::DType;
-use losscheck::verdict::count;
 
 use crate::accuracy::both;
 use crate::markdown::table;
@@ -100,9 +100,9 @@ pub(super) fn section(results: &Results) -> String {
 fn missed((_, inputs, _, dtype): Line, row: &Row, pytorch: Option<&Row>) -> Option<String> {
     let at_scale = row.scaled.as_ref().map(|measure| measure.worst);
     let (error, most) = match inputs {
-        Inputs::Every(_) => (Some(row.plain.worst), 2.0),
-        Inputs::Elements(_) => (at_scale, 2.0),
-        Inputs::Searched => (at_scale, if dtype == DType::F32 { 1.0 } else { 2.0 }),
+        InputSet::Every(_) => (Some(row.plain.worst), 2.0),
+        InputSet::Elements(_) => (at_scale, 2.0),
+        InputSet::Searched => (at_scale, if dtype == DType::F32 { 1.0 } else { 2.0 }),
     };
     if error.is_some_and(|error| error > most) {
         return Some(count(most));

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use comfy_table::{Cell, Color};
 use losscheck::case::{Case, Expected};
+use losscheck::judge::verdict::count;
 use losscheck::tensor::{DType, Data, Tensor};
-use losscheck::verdict::count;
 use serde_json::Value;
 
 use super::view::{AnswerView, Exact, OutputView, View};
@@ -71,7 +71,7 @@ fn answers_alone(view: &View, out: &mut dyn Write) -> io::Result<()> {
     let mut answers = table(["answer", "output", "shape", "elements"], 4);
     for AnswerView { backend, outputs, .. } in &view.answers {
         for OutputView { output, own, .. } in outputs {
-            answers.add_row([*backend, output, &format!("{:?}", own.shape()), &elements(own)]);
+            answers.add_row([backend.as_str(), output, &format!("{:?}", own.shape()), &elements(own)]);
         }
     }
     if answers.is_empty() { Ok(()) } else { writeln!(out, "\n{}", answers.trim_fmt()) }
@@ -84,7 +84,7 @@ fn output(case: &Case, exact: &Exact, view: &View, out: &mut dyn Write) -> io::R
         .iter()
         .filter_map(|answer| {
             let own = answer.outputs.iter().find(|own| own.output == exact.output)?;
-            Some((answer.backend, &own.own, own.ulps.as_deref()?))
+            Some((answer.backend.as_str(), &own.own, own.ulps.as_deref()?))
         })
         .collect();
     let rows = worst(exact.elements.len(), &columns);
@@ -125,16 +125,16 @@ fn verdicts(view: &View, out: &mut dyn Write) -> io::Result<()> {
     for AnswerView { backend, verdict, message, differences, .. } in &view.answers {
         write!(out, "{backend:width$}  ")?;
         let message = message.as_ref().map_or_else(String::new, |message| format!(", {message}"));
-        let known = differences.iter().all(|difference| difference.on_record.is_some());
+        let known = differences.iter().all(|difference| difference.known.is_some());
         match (*verdict, known) {
             ("agrees" | "agrees with PyTorch alone", _) => writeln!(out, "{GOOD}{verdict}{GOOD:#}{message}")?,
-            ("differs", true) => writeln!(out, "{NOTE}{verdict}, on record{NOTE:#}{message}")?,
+            ("differs", true) => writeln!(out, "{NOTE}{verdict}, known{NOTE:#}{message}")?,
             ("differs", false) => writeln!(out, "{BAD}{verdict}{BAD:#}{message}")?,
             _ => writeln!(out, "{DIM}{verdict}{message}{DIM:#}")?,
         }
         for difference in differences {
             writeln!(out, "{:width$}    {}: {}", "", difference.kind.describe(), difference.message)?;
-            if let Some(reason) = &difference.on_record {
+            if let Some(reason) = &difference.known {
                 writeln!(out, "{:width$}    {DIM}{reason}{DIM:#}", "")?;
             }
         }

@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use losscheck::backend::call::evaluate;
 use losscheck::backend::{Backend, Outcome};
+use losscheck::case::format::{Flag, write_case, write_tensor};
 use losscheck::case::{Answer, Case, Expected};
-use losscheck::definition::Output;
-use losscheck::golden::{DataError, Flag, write_case, write_tensor};
-use losscheck::oracle::{Truth, truth};
-use losscheck::runner::{PYTORCH, evaluate};
-use losscheck::suite::DataFolder;
+use losscheck::data::DataFolder;
+use losscheck::deviations::{PYTORCH, Policy, Scope};
+use losscheck::error::DataError;
+use losscheck::judge::oracle::{self, ExactAnswer};
+use losscheck::judge::ulp::distance;
+use losscheck::judge::verdict::{DifferenceKind, Verdict};
+use losscheck::judge::{judge, judge_golden};
+use losscheck::loss::Output;
 use losscheck::tensor::{Data, Tensor};
-use losscheck::ulp::distance;
-use losscheck::verdict::{Kind, Verdict, judge, judge_golden};
-use losscheck_reference::{Error, Real, Wide};
+use losscheck_reference::{DoubleDouble, Error, Real};
 use ndarray::ArrayD;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -58,7 +61,7 @@ pub(super) struct Exact {
 #[derive(Debug, Serialize)]
 pub(super) struct AnswerView {
     /// PyTorch or the backend.
-    pub(super) backend: &'static str,
+    pub(super) backend: String,
     /// `agrees`, `agrees with PyTorch alone`, `not provided` or `differs`.
     pub(super) verdict: &'static str,
     /// The message, where it rejects the case, panics or has nothing for it.
@@ -73,11 +76,11 @@ pub(super) struct AnswerView {
 #[derive(Debug, Serialize)]
 pub(super) struct DifferenceView {
     /// What sort.
-    pub(super) kind: Kind,
+    pub(super) kind: DifferenceKind,
     /// What was expected and what came.
     pub(super) message: String,
-    /// Why it is so, where that is on record.
-    pub(super) on_record: Option<String>,
+    /// Why the backend differs, if that is known.
+    pub(super) known: Option<String>,
 }
 
 /// An output as someone computes it.
@@ -97,11 +100,11 @@ impl View {
     pub(super) fn new(
         case: &Case,
         flags: &BTreeMap<String, Flag>,
-        strict: bool,
+        scope: Scope,
         backends: &[Box<dyn Backend>],
         data: &DataFolder,
     ) -> Result<Self, DataError> {
-        let truth = truth(case);
+        let exact = oracle::evaluate(case);
         let explain = |name: &String| {
             let Flag { tests, why, upstream } = flags.get(name)?.clone();
             Some((name.clone(), Explanation { tests, why, upstream }))
@@ -110,27 +113,18 @@ impl View {
             Expected::Answer(answer) => Outcome::Answer(answer),
             Expected::Rejection { error, message } => Outcome::Rejection(format!("{error}: {message}")),
         });
-        let stored = stored.map(|outcome| (PYTORCH, Ok(outcome), judge_golden(case, &truth), true));
+        let stored = stored.map(|outcome| (PYTORCH, outcome, judge_golden(case, &exact), true));
         let oracle_alone = Case { expected: None, ..case.clone() };
         let answers = backends.iter().map(|backend| {
             let outcome = evaluate(backend.as_ref(), case);
-            let verdict = judge(case, &truth, &outcome);
-            let exact = matches!(judge(&oracle_alone, &truth, &outcome), Verdict::Agrees);
-            (backend.name(), outcome, verdict, exact)
+            let verdict = judge(case, &exact, &outcome);
+            let is_exact = matches!(judge(&oracle_alone, &exact, &outcome), Verdict::Agrees);
+            (backend.name(), outcome, verdict, is_exact)
         });
-        let pytorch = data.deviations(PYTORCH)?;
-        let view = |(backend, outcome, verdict, exact): (&'static str, _, Verdict, bool)| {
-            let own = data.deviations(backend)?;
-            let reason = |kind| {
-                let record = if strict {
-                    own.excuse_golden(case, kind)
-                } else {
-                    own.excuse_other(case, kind).or_else(|| pytorch.excuse_other(case, kind))
-                };
-                record.map(|record| format!("{} ({})", record.reason, record.upstream))
-            };
-            let mut view = AnswerView::new(backend, outcome, verdict, &truth, reason);
-            if view.verdict == "agrees" && !exact {
+        let view = |(backend, outcome, verdict, is_exact): (&str, _, Verdict, bool)| {
+            let policy = data.policy(backend, scope)?;
+            let mut view = AnswerView::new(case, &policy, outcome, verdict, &exact);
+            if view.verdict == "agrees" && !is_exact {
                 view.verdict = "agrees with PyTorch alone";
             }
             Ok(view)
@@ -138,71 +132,77 @@ impl View {
         Ok(Self {
             case: write_case(case),
             flags: case.flags.iter().filter_map(explain).collect(),
-            refused: truth.as_ref().err().map(ToString::to_string),
-            exact: truth.as_ref().map_or_else(|_| Vec::new(), Exact::all),
+            refused: exact.as_ref().err().map(ToString::to_string),
+            exact: exact.as_ref().map_or_else(|_| Vec::new(), Exact::all),
             answers: stored.into_iter().chain(answers).map(view).collect::<Result<_, _>>()?,
         })
     }
 }
 
 impl Exact {
-    fn all(truth: &Truth) -> Vec<Self> {
-        let exact = |(output, array): (Output, &ArrayD<Wide>)| {
+    fn all(exact_answer: &ExactAnswer) -> Vec<Self> {
+        let exact = |(output, array): (Output, &ArrayD<DoubleDouble>)| {
             let elements: Vec<f64> = array.iter().map(|x| x.to_f64()).collect();
             let tensor = Tensor::new(array.shape().to_vec(), Data::F64(elements.clone()));
             let tensor = tensor.as_ref().map_or_else(|| json!(null), write_tensor);
             Self { output: output.to_string(), tensor, elements }
         };
-        truth.exact.outputs().map(exact).collect()
+        exact_answer.results.outputs().map(exact).collect()
     }
 }
 
 impl AnswerView {
     fn new(
-        backend: &'static str,
-        outcome: Result<Outcome, String>,
+        case: &Case,
+        policy: &Policy,
+        outcome: Outcome,
         verdict: Verdict,
-        truth: &Result<Truth, Error>,
-        reason: impl Fn(Kind) -> Option<String>,
+        exact: &Result<ExactAnswer, Error>,
     ) -> Self {
         let (message, outputs) = match outcome {
-            Ok(Outcome::Answer(answer)) => (None, outputs(answer, truth)),
-            Ok(Outcome::Rejection(message)) => (Some(format!("rejects it: {message}")), Vec::new()),
-            Ok(Outcome::NotProvided(why)) => (Some(why), Vec::new()),
-            Err(panic) => (Some(format!("panics: {panic}")), Vec::new()),
+            Outcome::Answer(answer) => (None, outputs(answer, exact)),
+            Outcome::Rejection(message) => (Some(format!("rejects it: {message}")), Vec::new()),
+            Outcome::NotProvided(why) | Outcome::Failed(why) => (Some(why), Vec::new()),
+            Outcome::Crashed(how) => (Some(format!("crashed: {how}")), Vec::new()),
+            Outcome::TimedOut(after) => (Some(format!("no answer within {} s", after.as_secs_f64())), Vec::new()),
         };
         let (verdict, differences) = match verdict {
             Verdict::Agrees => ("agrees", Vec::new()),
             Verdict::NotProvided(_) => ("not provided", Vec::new()),
             Verdict::Differs(differences) => ("differs", differences),
         };
+        let reason = |kind| {
+            let known = policy.known(case, kind)?;
+            Some(format!("{} ({})", known.deviation.reason, known.deviation.upstream))
+        };
         let differences = differences.into_iter().map(|difference| DifferenceView {
             kind: difference.kind,
             message: difference.message,
-            on_record: reason(difference.kind),
+            known: reason(difference.kind),
         });
-        Self { backend, verdict, message, differences: differences.collect(), outputs }
+        Self { backend: policy.name.clone(), verdict, message, differences: differences.collect(), outputs }
     }
 }
 
-fn outputs(answer: Answer, truth: &Result<Truth, Error>) -> Vec<OutputView> {
+fn outputs(answer: Answer, exact_answer: &Result<ExactAnswer, Error>) -> Vec<OutputView> {
     let gradients = answer.gradients.into_iter().map(|(name, tensor)| (format!("gradient of {name}"), tensor));
     let named = std::iter::once((Output::Value.to_string(), answer.value)).chain(gradients);
     let view = |(output, own): (String, Tensor)| {
-        let ulps = truth.as_ref().ok().and_then(|truth| errors(&output, &own, truth));
+        let ulps = exact_answer.as_ref().ok().and_then(|exact_answer| errors(&output, &own, exact_answer));
         OutputView { tensor: write_tensor(&own), ulps, output, own }
     };
     named.map(view).collect()
 }
 
 /// The error of each element; nothing where the shapes differ.
-fn errors(output: &str, own: &Tensor, truth: &Truth) -> Option<Vec<Option<f64>>> {
-    let mut outputs = truth.exact.outputs().zip(truth.magnitudes().outputs());
+fn errors(output: &str, own: &Tensor, exact_answer: &ExactAnswer) -> Option<Vec<Option<f64>>> {
+    let mut outputs = exact_answer.results.outputs().zip(exact_answer.error_scale().outputs());
     let ((name, exact), (_, scales)) = outputs.find(|((name, _), _)| name.to_string() == output)?;
-    let contenders = truth.contenders().filter(|_| name == Output::Value);
+    let candidates = exact_answer.argmax_candidates().filter(|_| name == Output::Value);
     let elements = exact.iter().zip(scales).zip(own.to_f64()).enumerate();
-    let error = |(index, ((&exact, &scale), element)): (usize, ((&Wide, &Wide), f64))| match contenders {
-        Some(contenders) => contenders.distance(index, exact, element),
+    let error = |(index, ((&exact, &scale), element)): (usize, ((&DoubleDouble, &DoubleDouble), f64))| match candidates
+    {
+        Some(candidates) => candidates.distance(index, exact, element),
         None => distance(own.dtype(), exact, scale, element),
     };
     (exact.shape() == own.shape()).then(|| elements.map(error).collect())

@@ -2,8 +2,7 @@
 
 use losscheck::backend::Outcome;
 use losscheck::case::{Answer, Case};
-use losscheck::definition::Arrays;
-use losscheck::loss::LossKind;
+use losscheck::loss::{Inputs, LossKind};
 use losscheck::tensor::{DType, Tensor};
 use losscheck_reference::pointwise::{Denominator, Elements, Pointwise};
 use losscheck_reference::{Backward, Error, Real, Reduction};
@@ -32,7 +31,7 @@ pub(super) fn mutant<F: Pointwise<2>>(
 }
 
 fn run<R: Real, F: Pointwise<2>>(case: &Case, formula: &F) -> Result<Answer, Error> {
-    let inputs = Arrays::<R>::new(case);
+    let inputs = Inputs::<R>::from(case);
     let elements = Elements {
         operands: [inputs.required(NAMES[0])?, inputs.required(NAMES[1])?],
         weight: inputs.float("weight"),

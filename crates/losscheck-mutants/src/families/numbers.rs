@@ -1,12 +1,11 @@
 //! NaN and infinities that are swallowed, and digits that are lost.
 
 use half::{bf16, f16};
+use losscheck::backend::reference::Reference;
 use losscheck::backend::{Backend, Outcome};
-use losscheck::backends::Reference;
 use losscheck::case::{Answer, Case};
 use losscheck::loss::LossKind;
 use losscheck::tensor::DType;
-use losscheck::ulp::largest;
 
 use crate::Mutant;
 use crate::mutant::Part;
@@ -41,7 +40,7 @@ pub(super) fn of(loss: LossKind) -> Vec<Mutant> {
         ),
         Mutant::of_answer(loss, "NaN in the results becomes 0", move |_, answer| each_output(answer, &number_or_0)),
         Mutant::of_answer(loss, "infinite results become the largest number", move |case, answer| {
-            let largest = largest(case.dtype());
+            let largest = case.dtype().format().largest;
             each_output(answer, &|x| x.clamp(-largest, largest));
         }),
         Mutant::of_another_case(

@@ -6,7 +6,6 @@ mod formulas;
 
 use losscheck::case::{Answer, Case};
 use losscheck::loss::LossKind;
-use losscheck::ulp::ulp;
 use serde_json::json;
 
 use super::formula;
@@ -172,7 +171,7 @@ fn nudged(loss: LossKind, name: &'static str, ulps: f64) -> Mutant {
     let side = if ulps > 0.0 { "above" } else { "below" };
     Mutant::of_another_case(loss, format!("at a kink the slope is that {side}"), Part::Gradients, move |case| {
         with_input(case, name, |tensor| {
-            let step = |x: f64| if x.is_finite() { ulps * ulp(tensor.dtype(), x.abs()) } else { 0.0 };
+            let step = |x: f64| if x.is_finite() { ulps * tensor.dtype().format().ulp(x.abs()) } else { 0.0 };
             tensor.map(|x| x + step(x))
         })
     })

@@ -1,7 +1,7 @@
 //! Losses that are put together wrongly.
 
+use losscheck::backend::reference::Reference;
 use losscheck::backend::{Backend, Outcome};
-use losscheck::backends::Reference;
 use losscheck::case::{Answer, Case};
 use losscheck::loss::LossKind;
 use losscheck::tensor::Tensor;

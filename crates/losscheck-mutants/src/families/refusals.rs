@@ -1,9 +1,9 @@
 //! Bad input that is accepted, and good input that is refused.
 
 use losscheck::backend::Outcome;
-use losscheck::case::{Answer, Case, Tensors};
-use losscheck::definition::{Arrays, Wanted};
-use losscheck::loss::LossKind;
+use losscheck::case::{Answer, Case};
+use losscheck::loss::{Inputs, LossKind, Outputs};
+use losscheck::tensor::Tensors;
 use losscheck_reference::Error;
 
 use crate::Mutant;
@@ -68,7 +68,7 @@ impl Check {
 pub(super) fn of(loss: LossKind) -> Vec<Mutant> {
     let accepts = |check: Check| {
         Mutant::of_outcome(loss, check.describe(), move |case, own| {
-            match case.loss.evaluate(&Arrays::<f64>::new(case), Wanted::Value) {
+            match case.loss.evaluate(&Inputs::<f64>::from(case), Outputs::Value) {
                 Err(error) if Check::of(&error) == Some(check) => Outcome::Answer(zeros(case)),
                 _ => own,
             }

@@ -1,6 +1,6 @@
 //! Forward-mode dual numbers: they differentiate whatever formula is read in them.
 //!
-//! Every operation is a function of its own, which no formula inlines, for the reason that [`Wide`](super::Wide) gives.
+//! Every operation is a function of its own, which no formula inlines, for the reason that [`DoubleDouble`](super::DoubleDouble) gives.
 
 use std::cmp::Ordering;
 use std::ops::{Add, Div, Mul, Neg, Sub};

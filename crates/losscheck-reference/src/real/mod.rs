@@ -1,20 +1,20 @@
 //! The arithmetics that a formula can be read in.
 
+mod double_double;
 mod dual;
 mod f32;
 mod f64;
 mod matrix;
 mod sum;
-mod wide;
 
 use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+pub use double_double::DoubleDouble;
 pub use dual::Dual;
 pub use sum::{CompensatedSum, Sum, SumLanes};
-pub use wide::Wide;
 
 /// A number type that the losses are written over.
 ///

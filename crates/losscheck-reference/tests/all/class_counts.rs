@@ -1,7 +1,7 @@
 //! Rows of every length: vectors of a fixed one go through them, and what they leave over is where a class may be lost or
 //! counted twice.
 
-use losscheck_reference::{CrossEntropyLoss, Loss, Real, Reduction, Wide};
+use losscheck_reference::{CrossEntropyLoss, DoubleDouble, Loss, Real, Reduction};
 use ndarray::{ArrayD, IxDyn};
 
 /// Loss and gradient of a row of scores, as f64.
@@ -26,7 +26,7 @@ fn cross_entropy_counts_every_class_once() {
         for place in 0..classes {
             let scores = scores(classes, place);
             for class in [place, (place + 1) % classes] {
-                let exact = evaluated::<Wide>(&scores, class);
+                let exact = evaluated::<DoubleDouble>(&scores, class);
                 for (dtype, actual, epsilon) in [
                     ("f32", evaluated::<f32>(&scores, class), f64::from(f32::EPSILON)),
                     ("f64", evaluated::<f64>(&scores, class), f64::EPSILON),

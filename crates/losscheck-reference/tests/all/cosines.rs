@@ -1,6 +1,6 @@
 //! Losses and gradients of cosines that are all but nothing of the terms that make them up.
 
-use losscheck_reference::{CosineEmbeddingLoss, Loss, Real, Reduction, Wide};
+use losscheck_reference::{CosineEmbeddingLoss, DoubleDouble, Loss, Real, Reduction};
 use ndarray::{ArrayD, IxDyn};
 
 /// Value and gradients of a pair of vectors that are to be alike, as f64.
@@ -40,7 +40,7 @@ fn what_cancels_keeps_its_digits() {
         ],
     ];
     for pair in pairs {
-        let (actual, exact) = (evaluated::<f32>(pair), evaluated::<Wide>(pair));
+        let (actual, exact) = (evaluated::<f32>(pair), evaluated::<DoubleDouble>(pair));
         for (at, (actual, exact)) in actual.into_iter().zip(exact).enumerate() {
             // Two ULPs, or of what is subnormal two steps.
             let most = 2.0 * (exact.abs() * f64::from(f32::EPSILON)).max(f64::from(f32::from_bits(1)));

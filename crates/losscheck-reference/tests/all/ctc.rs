@@ -1,6 +1,6 @@
 //! CTC against the sum over all alignments written out, and its rules.
 
-use losscheck_reference::{Backward, CTCGradient, CTCLoss, Error, Loss, Reduction, Shapes, Wide};
+use losscheck_reference::{Backward, CTCGradient, CTCLoss, DoubleDouble, Error, Loss, Reduction, Shapes};
 use ndarray::{ArrayD, IxDyn};
 
 const INF: f64 = f64::INFINITY;
@@ -228,14 +228,14 @@ fn impossible_targets_are_infinite_or_0() {
 
 /// How far f32 is from wide arithmetic, in units of f32's epsilon: the value relative to itself, and the gradients.
 fn errors_in_f32(log_probs: &ArrayD<f32>, labels: &[i64]) -> (f64, Vec<f64>) {
-    let exact = log_probs.mapv(|x| Wide::sum_of(f64::from(x), 0.0));
+    let exact = log_probs.mapv(|x| DoubleDouble::sum_of(f64::from(x), 0.0));
     let labels = array(&[labels.len()], labels);
     let [steps, length] = [log_probs.shape()[0], labels.len()].map(|length| array(&[], &[length as i64]));
     let of_f32 = (log_probs.view(), labels.view(), steps.view(), length.view());
     let of_wide = (exact.view(), labels.view(), steps.view(), length.view());
     let (value, gradient) = NONE.value_and_gradient(of_f32, None).expect("good input");
     let (exact, exact_gradient) = NONE.value_and_gradient(of_wide, None).expect("good input");
-    let error = |x: f32, exact: Wide| (f64::from(x) - exact.high()).abs() / f64::from(f32::EPSILON);
+    let error = |x: f32, exact: DoubleDouble| (f64::from(x) - exact.high()).abs() / f64::from(f32::EPSILON);
     let (value, exact) = (value[[].as_slice()], exact[[].as_slice()]);
     let gradient: Vec<f64> = gradient.iter().zip(&exact_gradient).map(|(&x, &exact)| error(x, exact)).collect();
     // A maximum passes over NaN.

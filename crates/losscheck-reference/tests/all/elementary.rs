@@ -1,9 +1,9 @@
-//! The elementary functions: those of `Wide` within 2^-90 of stored values, those of `f32` and `f64` within
+//! The elementary functions: those of `DoubleDouble` within 2^-90 of stored values, those of `f32` and `f64` within
 //! 1 ULP, or 1.1 for `exp_m1`.
 
 use std::iter::repeat_with;
 
-use losscheck_reference::{Float, Real, Wide};
+use losscheck_reference::{DoubleDouble, Float, Real};
 
 use Function::{Exp, ExpM1, Ln, Ln1p};
 
@@ -54,18 +54,18 @@ fn power_of_two(exponent: i32) -> f64 {
 }
 
 /// The error in units in the last place of the exact result, which is given times 2^shift.
-fn ulps<F: Float>(exact: Wide, shift: i32, actual: F) -> f64 {
+fn ulps<F: Float>(exact: DoubleDouble, shift: i32, actual: F) -> f64 {
     let (rounded, actual) = (exact.to_f64(), actual.to_f64());
     if rounded.is_nan() || actual.is_nan() {
         return if rounded.is_nan() && actual.is_nan() { 0.0 } else { INF };
     }
     if actual.is_infinite() || rounded.is_infinite() {
-        let beyond = exact.abs() > Wide::from_f64(F::LARGEST.to_f64());
+        let beyond = exact.abs() > DoubleDouble::from_f64(F::LARGEST.to_f64());
         return if actual.is_infinite() && beyond && (actual > 0.0) == (rounded > 0.0) { 0.0 } else { INF };
     }
     let exponent = ((rounded.to_bits() >> 52 & 0x7ff) as i32).max(1) - 1023;
     let unit = power_of_two(exponent.max(F::MIN_EXPONENT + shift) - (F::PRECISION - 1));
-    (Wide::from_f64(actual * power_of_two(shift)) - exact).abs().to_f64() / unit
+    (DoubleDouble::from_f64(actual * power_of_two(shift)) - exact).abs().to_f64() / unit
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -89,8 +89,8 @@ fn assert_within(most: f64, what: &str, worst: Worst) {
 
 const TABLE: &str = include_str!("../data/elementary.txt");
 
-/// What `Wide` promises, except that it cannot go below the smallest f64.
-fn assert_wide(row: &str, actual: Wide, exact: &[f64]) -> f64 {
+/// What `DoubleDouble` promises, except that it cannot go below the smallest f64.
+fn assert_wide(row: &str, actual: DoubleDouble, exact: &[f64]) -> f64 {
     let error = (((actual.high() - exact[0]) + (actual.low() - exact[1])) - exact[2]).abs();
     assert!(error <= (exact[0].abs() * power_of_two(-90)).max(power_of_two(-1074)), "{actual:?} for {row}: {error:e}");
     if exact[0].abs() < power_of_two(-900) { 0.0 } else { error / exact[0].abs() }
@@ -104,8 +104,8 @@ fn wide_is_within_two_to_the_minus_90_of_stored_values() {
         for row in &rows {
             let numbers: Vec<f64> = row.split(' ').skip(1).map(|number| number.parse().expect(row)).collect();
             let (arguments, exact) = numbers.split_at(numbers.len() - 3);
-            let x = Wide::sum_of(arguments[0], arguments[1]);
-            let y = || Wide::sum_of(arguments[2], arguments[3]);
+            let x = DoubleDouble::sum_of(arguments[0], arguments[1]);
+            let y = || DoubleDouble::sum_of(arguments[2], arguments[3]);
             let actual = match name {
                 "add" => x + y(),
                 "sub" => x - y(),
@@ -115,7 +115,12 @@ fn wide_is_within_two_to_the_minus_90_of_stored_values() {
             };
             worst = worst.or(assert_wide(row, actual, exact), arguments[0]);
         }
-        eprintln!("Wide {name}: at most 2^{:.1} over {} rows, at {:e}", worst.ulps.log2(), rows.len(), worst.at);
+        eprintln!(
+            "DoubleDouble {name}: at most 2^{:.1} over {} rows, at {:e}",
+            worst.ulps.log2(),
+            rows.len(),
+            worst.at
+        );
         assert!(rows.len() >= if name.len() == 3 && name != "exp" { 100 } else { 400 }, "{name}");
     }
 }
@@ -150,8 +155,8 @@ impl Draw {
 fn wide_arithmetic_keeps_exact_identities() {
     let mut draw = Draw(2);
     for _ in 0..100_000 {
-        let x = Wide::sum_of(draw.signed(-100, 100), draw.signed(-160, 40));
-        let y = Wide::sum_of(draw.signed(-100, 100), draw.signed(-160, 40));
+        let x = DoubleDouble::sum_of(draw.signed(-100, 100), draw.signed(-160, 40));
+        let y = DoubleDouble::sum_of(draw.signed(-100, 100), draw.signed(-160, 40));
         for (what, actual, exact, scale) in [
             ("(x y) / y", (x * y) / y, x, x.abs()),
             ("(x / y) y", (x / y) * y, x, x.abs()),
@@ -161,7 +166,7 @@ fn wide_arithmetic_keeps_exact_identities() {
             let error = ((actual - exact).abs() / scale).to_f64();
             assert!(error <= power_of_two(-100), "{what} for {x:?}, {y:?}: 2^{}", error.log2());
         }
-        assert_eq!(x - x, Wide::ZERO);
+        assert_eq!(x - x, DoubleDouble::ZERO);
         assert_eq!(x + y, y + x);
         assert_eq!(-(-x), x);
     }
@@ -182,7 +187,7 @@ fn worst_of_f32(function: Function, bits: impl Iterator<Item = u32>) -> Worst {
                 Ln => x.ln(),
                 Ln1p => x.ln_1p(),
             };
-            worst = worst.or(ulps(Wide::from_f64(exact), 0, y), x);
+            worst = worst.or(ulps(DoubleDouble::from_f64(exact), 0, y), x);
         }
     }
     worst
@@ -286,14 +291,15 @@ fn strata(function: Function) -> Vec<fn(&mut Draw) -> f64> {
 }
 
 /// The exact result times 2^shift, so that it stands clear of f64's subnormals.
-fn exact(function: Function, x: f64) -> (Wide, i32) {
+fn exact(function: Function, x: f64) -> (DoubleDouble, i32) {
     const SHIFT: i32 = 200;
     match function {
         Exp if (-746.0..-600.0).contains(&x) => {
-            let shifted = Wide::from_f64(x) + Wide::from_f64(2.0).ln() * Wide::from_f64(f64::from(SHIFT));
+            let shifted =
+                DoubleDouble::from_f64(x) + DoubleDouble::from_f64(2.0).ln() * DoubleDouble::from_f64(f64::from(SHIFT));
             (shifted.exp(), SHIFT)
         }
-        _ => (function.of(Wide::from_f64(x)), 0),
+        _ => (function.of(DoubleDouble::from_f64(x)), 0),
     }
 }
 
@@ -319,7 +325,7 @@ fn f64_is_close_at_random_points_of_every_kind() {
 fn assert_rows<F: Float>(name: &str, rows: &[(Function, f64, f64)]) {
     for &(function, x, expected) in rows {
         let actual = function.of(F::from_f64(x)).to_f64();
-        let agrees = ulps(Wide::from_f64(expected), 0, F::from_f64(actual)) <= 1.0;
+        let agrees = ulps(DoubleDouble::from_f64(expected), 0, F::from_f64(actual)) <= 1.0;
         let same_kind = actual.is_infinite() == expected.is_infinite()
             && (actual == 0.0) == (expected == 0.0)
             && (actual.is_nan() || actual.is_sign_negative() == expected.is_sign_negative());
@@ -363,9 +369,9 @@ fn zeros_infinities_and_nan() {
     assert_rows::<f32>("f32", &rows);
     assert_rows::<f64>("f64", &rows);
     for (function, x, expected) in rows {
-        let actual = function.of(Wide::from_f64(x)).to_f64();
+        let actual = function.of(DoubleDouble::from_f64(x)).to_f64();
         let same = actual == expected && actual.is_sign_negative() == expected.is_sign_negative();
-        assert!(same || actual.is_nan() && expected.is_nan(), "Wide {function:?}({x:e}) is {actual:e}");
+        assert!(same || actual.is_nan() && expected.is_nan(), "DoubleDouble {function:?}({x:e}) is {actual:e}");
     }
 }
 

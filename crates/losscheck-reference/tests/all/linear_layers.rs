@@ -1,6 +1,6 @@
 //! Scores of linear layers for batches of every size: which way their sums are worked out depends on it.
 
-use losscheck_reference::{CrossEntropyLoss, LinearCrossEntropyLoss, Loss, Real, Reduction, Wide};
+use losscheck_reference::{CrossEntropyLoss, DoubleDouble, LinearCrossEntropyLoss, Loss, Real, Reduction};
 use ndarray::{ArrayD, ArrayViewD, Axis, Ix2, IxDyn};
 
 const FEATURES: usize = 200;
@@ -34,7 +34,7 @@ fn losses<R: Real>(samples: usize) -> Vec<f64> {
 #[test]
 fn scores_in_f64_keep_what_their_sums_lose() {
     for samples in [1, 2, 3, 4, 7, 15, 16, 17, 33] {
-        let (actual, exact) = (losses::<f64>(samples), losses::<Wide>(samples));
+        let (actual, exact) = (losses::<f64>(samples), losses::<DoubleDouble>(samples));
         for (sample, (&actual, &exact)) in actual.iter().zip(&exact).enumerate() {
             // A few roundings; each of the large terms would alone lose ten orders of magnitude more.
             assert!(

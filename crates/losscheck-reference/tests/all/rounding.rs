@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use losscheck_reference::{
-    BCEWithLogitsLoss, Error, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss, KLDivReduction, L1Loss, Loss,
-    MSELoss, MarginRankingLoss, PoissonNLLLoss, Real, Reduction, SmoothL1Loss, SoftMarginLoss, Wide,
+    BCEWithLogitsLoss, DoubleDouble, Error, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss, KLDivReduction,
+    L1Loss, Loss, MSELoss, MarginRankingLoss, PoissonNLLLoss, Real, Reduction, SmoothL1Loss, SoftMarginLoss,
 };
 use ndarray::{Array1, ArrayD, s};
 
@@ -81,7 +81,7 @@ fn worst(actual: &[f64], exact: &[f64]) -> f64 {
 fn what_may_cancel_is_rounded_once() {
     let every = (0..COUNT / 4).map(|at| (Reduction::Sum, 4 * at..4 * at + 4));
     for (reduction, range) in every.chain([(Reduction::None, 0..COUNT)]) {
-        let exact = evaluated::<Wide>(reduction, range.clone());
+        let exact = evaluated::<DoubleDouble>(reduction, range.clone());
         for ((loss, actual), (_, exact)) in evaluated::<f32>(reduction, range).into_iter().zip(exact) {
             for (output, (actual, exact)) in actual.iter().zip(&exact).enumerate() {
                 let worst = worst(actual, exact);
@@ -110,11 +110,13 @@ fn the_logistic_function_keeps_its_digits() {
     for (low, high, target, most) in
         [(-10.0, -0.5, 0.0, 1.1), (0.5, 10.0, 0.0, 0.85), (0.0, 0.5, 0.5, 1.55), (-0.5, 0.0, 0.5, 1.65)]
     {
-        let (actual, exact) = (scattered::<f32>(5, low, high).into_dyn(), scattered::<Wide>(5, low, high).into_dyn());
+        let (actual, exact) =
+            (scattered::<f32>(5, low, high).into_dyn(), scattered::<DoubleDouble>(5, low, high).into_dyn());
         let worst = worst(&of_bce(&actual, target), &of_bce(&exact, target));
         assert!(worst < most, "{low} to {high}, target {target}: {worst} ULPs");
     }
-    let (actual, exact) = (scattered::<f32>(6, -10.0, 10.0).into_dyn(), scattered::<Wide>(6, -10.0, 10.0).into_dyn());
+    let (actual, exact) =
+        (scattered::<f32>(6, -10.0, 10.0).into_dyn(), scattered::<DoubleDouble>(6, -10.0, 10.0).into_dyn());
     let worst = worst(&of_soft_margin(&actual), &of_soft_margin(&exact));
     assert!(worst < 1.2, "soft margin: {worst} ULPs");
 }
@@ -136,7 +138,7 @@ fn a_prediction_that_is_all_but_right_keeps_the_digits_of_its_gradient() {
         .map(|evaluated| evaluated.expect("good input").1[[].as_slice()].to_f64())
     }
     for x in [1e-3, -1e-3, 1e-10, -1e-10, 0.3, -0.3] {
-        for (loss, (actual, exact)) in gradients::<f64>(x).into_iter().zip(gradients::<Wide>(x)).enumerate() {
+        for (loss, (actual, exact)) in gradients::<f64>(x).into_iter().zip(gradients::<DoubleDouble>(x)).enumerate() {
             assert!((actual / exact - 1.0).abs() < 4.0 * f64::EPSILON, "loss {loss}, {x}: {actual:e}, exact {exact:e}");
         }
     }

@@ -1,6 +1,8 @@
 //! Short rows are worked on side by side, which a row by itself is not: that does not show.
 
-use losscheck_reference::{CrossEntropyLoss, Float, Instructions, Loss, MultiMarginLoss, Real, Reduction, Wide};
+use losscheck_reference::{
+    CrossEntropyLoss, DoubleDouble, Float, Instructions, Loss, MultiMarginLoss, Real, Reduction,
+};
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn, Slice};
 
 const IGNORED: i64 = -100;
@@ -79,8 +81,8 @@ impl<R: Float> Rows<R> {
     }
 
     fn check_sum(&self, sum: R) {
-        let losses = self.by_themselves.iter().map(|(loss, _)| Wide::from_f64(loss[[0].as_slice()].to_f64()));
-        let expected = losses.fold(Wide::ZERO, |sum, loss| sum + loss);
+        let losses = self.by_themselves.iter().map(|(loss, _)| DoubleDouble::from_f64(loss[[0].as_slice()].to_f64()));
+        let expected = losses.fold(DoubleDouble::ZERO, |sum, loss| sum + loss);
         assert_close(&format!("{}, sum", self.what), sum, R::from_f64(expected.to_f64()));
     }
 }
@@ -150,13 +152,13 @@ fn check_rows_with_ends_of_the_range() {
             _ => (scores.select(Axis(0), &many), targets.select(Axis(0), &many)),
         };
         let narrow = CrossEntropyLoss::<f64> { reduction, ..Default::default() };
-        let truth = CrossEntropyLoss::<Wide> { reduction, ..Default::default() };
+        let truth = CrossEntropyLoss::<DoubleDouble> { reduction, ..Default::default() };
         let (value, gradient) = narrow.value_and_gradient((scores.view(), targets.view()), None).unwrap();
         // The sign of a NaN depends on the instructions.
         let bits = |array: &ArrayD<f64>| array.mapv(|x| if x.is_nan() { u64::MAX } else { x.to_bits() });
         let alone = narrow.value((scores.view(), targets.view())).unwrap();
         assert_eq!(bits(&alone), bits(&value), "{reduction:?}, without its gradient");
-        let wide = scores.mapv(Wide::from_f64);
+        let wide = scores.mapv(DoubleDouble::from_f64);
         let (exact, exact_gradient) = truth.value_and_gradient((wide.view(), targets.view()), None).unwrap();
         for (actual, exact) in value.iter().zip(&exact).chain(gradient.iter().zip(&exact_gradient)) {
             let exact = exact.to_f64();

@@ -1,4 +1,4 @@
-use losscheck::losses::adaptive_log_softmax_with_loss::{AdaptiveResult, Options};
+use losscheck::loss::adaptive_log_softmax_with_loss::{AdaptiveResult, Options};
 use tch::{Kind, Tensor};
 
 use crate::inputs::Inputs;

@@ -1,4 +1,4 @@
-use losscheck::losses::gaussian_nll_loss::Options;
+use losscheck::loss::gaussian_nll_loss::Options;
 use tch::Tensor;
 
 use super::reduced;

@@ -1,4 +1,4 @@
-use losscheck::losses::linear_cross_entropy::Options;
+use losscheck::loss::linear_cross_entropy::Options;
 use tch::Tensor;
 
 use super::reduction;

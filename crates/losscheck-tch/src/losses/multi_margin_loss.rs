@@ -1,4 +1,4 @@
-use losscheck::losses::multi_margin_loss::Options;
+use losscheck::loss::multi_margin_loss::Options;
 use tch::{Kind, Tensor};
 
 use super::reduced;

@@ -1,4 +1,4 @@
-use losscheck::losses::multilabel_soft_margin_loss::Options;
+use losscheck::loss::multilabel_soft_margin_loss::Options;
 use tch::Tensor;
 
 use super::reduced;

@@ -1,4 +1,4 @@
-use losscheck::losses::triplet_margin_with_distance_loss::{DistanceFunction, Options};
+use losscheck::loss::triplet_margin_with_distance_loss::{DistanceFunction, Options};
 use tch::Tensor;
 
 use super::{has_positive_margin, reduced};

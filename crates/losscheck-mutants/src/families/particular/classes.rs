@@ -1,11 +1,10 @@
 //! Mistakes with class indices and with the softmax.
 
+use losscheck::backend::reference::Reference;
 use losscheck::backend::{Backend, Outcome};
-use losscheck::backends::Reference;
 use losscheck::case::Case;
 use losscheck::loss::LossKind;
 use losscheck::tensor::Tensor;
-use losscheck::ulp::largest;
 use serde_json::json;
 
 use super::option;
@@ -25,7 +24,7 @@ pub(super) fn number(case: &Case) -> Option<f64> {
 /// The index of the rows that count for nothing, where the target is of classes.
 fn ignore_index(case: &Case) -> Option<f64> {
     let is_of_classes = !case.inputs["target"].dtype().is_float();
-    is_of_classes.then(|| case.loss.write_options()["ignore_index"].as_i64().unwrap_or(-100) as f64)
+    is_of_classes.then(|| case.loss.ignore_index().unwrap_or(-100) as f64)
 }
 
 /// Those with indices.
@@ -70,7 +69,7 @@ pub(super) fn of_logits(loss: LossKind) -> Vec<Mutant> {
             with_option(case, "label_smoothing", json!(spread.min(1.0)))
         }),
         Mutant::of_answer(loss, "a logit beyond the range of the exponential overflows", |case, answer| {
-            let limit = largest(case.dtype()).ln();
+            let limit = case.dtype().format().largest.ln();
             if case.inputs["input"].to_f64().iter().any(|x| *x > limit && x.is_finite()) {
                 answer.value = answer.value.map(|_| f64::INFINITY);
             }

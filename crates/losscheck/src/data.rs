@@ -1,0 +1,146 @@
+//! The folder of the data that losscheck ships: goldens, deviations, regressions.
+
+use std::path::{Path, PathBuf};
+
+use crate::case::Case;
+use crate::case::format::{self, Goldens};
+use crate::deviations::{Deviations, PYTORCH, Policy, Scope};
+use crate::error::DataError;
+use crate::judge::bounds::Bounds;
+use crate::loss::LossKind;
+
+/// Where the shipped data lies.
+#[derive(Clone, Debug)]
+pub struct DataFolder(pub PathBuf);
+
+impl DataFolder {
+    /// The `reference_data` of the workspace that this crate was built in.
+    pub fn shipped() -> Self {
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+        Self(crates.and_then(Path::parent).unwrap_or(Path::new(".")).join("reference_data"))
+    }
+
+    /// Reads the goldens and the tutorial's examples.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a file cannot be read or is not in the golden format.
+    pub fn goldens(&self) -> Result<Goldens, DataError> {
+        self.goldens_of(LossKind::ALL)
+    }
+
+    /// Reads the goldens and the tutorial's examples of some losses. A file of goldens that is named after another loss is
+    /// not opened.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a file cannot be read or is not in the golden format.
+    pub fn goldens_of(&self, losses: &[LossKind]) -> Result<Goldens, DataError> {
+        let is_of_others = |file: &PathBuf| {
+            let named_after = file.file_stem().and_then(|name| name.to_str()?.parse().ok());
+            named_after.is_some_and(|loss: LossKind| !losses.contains(&loss))
+        };
+        let mut files = format::files(&self.0.join("goldens"))?;
+        files.retain(|file| !is_of_others(file));
+        let mut goldens = format::read_files(&files)?;
+        let tutorial = format::read(&self.tutorial_file())?;
+        goldens.cases.extend(tutorial.cases);
+        goldens.flags.extend(tutorial.flags);
+        goldens.cases.retain(|case| losses.contains(&case.loss.kind()));
+        Ok(goldens)
+    }
+
+    /// Returns the golden, or example of the tutorial, of that id, with the flags of its file.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a file cannot be read or is not in the golden format.
+    pub fn find_golden(&self, id: &str) -> Result<Option<Goldens>, DataError> {
+        format::find(&self.golden_files()?, id)
+    }
+
+    /// Returns the case of that id out of those that random testing once found.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a file cannot be read or is not in the golden format.
+    pub fn find_regression(&self, id: &str) -> Result<Option<Goldens>, DataError> {
+        format::find(&self.regression_files()?, id)
+    }
+
+    /// Returns the id of every golden, of every example of the tutorial, and of every case that random testing once found.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a file cannot be read or is not in the golden format.
+    pub fn ids(&self) -> Result<Vec<String>, DataError> {
+        format::ids(&[self.golden_files()?, self.regression_files()?].concat())
+    }
+
+    fn golden_files(&self) -> Result<Vec<PathBuf>, DataError> {
+        let mut files = format::files(&self.0.join("goldens"))?;
+        files.push(self.tutorial_file());
+        Ok(files)
+    }
+
+    fn tutorial_file(&self) -> PathBuf {
+        self.0.join("tutorial.json")
+    }
+
+    /// Reads the cases that random testing once found.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a file cannot be read or is not in the golden format.
+    pub fn regressions(&self) -> Result<Vec<Case>, DataError> {
+        Ok(format::read_files(&self.regression_files()?)?.cases)
+    }
+
+    /// The files of the regressions; none if there is no such folder.
+    fn regression_files(&self) -> Result<Vec<PathBuf>, DataError> {
+        let folder = self.regressions_folder();
+        if folder.is_dir() { format::files(&folder) } else { Ok(Vec::new()) }
+    }
+
+    /// The folder of the cases that random testing once found.
+    pub fn regressions_folder(&self) -> PathBuf {
+        self.0.join("regressions")
+    }
+
+    /// The deviations of a backend.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read or an entry is malformed.
+    pub fn deviations(&self, backend: &str) -> Result<Deviations, DataError> {
+        Deviations::read(&self.deviations_file(backend))
+    }
+
+    /// Reads the deviations that apply to a backend.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a file cannot be read or an entry is malformed.
+    pub fn policy(&self, backend: &str, scope: Scope) -> Result<Policy, DataError> {
+        Ok(Policy::new(backend, scope, self.deviations(backend)?, self.deviations(PYTORCH)?))
+    }
+
+    /// Reads how far the reference is from exact arithmetic on large goldens.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the file cannot be read or is not in its format.
+    pub fn bounds(&self) -> Result<Bounds, DataError> {
+        Bounds::read(&self.bounds_file())
+    }
+
+    /// The file of the bounds.
+    pub fn bounds_file(&self) -> PathBuf {
+        self.0.join("bounds.json")
+    }
+
+    /// The file of a backend's deviations.
+    pub fn deviations_file(&self, backend: &str) -> PathBuf {
+        self.0.join("deviations").join(format!("{backend}.toml"))
+    }
+}

@@ -1,0 +1,55 @@
+//! Properties of a case that deviations name, for cases that are not goldens and so have no flags.
+
+mod classes;
+mod ctc;
+mod elements;
+mod gaussian;
+mod general;
+mod poisson;
+mod properties;
+mod vectors;
+
+use crate::case::Case;
+
+/// A property of a case.
+#[derive(Debug)]
+pub struct Condition {
+    /// The name in deviation files.
+    pub name: &'static str,
+    /// What the case is like if the condition holds.
+    pub describes: &'static str,
+    holds: fn(&Case) -> bool,
+}
+
+impl Condition {
+    /// Returns every condition.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        let groups = [
+            general::CONDITIONS,
+            elements::CONDITIONS,
+            poisson::CONDITIONS,
+            gaussian::CONDITIONS,
+            classes::CONDITIONS,
+            vectors::CONDITIONS,
+            ctc::CONDITIONS,
+        ];
+        groups.into_iter().flatten()
+    }
+
+    /// Returns the condition of a name.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that lists the names if there is no such condition.
+    pub fn named(name: &str) -> Result<&'static Self, String> {
+        Self::all().find(|condition| condition.name == name).ok_or_else(|| {
+            let names: Vec<_> = Self::all().map(|condition| condition.name).collect();
+            format!("`{name}`, expected one of {}", names.join(", "))
+        })
+    }
+
+    /// Returns whether the condition holds of a case.
+    pub fn holds(&self, case: &Case) -> bool {
+        (self.holds)(case)
+    }
+}

@@ -1,0 +1,162 @@
+//! Judging the answers to one case, with no more of the oracle than that takes.
+
+mod approximation;
+pub mod bounds;
+mod compare;
+pub mod oracle;
+pub(crate) mod rules;
+pub mod tolerance;
+pub mod ulp;
+pub mod verdict;
+
+use std::borrow::Borrow;
+use std::sync::OnceLock;
+
+use losscheck_reference::Error;
+
+use self::approximation::Approximation;
+use self::bounds::Bounds;
+use self::compare::Expectation;
+use self::oracle::{ExactAnswer, once};
+use self::verdict::{DifferenceKind, Verdict};
+use crate::backend::Outcome;
+use crate::case::{Answer, Case, Expected};
+use crate::loss::ValueAndGradients;
+
+/// A case, with as much of its exact answer as the answers that were judged have needed.
+#[derive(Debug)]
+pub struct Judge<C> {
+    case: C,
+    /// The reference's answer in f64, if it is known how far it is from the exact one.
+    approximation: Option<Approximation>,
+    exact: OnceLock<Result<ExactAnswer, Error>>,
+}
+
+impl<C: Borrow<Case>> Judge<C> {
+    /// Gets ready to judge answers to a case. `bounds` spare it the exact answers to large cases.
+    pub fn new(case: C, bounds: &Bounds) -> Self {
+        let approximation = Approximation::new(case.borrow(), bounds);
+        Self { case, approximation, exact: OnceLock::new() }
+    }
+
+    /// Returns the case.
+    pub fn case(&self) -> &Case {
+        self.case.borrow()
+    }
+
+    /// Judges an outcome by the exact answer and by PyTorch's, as [`judge`] does.
+    pub fn judge(&self, outcome: &Outcome) -> Verdict {
+        self.judge_by(self.case().expected.as_ref(), outcome)
+    }
+
+    /// Judges an outcome by the exact answer alone.
+    pub fn judge_by_oracle(&self, outcome: &Outcome) -> Verdict {
+        self.judge_by(None, outcome)
+    }
+
+    fn judge_by(&self, golden: Option<&Expected>, outcome: &Outcome) -> Verdict {
+        match (outcome, &self.approximation) {
+            (Outcome::Answer(answer), Some(approximation))
+                if approximation.shows_right(self.case(), answer, |_| true) =>
+            {
+                Verdict::Agrees
+            }
+            // This does not depend on the exact answer, which may take long.
+            (Outcome::NotProvided(why), _) => Verdict::NotProvided(why.clone()),
+            _ => judge_by(self.case(), ("exact", self.exact()), golden, outcome),
+        }
+    }
+
+    /// Judges PyTorch's stored answer, as [`judge_golden`] does.
+    pub fn judge_golden(&self) -> Verdict {
+        match (&self.case().expected, &self.approximation) {
+            (Some(Expected::Answer(answer)), Some(approximation))
+                if approximation.shows_right(self.case(), answer, |output| answer.output(output).is_some()) =>
+            {
+                Verdict::Agrees
+            }
+            _ => judge_golden(self.case(), self.exact()),
+        }
+    }
+
+    /// Returns the exact answer, which is computed when it is first needed.
+    fn exact(&self) -> &Result<ExactAnswer, Error> {
+        once(&self.exact, || oracle::evaluate(self.case()))
+    }
+}
+
+/// Compares an outcome with the exact answer and, if the case has one, with PyTorch's answer. To agree with one of them is
+/// enough: whether PyTorch itself differs from the exact answer without a known deviation shows in PyTorch's own column.
+pub fn judge(case: &Case, exact: &Result<ExactAnswer, Error>, outcome: &Outcome) -> Verdict {
+    judge_by(case, ("exact", exact), case.expected.as_ref(), outcome)
+}
+
+/// Compares an outcome with numbers that are expected in place of the exact answer. Messages call them so.
+pub(crate) fn judge_by_expected(
+    case: &Case,
+    (called, expected): (&'static str, ExactAnswer),
+    outcome: &Outcome,
+) -> Verdict {
+    judge_by(case, (called, &Ok(expected)), None, outcome)
+}
+
+/// Compares PyTorch's stored answer with the exact answer.
+pub fn judge_golden(case: &Case, exact: &Result<ExactAnswer, Error>) -> Verdict {
+    match (&case.expected, exact) {
+        (None, _) => Verdict::NotProvided("the case has no expectation".to_owned()),
+        (Some(Expected::Answer(answer)), Ok(exact)) => {
+            // Large cases store no gradients, and if the backward pass fails there are none.
+            let expectation = Expectation { called: "exact", exact, golden: None };
+            expectation.compare(case, answer, |output| answer.output(output).is_some())
+        }
+        (Some(Expected::Answer(_)), Err(reason)) => wrongly_accepted(reason),
+        (Some(Expected::Rejection { .. }), Err(_)) => Verdict::Agrees,
+        (Some(Expected::Rejection { message, .. }), Ok(_)) => wrongly_rejected(message),
+    }
+}
+
+fn judge_by(
+    case: &Case,
+    (called, exact): (&'static str, &Result<ExactAnswer, Error>),
+    golden: Option<&Expected>,
+    outcome: &Outcome,
+) -> Verdict {
+    match (outcome, exact, golden) {
+        (Outcome::Failed(message), ..) => Verdict::whole(DifferenceKind::Failed, message.clone()),
+        (Outcome::Crashed(message), ..) => Verdict::whole(DifferenceKind::Crashed, format!("crashed: {message}")),
+        (Outcome::TimedOut(after), ..) => {
+            Verdict::whole(DifferenceKind::TimedOut, format!("no answer within {} s", after.as_secs_f64()))
+        }
+        (Outcome::NotProvided(why), ..) => Verdict::NotProvided(why.clone()),
+        (Outcome::Rejection(_), Err(_), _) => Verdict::Agrees,
+        (Outcome::Rejection(_), _, Some(Expected::Rejection { .. })) => Verdict::Agrees,
+        (Outcome::Rejection(message), Ok(_), _) => wrongly_rejected(message),
+        (Outcome::Answer(answer), Ok(exact), golden) => {
+            let golden = match golden {
+                Some(Expected::Answer(answer)) => Some(answer),
+                _ => None,
+            };
+            Expectation { called, exact, golden }.compare(case, answer, |_| true)
+        }
+        (Outcome::Answer(answer), Err(_), Some(Expected::Answer(golden))) => {
+            let exact = &in_place_of_exact(golden, case);
+            Expectation { called, exact, golden: Some(golden) }.compare(case, answer, |_| true)
+        }
+        (Outcome::Answer(_), Err(reason), _) => wrongly_accepted(reason),
+    }
+}
+
+fn wrongly_rejected(message: &str) -> Verdict {
+    Verdict::whole(DifferenceKind::WronglyRejected, format!("rejected: {message}"))
+}
+
+fn wrongly_accepted(reason: &Error) -> Verdict {
+    Verdict::whole(DifferenceKind::WronglyAccepted, format!("accepted, though {reason}"))
+}
+
+/// Returns PyTorch's answer in place of the exact one, for a case that the reference rejects.
+fn in_place_of_exact(golden: &Answer, case: &Case) -> ExactAnswer {
+    let gradients = case.differentiable().filter_map(|name| Some((name, golden.gradients.get(name)?.to_array())));
+    let results = ValueAndGradients { value: golden.value.to_array(), gradients: gradients.collect() };
+    ExactAnswer::in_range(results.clone(), results)
+}

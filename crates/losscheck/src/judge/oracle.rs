@@ -1,0 +1,211 @@
+//! The oracle: the formulas of the reference, evaluated in double-double arithmetic.
+
+use std::sync::OnceLock;
+
+use losscheck_reference::{DoubleDouble, Error, Real};
+use ndarray::ArrayD;
+
+use super::rules::near_largest;
+use super::ulp::distance;
+use crate::case::Case;
+use crate::loss::{Inputs, Loss, Outputs, ValueAndGradients};
+use crate::tensor::{DType, Tensor};
+
+/// What a case's results are in exact arithmetic.
+///
+/// All but the results is worked out from the case when it is first asked for. Most answers are so near to the exact results
+/// that nobody asks.
+#[derive(Clone, Debug)]
+pub struct ExactAnswer {
+    /// The value and the gradients, to about 100 bits; from [`LARGE`] numbers narrower than f64 on, in f64.
+    pub results: ValueAndGradients<DoubleDouble>,
+    /// What the rest is worked out from; absent if it is given.
+    case: Option<Case>,
+    error_scale: OnceLock<ValueAndGradients<DoubleDouble>>,
+    overflows: OnceLock<Overflows>,
+    candidates: OnceLock<Option<ArgmaxCandidates>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Overflows {
+    /// See [`ExactAnswer::overflows`].
+    somewhere: bool,
+    /// See [`ExactAnswer::sums_overflow`].
+    in_sums: bool,
+}
+
+impl ExactAnswer {
+    /// Returns an exact answer of given numbers, none of which comes near the end of the range.
+    pub fn in_range(results: ValueAndGradients<DoubleDouble>, error_scale: ValueAndGradients<DoubleDouble>) -> Self {
+        let (error_scale, overflows) = (OnceLock::from(error_scale), OnceLock::from(Overflows::default()));
+        Self { results, case: None, error_scale, overflows, candidates: OnceLock::from(None) }
+    }
+
+    /// Returns this answer, with intermediate results that overflow if those of another do.
+    #[must_use]
+    pub fn overflowing_as(self, other: &Self) -> Self {
+        Self { overflows: OnceLock::from(*other.known_overflows()), ..self }
+    }
+
+    /// Returns for each number of the exact results the sum of the magnitudes of the terms that the documented formula adds
+    /// up to it.
+    pub fn error_scale(&self) -> &ValueAndGradients<DoubleDouble> {
+        once(&self.error_scale, || {
+            let magnitudes = self.case.as_ref().map(|case| case.loss.error_scale(&Inputs::from(case)));
+            // A loss that has a value has these, too.
+            magnitudes.and_then(Result::ok).unwrap_or_else(|| self.results.clone())
+        })
+    }
+
+    /// Returns whether a tensor, the loss of an element or its slope comes near the end of the dtype's range
+    /// (`near_largest`). An intermediate result may overflow then, so infinity and NaN are no fault, though the exact result
+    /// is in range.
+    pub fn overflows(&self) -> bool {
+        self.known_overflows().somewhere
+    }
+
+    /// Returns whether every loss is finite and their sum was not, on the way at least: its terms may yet cancel.
+    pub fn sums_overflow(&self) -> bool {
+        self.known_overflows().in_sums
+    }
+
+    fn known_overflows(&self) -> &Overflows {
+        once(&self.overflows, || {
+            let of_case = |case: &Case| {
+                let inputs = Inputs::from(case);
+                let somewhere = overflows(case, &inputs)?;
+                let in_sums = somewhere
+                    && is_infinite(&self.results)
+                    && !is_infinite(&case.loss.unreduced().evaluate(&inputs, Outputs::Value)?);
+                Ok::<_, Error>(Overflows { somewhere, in_sums })
+            };
+            // A loss that has a value has those of its elements or rows, too.
+            self.case.as_ref().and_then(|case| of_case(case).ok()).unwrap_or_default()
+        })
+    }
+
+    /// Returns what the indices are chosen from that the value consists of, if it does.
+    pub fn argmax_candidates(&self) -> Option<&ArgmaxCandidates> {
+        let of_case = |case: &Case| {
+            ArgmaxCandidates::new(&case.loss.argmax_candidates()?, &Inputs::from(case), case.dtype()).ok()
+        };
+        once(&self.candidates, || self.case.as_ref().and_then(of_case)).as_ref()
+    }
+}
+
+/// Returns what a cell holds, after filling it if it is empty.
+///
+/// Unlike [`OnceLock::get_or_init`] it does the work outside of the lock. A thread of rayon that waits for a part of the work
+/// may take up another task meanwhile, and if that came upon the same lock, it would wait for itself.
+pub(crate) fn once<T>(cell: &OnceLock<T>, work: impl FnOnce() -> T) -> &T {
+    match cell.get() {
+        Some(known) => known,
+        None => {
+            let result = work();
+            cell.get_or_init(|| result)
+        }
+    }
+}
+
+/// Numbers that an answer of indices is chosen from, a row for each index.
+#[derive(Clone, Debug)]
+pub struct ArgmaxCandidates {
+    exact: Vec<DoubleDouble>,
+    magnitudes: Vec<DoubleDouble>,
+    width: usize,
+    dtype: DType,
+}
+
+impl ArgmaxCandidates {
+    fn new(loss: &Loss, inputs: &Inputs<DoubleDouble>, dtype: DType) -> Result<Self, Error> {
+        let exact = loss.evaluate(inputs, Outputs::Value)?.value;
+        let width = exact.shape().last().copied().unwrap_or(1);
+        let magnitudes = loss.error_scale(inputs)?.value.into_iter().collect();
+        Ok(Self { exact: exact.into_iter().collect(), magnitudes, width, dtype })
+    }
+
+    /// How much smaller the number is that `chosen` names than that of the exact choice, in ULPs at the sum of their
+    /// magnitudes: rounding may turn the choice of such that are no farther apart than the errors of both. `None` where
+    /// `chosen` names none, or either is no number that others can be compared with.
+    pub fn distance(&self, row: usize, exact: DoubleDouble, chosen: f64) -> Option<f64> {
+        let exact = exact.to_f64();
+        if exact == chosen {
+            return Some(0.0);
+        }
+        let at = |index: f64| {
+            if !(index >= 0.0 && index < self.width as f64 && index.fract() == 0.0) {
+                return None;
+            }
+            let at = row * self.width + index as usize;
+            Some((*self.exact.get(at)?, *self.magnitudes.get(at)?))
+        };
+        let ((best, best_magnitude), (own, own_magnitude)) = (at(exact)?, at(chosen)?);
+        if best.is_nan() || own.is_nan() {
+            return None;
+        }
+        distance(self.dtype, best, best_magnitude + own_magnitude, own.to_f64())
+    }
+}
+
+/// Evaluates a case exactly.
+///
+/// # Errors
+///
+/// Returns an error if the loss has no value for the inputs and options of the case.
+pub fn evaluate(case: &Case) -> Result<ExactAnswer, Error> {
+    let (error_scale, overflows, candidates) = Default::default();
+    let plain = Case { expected: None, ..case.clone() };
+    Ok(ExactAnswer { results: results(case)?, case: Some(plain), error_scale, overflows, candidates })
+}
+
+/// From so many numbers on, those of narrower dtypes are judged by f64.
+pub const LARGE: usize = 4096;
+
+/// Whether a case has so many numbers that wide arithmetic takes long.
+pub(crate) fn is_large(case: &Case) -> bool {
+    let floats = case.inputs.values().filter(|tensor| tensor.dtype().is_float());
+    floats.map(Tensor::len).sum::<usize>() >= LARGE
+}
+
+/// Whether the exact answer to a case is the one in f64.
+pub(crate) fn is_exact_in_f64(case: &Case) -> bool {
+    case.dtype() != DType::F64 && is_large(case)
+}
+
+/// Wide arithmetic takes a microsecond for a number. The same formulas in f64 take a small part of that, are off by some
+/// 2^-29 of what narrower dtypes are, and are themselves judged in wide arithmetic by the cases in f64.
+fn results(case: &Case) -> Result<ValueAndGradients<DoubleDouble>, Error> {
+    if !is_exact_in_f64(case) {
+        return case.loss.evaluate(&Inputs::from(case), Outputs::Gradients);
+    }
+    let ValueAndGradients { value, gradients } = case.loss.evaluate(&Inputs::<f64>::from(case), Outputs::Gradients)?;
+    let wide = |array: ArrayD<f64>| array.mapv(DoubleDouble::from_f64);
+    Ok(ValueAndGradients {
+        value: wide(value),
+        gradients: gradients.into_iter().map(|(name, gradient)| (name, wide(gradient))).collect(),
+    })
+}
+
+/// Whether a number of the value is infinite or NaN.
+fn is_infinite(evaluation: &ValueAndGradients<DoubleDouble>) -> bool {
+    evaluation.value.iter().any(|x| !x.to_f64().is_finite())
+}
+
+/// See [`ExactAnswer::overflows`].
+pub(crate) fn overflows(case: &Case, inputs: &Inputs<DoubleDouble>) -> Result<bool, Error> {
+    let end = near_largest(case.dtype());
+    let exceeds = |limit: f64| {
+        let floats = case.inputs.values().chain(&case.cotangent).filter(|tensor| tensor.dtype().is_float());
+        floats.flat_map(|tensor| tensor.to_f64()).any(|x| x.abs() > limit && x.is_finite())
+    };
+    if exceeds(end) {
+        return Ok(true);
+    }
+    // No loss grows faster than the exponential of its tensors.
+    if !exceeds(end.ln()) {
+        return Ok(false);
+    }
+    // Weights and cotangents of 0 do not undo an overflow.
+    let each = case.loss.unreduced().error_scale(&inputs.without_factors())?;
+    Ok(each.outputs().any(|(_, magnitudes)| magnitudes.iter().any(|x| x.abs().to_f64() > end)))
+}

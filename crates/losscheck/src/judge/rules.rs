@@ -1,0 +1,51 @@
+//! The rules by which a number may be other than the exact one: one function for each.
+
+use losscheck_reference::{DoubleDouble, Real};
+
+use super::oracle::ExactAnswer;
+use super::ulp::distance;
+use crate::loss::Output;
+use crate::tensor::DType;
+
+/// A number of an answer that is not obviously right.
+pub(super) struct Number<'a> {
+    pub(super) answer: &'a ExactAnswer,
+    pub(super) output: Output,
+    pub(super) dtype: DType,
+    /// The place of the number in its output, in row-major order.
+    pub(super) index: usize,
+    pub(super) exact: DoubleDouble,
+    pub(super) actual: f64,
+}
+
+impl Number<'_> {
+    /// Returns how far the number is from another at a scale, in ULPs; `None` if there is no number for it, as between NaN
+    /// and a finite number. A chosen index is as far off as the number that it names is smaller than the largest.
+    pub(super) fn distance_from(&self, expected: DoubleDouble, scale: DoubleDouble) -> Option<f64> {
+        let candidates = self.answer.argmax_candidates().filter(|_| self.output == Output::Value);
+        match candidates {
+            Some(candidates) => candidates.distance(self.index, expected, self.actual),
+            None => distance(self.dtype, expected, scale, self.actual),
+        }
+    }
+
+    /// An intermediate result may overflow if a tensor, the loss of an element or its slope comes near the end of the range.
+    /// Then the number may be infinite or NaN although the exact one is not. The oracle has the exponents of f64, so near
+    /// the end of that range it may be the exact number that overflows.
+    pub(super) fn may_overflow(&self) -> bool {
+        if !self.answer.overflows() {
+            return false;
+        }
+        let is_near_end = || self.actual.abs() > near_largest(self.dtype);
+        let sums_overflow = || self.output == Output::Value && self.answer.sums_overflow();
+        let is_index = || self.output == Output::Value && self.answer.argmax_candidates().is_some();
+        let is_infinite = !self.exact.to_f64().is_finite();
+        !self.actual.is_finite() || is_infinite && (is_near_end() || sums_overflow()) || is_index()
+    }
+}
+
+/// Returns from where on an intermediate result may overflow: within a factor of 2^24 of the end of the range, but of 2^4 for
+/// f16, whose range is no larger.
+pub(crate) fn near_largest(dtype: DType) -> f64 {
+    dtype.format().largest * 2f64.powi(if dtype == DType::F16 { -4 } else { -24 })
+}

@@ -1,0 +1,62 @@
+//! `torch.nn.functional.binary_cross_entropy`.
+
+use losscheck_reference::pointwise::{Denominator, Pointwise};
+use losscheck_reference::{BCELoss, DoubleDouble, Error, Real, Reduction};
+use proptest::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::elements::{self, InF64};
+use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
+use crate::tensor::{DType, Tensors};
+
+/// The options.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// How the elements' losses are put together.
+    #[serde(with = "super::reduction")]
+    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
+    pub reduction: Reduction,
+}
+
+/// The two logarithms, weighted by target and its complement.
+struct Terms;
+
+impl Pointwise<2> for Terms {
+    fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
+        let highest = R::from_f64(100.0);
+        (t * x.ln().abs().minimum(highest)).abs() + ((R::ONE - t) * (-x).ln_1p().abs().minimum(highest)).abs()
+    }
+
+    fn pullback<R: Real>(&self, cotangent: R, [x, t]: [R; 2]) -> [R; 2] {
+        let by_input = (x - t).abs() / (x * (R::ONE - x)).maximum(R::from_f64(1e-12));
+        let by_target = (-x).ln_1p().abs() + x.ln().abs();
+        [cotangent * by_input, cotangent * by_target]
+    }
+}
+
+impl LossSpec for Options {
+    const SIGNATURE: Signature = Signature { optional: &["weight"], ..elements::SIGNATURE };
+
+    fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
+        elements::evaluate(&BCELoss { weight: inputs.float("weight"), reduction: self.reduction }, inputs, request)
+    }
+
+    fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
+        elements::pair_error_scale(&InF64(Terms), inputs.float("weight"), self.reduction, Denominator::Elements, inputs)
+    }
+
+    fn reduction(&self) -> Option<&'static str> {
+        Some(self.reduction.name())
+    }
+
+    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
+        Some(Self { reduction })
+    }
+
+    fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {
+        let options = generate::reduction().prop_map(|reduction| Self { reduction });
+        (options, elements::weighted_inputs(dtype, &["weight"], generate::probability())).boxed()
+    }
+}

@@ -1,0 +1,89 @@
+//! `torch.nn.functional.hinge_embedding_loss`.
+
+use losscheck_reference::pointwise::{Elements, Pointwise};
+use losscheck_reference::{DoubleDouble, Error, HingeEmbeddingLoss, Real, Reduction};
+use proptest::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::elements::{self, Side};
+use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
+use crate::tensor::{DType, Tensors};
+
+/// The options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// The distance from which pairs that are not alike cost nothing.
+    pub margin: f64,
+    /// How the elements' losses are put together.
+    #[serde(with = "super::reduction")]
+    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
+    pub reduction: Reduction,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { margin: 1.0, reduction: Reduction::Mean }
+    }
+}
+
+/// PyTorch documents the difference of margin and input, and for odd labels adds the input to it.
+struct Terms {
+    margin: f64,
+    epsilon: f64,
+}
+
+impl Terms {
+    /// The hinge of a pair that is not alike.
+    fn unlike<R: Real>(&self, x: R) -> (Side, R) {
+        let terms = R::from_f64(self.margin.abs()) + x.abs();
+        (Side::of(self.epsilon, R::from_f64(self.margin) - x, terms), terms)
+    }
+}
+
+impl Pointwise<2> for Terms {
+    fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
+        let (side, terms) = self.unlike(x);
+        let unlike = if t == R::ONE { R::ZERO } else { side.hinge(terms) };
+        let alike = if t == -R::ONE { R::ZERO } else { x.abs() };
+        unlike + alike
+    }
+
+    fn pullback<R: Real>(&self, cotangent: R, [x, t]: [R; 2]) -> [R; 2] {
+        let unlike = if t == R::ONE { R::ZERO } else { self.unlike(x).0.of_hinge(self.epsilon) };
+        let alike = if t == -R::ONE { R::ZERO } else { R::ONE };
+        [cotangent * (unlike + alike), R::ZERO]
+    }
+}
+
+impl LossSpec for Options {
+    const SIGNATURE: Signature = Signature { differentiable: &["input"], ..elements::SIGNATURE };
+
+    fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
+        let loss = HingeEmbeddingLoss { margin: inputs.option(self.margin), reduction: self.reduction };
+        let pair = (inputs.required("input")?, inputs.required("target")?);
+        ValueAndGradients::of(&loss, pair, inputs, ["input"], request)
+    }
+
+    fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
+        let operands = [inputs.required("input")?, inputs.required("target")?];
+        let terms = Terms { margin: inputs.option(self.margin), epsilon: inputs.epsilon() };
+        let elements = Elements::unweighted(operands, self.reduction);
+        elements::error_scale(&terms, elements, ["input"], inputs.cotangent())
+    }
+
+    fn reduction(&self) -> Option<&'static str> {
+        Some(self.reduction.name())
+    }
+
+    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
+        Some(Self { reduction, ..self.clone() })
+    }
+
+    fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {
+        let options =
+            (generate::margin(), generate::reduction()).prop_map(|(margin, reduction)| Self { margin, reduction });
+        (options, elements::pairs(dtype, generate::any_float(dtype), elements::sign())).boxed()
+    }
+}

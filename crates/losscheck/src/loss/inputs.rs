@@ -1,0 +1,251 @@
+//! What goes into an evaluation of a loss and what comes out of it, in any arithmetic.
+
+use std::collections::BTreeMap;
+
+use losscheck_reference::{Backward, Error, Loss, Real, Shapes};
+use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD};
+
+use super::spec::Output;
+use crate::tensor::{DType, Tensor, Tensors};
+
+/// Which outputs an evaluation computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outputs {
+    /// The value alone.
+    Value,
+    /// The value and the gradient of the first differentiable input.
+    FirstGradient,
+    /// The value and all gradients.
+    Gradients,
+}
+
+/// What an evaluation is asked for.
+#[derive(Debug)]
+pub struct Request<R> {
+    /// The outputs to compute.
+    pub outputs: Outputs,
+    /// Earlier results of the same loss on inputs of the same shapes, to be overwritten and returned. Without them the
+    /// evaluation allocates its results.
+    pub buffers: Option<ValueAndGradients<R>>,
+}
+
+impl<R> From<Outputs> for Request<R> {
+    fn from(outputs: Outputs) -> Self {
+        Self { outputs, buffers: None }
+    }
+}
+
+/// Tensors and a cotangent, read in one arithmetic.
+#[derive(Clone, Debug)]
+pub struct Inputs<R> {
+    floats: BTreeMap<String, ArrayD<R>>,
+    indices: BTreeMap<String, ArrayD<i64>>,
+    cotangent: Option<ArrayD<R>>,
+    dtype: DType,
+}
+
+impl<R: Real> Inputs<R> {
+    /// Reads tensors and a cotangent. `dtype` is the dtype in which the loss is computed.
+    pub fn new(tensors: &Tensors, cotangent: Option<&Tensor>, dtype: DType) -> Self {
+        let (mut floats, mut indices) = (BTreeMap::new(), BTreeMap::new());
+        for (name, tensor) in tensors {
+            match tensor.to_indices() {
+                Some(array) => drop(indices.insert(name.clone(), array)),
+                None => drop(floats.insert(name.clone(), tensor.to_array())),
+            }
+        }
+        Self { floats, indices, cotangent: cotangent.map(Tensor::to_array), dtype }
+    }
+
+    /// Returns the floating-point tensor of a name.
+    pub fn float(&self, name: &str) -> Option<ArrayViewD<'_, R>> {
+        self.floats.get(name).map(|array| array.view())
+    }
+
+    /// Returns the floating-point tensor of a name, to write to.
+    pub fn float_mut(&mut self, name: &str) -> Option<&mut ArrayD<R>> {
+        self.floats.get_mut(name)
+    }
+
+    /// Returns the floating-point tensor of a name that the loss requires.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the tensor holds integers.
+    pub fn required(&self, name: &'static str) -> Result<ArrayViewD<'_, R>, Error> {
+        self.float(name).ok_or_else(|| Error::Shape {
+            name,
+            shape: self.indices.get(name).map_or_else(Vec::new, |array| array.shape().to_vec()),
+            expected: "floating-point numbers, not integers".to_owned(),
+        })
+    }
+
+    /// Returns the integer tensor of a name.
+    pub fn indices(&self, name: &str) -> Option<ArrayViewD<'_, i64>> {
+        self.indices.get(name).map(|array| array.view())
+    }
+
+    /// Returns the integer tensor of a name that the loss requires.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the tensor holds floating-point numbers.
+    pub fn required_indices(&self, name: &'static str) -> Result<ArrayViewD<'_, i64>, Error> {
+        self.indices(name).ok_or_else(|| Error::Shape {
+            name,
+            shape: self.floats.get(name).map_or_else(Vec::new, |array| array.shape().to_vec()),
+            expected: "integers, not floating-point numbers".to_owned(),
+        })
+    }
+
+    /// Returns the cotangent, or `None` if it is all ones.
+    pub fn cotangent(&self) -> Option<ArrayViewD<'_, R>> {
+        self.cotangent.as_ref().map(|array| array.view())
+    }
+
+    /// Returns the inputs without weights, and with the cotangent that is all ones.
+    #[must_use]
+    pub fn without_factors(&self) -> Self {
+        let mut plain = Self { cotangent: None, ..self.clone() };
+        plain.floats.remove("weight");
+        plain
+    }
+
+    /// Returns an option as PyTorch's kernels take it: rounded to the dtype of the computation, which is f32 for 16 bits.
+    pub fn option(&self, value: f64) -> f64 {
+        match self.dtype {
+            DType::F16 | DType::BF16 | DType::F32 => f64::from(value as f32),
+            DType::F64 | DType::I64 | DType::U8 => value,
+        }
+    }
+
+    /// Returns the smallest positive normal number of the dtype. An intermediate result below it has lost digits, and
+    /// multiplication magnifies this loss.
+    pub fn smallest_normal(&self) -> f64 {
+        self.dtype.format().smallest_normal()
+    }
+
+    /// Returns the largest finite number of the dtype.
+    pub fn largest(&self) -> f64 {
+        self.dtype.format().largest
+    }
+
+    /// Returns the distance from 1 to the next number of the dtype.
+    pub fn epsilon(&self) -> f64 {
+        self.dtype.format().ulp(1.0)
+    }
+
+    /// Returns the tensors rounded to f64, for what depends only on their shapes and on class indices.
+    #[must_use]
+    pub fn to_f64(&self) -> Inputs<f64> {
+        let round = |array: &ArrayD<R>| array.mapv(Real::to_f64);
+        Inputs {
+            floats: self.floats.iter().map(|(name, array)| (name.clone(), round(array))).collect(),
+            indices: self.indices.clone(),
+            cotangent: self.cotangent.as_ref().map(round),
+            dtype: self.dtype,
+        }
+    }
+
+    /// Returns the inputs with every floating-point number replaced, the cotangent included.
+    pub fn map(&self, change: impl Fn(R) -> R) -> Self {
+        let mut mapped = self.clone();
+        for array in mapped.floats.values_mut().chain(&mut mapped.cotangent) {
+            array.mapv_inplace(&change);
+        }
+        mapped
+    }
+}
+
+/// The value of a loss and its gradients by the names of the inputs.
+#[derive(Clone, Debug)]
+pub struct ValueAndGradients<R> {
+    /// The loss, reduced or not.
+    pub value: ArrayD<R>,
+    /// The gradient of each differentiable input.
+    pub gradients: Vec<(&'static str, ArrayD<R>)>,
+}
+
+impl<R: Real> ValueAndGradients<R> {
+    /// Evaluates a loss of the reference on tensors out of `inputs`, with the cotangent there. `names` are the names of its
+    /// differentiable inputs.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the inputs are invalid.
+    pub fn of<I, const K: usize>(
+        loss: &impl Loss<R, I, K>,
+        tensors: I,
+        inputs: &Inputs<R>,
+        names: [&'static str; K],
+        request: Request<R>,
+    ) -> Result<Self, Error> {
+        Self::of_call(&mut Call { loss, tensors: Some(tensors) }, inputs, names, request)
+    }
+
+    /// [`ValueAndGradients::of`] through a pointer, so that it is compiled once for all losses with as many gradients.
+    fn of_call<const K: usize>(
+        call: &mut dyn Run<R, K>,
+        inputs: &Inputs<R>,
+        names: [&'static str; K],
+        Request { outputs, buffers }: Request<R>,
+    ) -> Result<Self, Error> {
+        let count = match outputs {
+            Outputs::Value => 0,
+            Outputs::FirstGradient => 1,
+            Outputs::Gradients => K,
+        };
+        let mut results = match buffers.filter(|buffers| buffers.gradients.len() == count) {
+            Some(buffers) => buffers,
+            None => Self::zeros(call.shapes()?, names, count),
+        };
+        let Self { value, gradients } = &mut results;
+        let backward = (outputs != Outputs::Value).then(|| {
+            let mut views = gradients.iter_mut().map(|(_, gradient)| gradient.view_mut());
+            Backward { cotangent: inputs.cotangent(), gradients: std::array::from_fn(|_| views.next()) }
+        });
+        call.run(value.view_mut(), backward)?;
+        Ok(results)
+    }
+
+    /// Returns results with so many gradients that nothing has been written to.
+    fn zeros<const K: usize>(shapes: Shapes<K>, names: [&'static str; K], gradients: usize) -> Self {
+        let zeros = |shape: &[usize]| ArrayD::from_elem(shape, R::ZERO);
+        let named = names.into_iter().zip(&shapes.gradients).take(gradients);
+        Self { value: zeros(&shapes.value), gradients: named.map(|(name, shape)| (name, zeros(shape))).collect() }
+    }
+}
+
+impl<T> ValueAndGradients<T> {
+    /// Returns every output with its name, the value first.
+    pub fn outputs(&self) -> impl Iterator<Item = (Output, &ArrayD<T>)> {
+        let gradients = self.gradients.iter().map(|(name, gradient)| (Output::Gradient(name), gradient));
+        std::iter::once((Output::Value, &self.value)).chain(gradients)
+    }
+}
+
+/// A call of a loss, whose type is hidden behind [`Run`].
+struct Call<'l, L, I> {
+    loss: &'l L,
+    tensors: Option<I>,
+}
+
+/// What [`ValueAndGradients::of_call`] asks of a [`Call`].
+trait Run<R: Real, const K: usize> {
+    /// Returns the shapes of the results.
+    fn shapes(&self) -> Result<Shapes<K>, Error>;
+
+    /// Evaluates the loss into these buffers. The tensors serve for one run.
+    fn run(&mut self, value: ArrayViewMutD<'_, R>, backward: Option<Backward<'_, R, K>>) -> Result<(), Error>;
+}
+
+impl<R: Real, I, L: Loss<R, I, K>, const K: usize> Run<R, K> for Call<'_, L, I> {
+    fn shapes(&self) -> Result<Shapes<K>, Error> {
+        self.loss.shapes(self.tensors.as_ref().expect("the tensors are there until the run"))
+    }
+
+    fn run(&mut self, value: ArrayViewMutD<'_, R>, backward: Option<Backward<'_, R, K>>) -> Result<(), Error> {
+        let tensors = self.tensors.take().expect("a call is run once");
+        self.loss.evaluate_into(tensors, value, backward)
+    }
+}

@@ -1,0 +1,98 @@
+//! `torch.nn.functional.margin_ranking_loss`.
+
+use losscheck_reference::pointwise::{Elements, Pointwise};
+use losscheck_reference::{DoubleDouble, Error, MarginRankingLoss, Real, Reduction};
+use proptest::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::elements::{self, Side};
+use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
+use crate::tensor::{DType, Tensors};
+
+/// The options.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// The difference of scores that is asked for.
+    pub margin: f64,
+    /// How the elements' losses are put together.
+    #[serde(with = "super::reduction")]
+    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
+    pub reduction: Reduction,
+}
+
+const NAMES: [&str; 3] = ["input1", "input2", "target"];
+
+/// The hinge is a sum of the margin and the product with a difference.
+struct Terms {
+    margin: f64,
+    epsilon: f64,
+}
+
+impl Terms {
+    fn hinge<R: Real>(&self, [x1, x2, t]: [R; 3]) -> (Side, R) {
+        let terms = R::from_f64(self.margin.abs()) + t.abs() * (x1.abs() + x2.abs());
+        (Side::of(self.epsilon, R::from_f64(self.margin) - t * (x1 - x2), terms), terms)
+    }
+}
+
+impl Pointwise<3> for Terms {
+    fn value<R: Real>(&self, operands: [R; 3]) -> R {
+        let (side, terms) = self.hinge(operands);
+        side.hinge(terms)
+    }
+
+    fn pullback<R: Real>(&self, cotangent: R, [x1, x2, t]: [R; 3]) -> [R; 3] {
+        let (side, _) = self.hinge([x1, x2, t]);
+        let slope = cotangent * side.of_hinge(self.epsilon);
+        [slope * t.abs(), slope * t.abs(), slope * (x1.abs() + x2.abs())]
+    }
+}
+
+impl LossSpec for Options {
+    const SIGNATURE: Signature = Signature { required: &NAMES, optional: &[], integers: &[], differentiable: &NAMES };
+
+    fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
+        let loss = MarginRankingLoss { margin: inputs.option(self.margin), reduction: self.reduction };
+        let tensors = (inputs.required("input1")?, inputs.required("input2")?, inputs.required("target")?);
+        ValueAndGradients::of(&loss, tensors, inputs, NAMES, request)
+    }
+
+    fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
+        let operands = [inputs.required("input1")?, inputs.required("input2")?, inputs.required("target")?];
+        let terms = Terms { margin: inputs.option(self.margin), epsilon: inputs.epsilon() };
+        elements::error_scale(&terms, Elements::unweighted(operands, self.reduction), NAMES, inputs.cotangent())
+    }
+
+    fn reduction(&self) -> Option<&'static str> {
+        Some(self.reduction.name())
+    }
+
+    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
+        Some(Self { reduction, ..self.clone() })
+    }
+
+    fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {
+        let margin = prop_oneof![2 => Just(0.0), 1 => generate::margin()];
+        let options = (margin, generate::reduction()).prop_map(|(margin, reduction)| Self { margin, reduction });
+        let shapes = generate::shape().prop_flat_map(|shape| {
+            let dims = || generate::broadcastable(shape.clone());
+            // Now and then of another rank, which is refused.
+            (generate::of_same_rank(shape.clone()), generate::of_same_rank(shape.clone()), dims())
+        });
+        let tensors = shapes
+            .prop_flat_map(move |(input1, input2, target)| {
+                let score = || generate::any_float(dtype);
+                (
+                    generate::tensor(dtype, input1, score()),
+                    generate::tensor(dtype, input2, score()),
+                    generate::tensor(dtype, target, elements::sign()),
+                )
+            })
+            .prop_map(|(input1, input2, target)| {
+                generate::tensors([("input1", Some(input1)), ("input2", Some(input2)), ("target", Some(target))])
+            });
+        (options, tensors).boxed()
+    }
+}

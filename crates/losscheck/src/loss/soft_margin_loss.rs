@@ -1,0 +1,76 @@
+//! `torch.nn.functional.soft_margin_loss`.
+
+use losscheck_reference::pointwise::{Elements, Pointwise};
+use losscheck_reference::{DoubleDouble, Error, Real, Reduction, SoftMarginLoss};
+use proptest::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::elements::{self, InF64};
+use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
+use crate::tensor::{DType, Tensors};
+
+/// The options.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// How the elements' losses are put together.
+    #[serde(with = "super::reduction")]
+    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
+    pub reduction: Reduction,
+}
+
+/// PyTorch documents ln(1 + e^z) with z = -t x: rounding z is a relative error of |z| in the exponential.
+struct Terms {
+    smallest_normal: f64,
+}
+
+impl Terms {
+    fn sigmoid<R: Real>(&self, z: R) -> R {
+        let decay = (-z.abs()).exp();
+        let numerator = if z > R::ZERO { R::ONE } else { decay };
+        (numerator / (R::ONE + decay)).maximum(R::from_f64(self.smallest_normal))
+    }
+}
+
+impl Pointwise<2> for Terms {
+    fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
+        let z = -(t * x);
+        z.maximum(R::ZERO) + (-z.abs()).exp().ln_1p() + z.abs() * self.sigmoid(z)
+    }
+
+    fn pullback<R: Real>(&self, cotangent: R, [x, t]: [R; 2]) -> [R; 2] {
+        let z = -(t * x);
+        [cotangent * t.abs() * self.sigmoid(z) * (R::ONE + z.abs() * self.sigmoid(-z)), R::ZERO]
+    }
+}
+
+impl LossSpec for Options {
+    const SIGNATURE: Signature = Signature { differentiable: &["input"], ..elements::SIGNATURE };
+
+    fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
+        let loss = SoftMarginLoss { reduction: self.reduction };
+        let pair = (inputs.required("input")?, inputs.required("target")?);
+        ValueAndGradients::of(&loss, pair, inputs, ["input"], request)
+    }
+
+    fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
+        let operands = [inputs.required("input")?, inputs.required("target")?];
+        let terms = InF64(Terms { smallest_normal: inputs.smallest_normal() });
+        let elements = Elements::unweighted(operands, self.reduction);
+        elements::error_scale(&terms, elements, ["input"], inputs.cotangent())
+    }
+
+    fn reduction(&self) -> Option<&'static str> {
+        Some(self.reduction.name())
+    }
+
+    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
+        Some(Self { reduction })
+    }
+
+    fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {
+        let options = generate::reduction().prop_map(|reduction| Self { reduction });
+        (options, elements::pairs(dtype, generate::any_float(dtype), elements::sign())).boxed()
+    }
+}

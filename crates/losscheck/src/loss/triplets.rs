@@ -1,0 +1,261 @@
+//! What the triplet losses have in common.
+
+use losscheck_reference::vectors::{Vectors, Vectorwise};
+use losscheck_reference::{
+    Distance, DoubleDouble, Error, PairwiseDistance, Real, SquaredEuclideanDistance, TripletMarginWithDistanceLoss,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::elements::Side;
+use super::vectors;
+use super::{Inputs, Signature, ValueAndGradients};
+use crate::tensor::{DType, Tensors};
+
+pub(super) const NAMES: [&str; 3] = ["anchor", "positive", "negative"];
+
+pub(super) const SIGNATURE: Signature =
+    Signature { required: &NAMES, optional: &[], integers: &[], differentiable: &NAMES };
+
+/// The magnitudes of the terms of a distance. Differences are exact; how large they are is worked out in f64.
+pub(super) trait Terms: Sync {
+    /// Those of the distance.
+    fn distance(&self, a: &[DoubleDouble], b: &[DoubleDouble]) -> f64;
+
+    /// Those of its derivatives, by each element of a and likewise of b.
+    fn slopes(&self, a: &[DoubleDouble], b: &[DoubleDouble]) -> Vec<Slope>;
+}
+
+/// The magnitude of a derivative.
+#[derive(Clone, Copy)]
+pub(super) struct Slope {
+    size: f64,
+    /// By what it is magnified where its sign is uncertain.
+    of_sign: f64,
+}
+
+impl Slope {
+    const ZERO: Self = Self { size: 0.0, of_sign: 1.0 };
+
+    /// An uncertainty of the sign does not add to one of the hinge.
+    fn times(self, factor: f64) -> f64 {
+        self.size * Real::maximum(factor, self.of_sign)
+    }
+}
+
+/// The hinge is a sum of the margin and two or three distances, each gradient a sum of theirs.
+struct Triplets<'a, D, T> {
+    loss: TripletMarginWithDistanceLoss<D>,
+    terms: &'a T,
+    epsilon: f64,
+    largest: DoubleDouble,
+}
+
+impl<D: Distance, T: Terms> Triplets<'_, D, T> {
+    /// Whether two distances are subtracted that are both beyond the range of the dtype, and not both infinite.
+    fn cancels_out_of_range(&self, [a, p, n]: [&[DoubleDouble]; 3]) -> bool {
+        let is_beyond = |a, b| self.loss.distance_function.distance(a, b) > self.largest;
+        let is_infinite = |v: &[DoubleDouble]| v.iter().any(|x| x.abs() == DoubleDouble::from_f64(f64::INFINITY));
+        let swap = self.loss.swap;
+        let are_infinite = (is_infinite(a) || is_infinite(p))
+            && (is_infinite(a) || is_infinite(n))
+            && (!swap || is_infinite(p) || is_infinite(n));
+        is_beyond(a, p) && is_beyond(a, n) && (!swap || is_beyond(p, n)) && !are_infinite
+    }
+
+    /// A triplet's hinge, and what it is made of.
+    fn hinge(&self, [a, p, n]: [&[DoubleDouble]; 3]) -> Hinge {
+        let (d, terms) = (&self.loss.distance_function, self.terms);
+        let (mut nearest, mut choice, mut reached) = (d.distance(a, n), Side::Above, [true, false]);
+        let mut sum = self.loss.margin.abs() + terms.distance(a, p) + terms.distance(a, n);
+        if self.loss.swap {
+            let swapped = d.distance(p, n);
+            sum += terms.distance(p, n);
+            choice = Side::of(self.epsilon, nearest - swapped, DoubleDouble::from_f64(sum));
+            let is_certain = choice != Side::Uncertain;
+            reached = [!(is_certain && swapped < nearest), !(is_certain && nearest < swapped)];
+            nearest = nearest.minimum(swapped);
+        }
+        let hinge = DoubleDouble::from_f64(self.loss.margin) + d.distance(a, p) - nearest;
+        let side = Side::of(self.epsilon, hinge, DoubleDouble::from_f64(sum));
+        Hinge { side, choice, reached, terms: sum }
+    }
+}
+
+struct Hinge {
+    /// Where it stands to 0.
+    side: Side,
+    /// How far the negative is beyond the swapped distance.
+    choice: Side,
+    /// Whether the negative's own distance counts, and whether the swapped one.
+    reached: [bool; 2],
+    /// The sum of the magnitudes of its terms.
+    terms: f64,
+}
+
+impl<D: Distance, T: Terms> Vectorwise<DoubleDouble, 3> for Triplets<'_, D, T> {
+    fn value(&self, vectors: [&[DoubleDouble]; 3], _: DoubleDouble) -> DoubleDouble {
+        let hinge = self.hinge(vectors);
+        DoubleDouble::from_f64(hinge.side.hinge(hinge.terms))
+    }
+
+    fn value_and_pullback(
+        &self,
+        cotangent: DoubleDouble,
+        [a, p, n]: [&[DoubleDouble]; 3],
+        _: DoubleDouble,
+        [by_a, by_p, by_n]: [&mut [DoubleDouble]; 3],
+    ) -> DoubleDouble {
+        let Hinge { side, choice, reached, terms } = self.hinge([a, p, n]);
+        for gradient in [&mut *by_a, &mut *by_p, &mut *by_n] {
+            gradient.fill(DoubleDouble::ZERO);
+        }
+        if self.cancels_out_of_range([a, p, n]) {
+            // Of infinity less infinity not even the sign is known.
+            let unknown =
+                if cotangent == DoubleDouble::ZERO { cotangent } else { DoubleDouble::from_f64(f64::INFINITY) };
+            [by_a, by_p, by_n].into_iter().for_each(|gradient| gradient.fill(unknown));
+        } else if side != Side::Below {
+            let factor = Real::maximum(side.of_hinge(self.epsilon), choice.of_sign(self.epsilon));
+            let cotangent = cotangent.to_f64();
+            let add = |from: &[DoubleDouble],
+                       to: &[DoubleDouble],
+                       by_from: &mut [DoubleDouble],
+                       by_to: &mut [DoubleDouble]| {
+                for (i, slope) in self.terms.slopes(from, to).into_iter().enumerate() {
+                    let slope = DoubleDouble::from_f64(cotangent * slope.times(factor));
+                    by_from[i] = by_from[i] + slope;
+                    by_to[i] = by_to[i] + slope;
+                }
+            };
+            add(a, p, by_a, by_p);
+            if reached[0] {
+                add(a, n, by_a, by_n);
+            }
+            if reached[1] {
+                add(p, n, by_p, by_n);
+            }
+        }
+        DoubleDouble::from_f64(side.hinge(terms))
+    }
+}
+
+/// The terms of [`PairwiseDistance`]: each element is a difference plus eps, whose rounding the norm spreads.
+pub(super) struct PairwiseTerms {
+    pub(super) distance: PairwiseDistance,
+    pub(super) epsilon: f64,
+    pub(super) smallest_normal: f64,
+}
+
+impl PairwiseTerms {
+    /// The elements, and the magnitudes of their terms.
+    fn differences<'a>(
+        &'a self,
+        a: &'a [DoubleDouble],
+        b: &'a [DoubleDouble],
+    ) -> impl Iterator<Item = (f64, f64)> + 'a {
+        let eps = self.distance.eps;
+        let difference = move |(&a, &b): (&DoubleDouble, &DoubleDouble)| {
+            let difference = a - b;
+            ((difference + DoubleDouble::from_f64(eps)).to_f64(), difference.to_f64().abs() + eps.abs())
+        };
+        a.iter().zip(b).map(difference)
+    }
+
+    fn norm(&self, elements: &[f64]) -> f64 {
+        PairwiseDistance { eps: 0.0, ..self.distance }.distance(elements, &std::vec![0.0; elements.len()])
+    }
+
+    /// The magnitude of the norm's terms, from those of the elements' terms; all in a unit.
+    fn terms_of_norm(&self, terms: &[f64], unit: f64) -> f64 {
+        let p = self.distance.p;
+        // Any element may be the smallest after its rounding.
+        let norm = PairwiseDistance { p: p.abs(), eps: 0.0 }.distance(terms, &std::vec![0.0; terms.len()]);
+        // Squares and powers that are subnormal have lost digits before the root.
+        let least = if p > 1.0 && p.is_finite() { Real::powf(self.smallest_normal, 1.0 / p) / unit } else { 0.0 };
+        let norm = if terms.is_empty() { norm } else { Real::maximum(norm, least) };
+        // Rounding the exponent 1 / p counts as much as the logarithm is large.
+        let has_root = ![0.0, 1.0, 2.0].contains(&p) && p.is_finite();
+        if has_root && norm > 0.0 { norm * (1.0 + (Real::ln(norm) + Real::ln(unit)).abs()) } else { norm }
+    }
+}
+
+impl Terms for PairwiseTerms {
+    fn distance(&self, a: &[DoubleDouble], b: &[DoubleDouble]) -> f64 {
+        let terms: Vec<f64> = self.differences(a, b).map(|(_, terms)| terms).collect();
+        self.terms_of_norm(&terms, 1.0)
+    }
+
+    fn slopes(&self, a: &[DoubleDouble], b: &[DoubleDouble]) -> Vec<Slope> {
+        let p = self.distance.p;
+        if p == 0.0 {
+            return std::vec![Slope::ZERO; a.len()];
+        }
+        // In the unit of the largest difference, for the norm may be out of range though its slopes are not.
+        let differences: Vec<(f64, f64)> = self.differences(a, b).collect();
+        let largest = differences.iter().fold(0.0, |largest, (d, _)| Real::maximum(largest, d.abs()));
+        let unit = if largest > 0.0 && largest < f64::INFINITY { largest } else { 1.0 };
+        let (elements, terms): (Vec<f64>, Vec<f64>) =
+            differences.into_iter().map(|(d, terms)| (d / unit, terms / unit)).unzip();
+        let (norm, terms_of_norm) = (self.norm(&elements), self.terms_of_norm(&terms, unit));
+
+        // Rounding may make a tie, or end one, with the largest (smallest) difference, which shares the slope of the norm.
+        let side_of_norm = |d: f64, terms: f64| {
+            let towards = if p > 0.0 { d.abs() - norm } else { norm - d.abs() };
+            Side::of(self.epsilon, towards, terms + terms_of_norm)
+        };
+        let differences = elements.iter().copied().zip(terms.iter().copied());
+        let has_near_tie =
+            p.is_infinite() && differences.clone().any(|(d, terms)| side_of_norm(d, terms) == Side::Uncertain);
+        let slope = |(d, terms): (f64, f64)| {
+            let is_uncertain = has_near_tie && side_of_norm(d, terms) != Side::Below;
+            let side = if is_uncertain { Side::Uncertain } else { Side::of(self.epsilon, d, terms) };
+            let of_sign = side.of_sign(self.epsilon);
+            if p == 1.0 || p.is_infinite() {
+                return Slope { size: 1.0, of_sign };
+            }
+            let ratio = d.abs() / norm;
+            if ratio == 0.0 {
+                return Slope { size: 0.0, of_sign };
+            }
+            let relative = terms / d.abs() + terms_of_norm / norm + Real::ln(ratio).abs();
+            Slope { size: Real::powf(ratio, p - 1.0) * (1.0 + (p - 1.0).abs() * relative), of_sign }
+        };
+        differences.map(slope).collect()
+    }
+}
+
+/// The terms of [`SquaredEuclideanDistance`]: squares, and single differences.
+pub(super) struct SquareTerms {
+    pub(super) smallest_normal: f64,
+}
+
+impl Terms for SquareTerms {
+    fn distance(&self, a: &[DoubleDouble], b: &[DoubleDouble]) -> f64 {
+        Real::maximum(SquaredEuclideanDistance.distance(a, b).to_f64(), self.smallest_normal)
+    }
+
+    fn slopes(&self, a: &[DoubleDouble], b: &[DoubleDouble]) -> Vec<Slope> {
+        let size = |(&a, &b): (&DoubleDouble, &DoubleDouble)| 2.0 * (a - b).to_f64().abs();
+        a.iter().zip(b).map(|pair| Slope { size: size(pair), ..Slope::ZERO }).collect()
+    }
+}
+
+/// The magnitudes of a triplet loss.
+pub(super) fn error_scale<D: Distance>(
+    loss: TripletMarginWithDistanceLoss<D>,
+    terms: &impl Terms,
+    inputs: &Inputs<DoubleDouble>,
+) -> Result<ValueAndGradients<DoubleDouble>, Error> {
+    let operands = [inputs.required("anchor")?, inputs.required("positive")?, inputs.required("negative")?];
+    let vectors = Vectors { operands, labels: None, reduction: loss.reduction };
+    let largest = DoubleDouble::from_f64(inputs.largest());
+    let triplets = Triplets { loss, terms, epsilon: inputs.epsilon(), largest };
+    vectors::error_scale(&triplets, &vectors, NAMES, inputs.cotangent())
+}
+
+/// Triplets of vectors whose other dimensions broadcast.
+pub(super) fn inputs(dtype: DType) -> BoxedStrategy<Tensors> {
+    let rows = vec(prop_oneof![1 => Just(0usize), 12 => 1usize..=3], 0..=2);
+    vectors::inputs(dtype, NAMES, rows)
+}

@@ -1,0 +1,143 @@
+//! Metamorphic relations: what must hold between the answers to two cases, whatever the formula is.
+
+mod relations;
+mod run;
+
+use std::collections::BTreeMap;
+
+use losscheck_reference::{DoubleDouble, Real};
+use ndarray::ArrayD;
+
+pub use relations::RELATIONS;
+pub use run::{Broken, Related, broken, run};
+
+use crate::backend::call::evaluate;
+use crate::backend::{Backend, Outcome};
+use crate::case::{Answer, Case};
+use crate::judge::judge_by_expected;
+use crate::judge::oracle::{self, ExactAnswer};
+use crate::judge::verdict::{DifferenceKind, Verdict};
+use crate::loss::ValueAndGradients;
+
+/// A relation between two cases.
+pub struct Relation {
+    /// A short name.
+    pub name: &'static str,
+    /// The pair that it makes of a case, where it says something about that.
+    relate: fn(&Case) -> Option<Pair>,
+}
+
+/// Two cases, and how the answer to one follows from that to the other.
+struct Pair {
+    case: Case,
+    other: Case,
+    carry: Box<dyn Fn(&Answer) -> Numbers + Send + Sync>,
+}
+
+/// The numbers of an answer; of the gradients those that the relation speaks of.
+struct Numbers {
+    value: ArrayD<f64>,
+    gradients: BTreeMap<String, ArrayD<f64>>,
+}
+
+impl Numbers {
+    fn of(answer: &Answer) -> Self {
+        let gradients = answer.gradients.iter().map(|(name, gradient)| (name.clone(), gradient.to_array()));
+        Self { value: answer.value.to_array(), gradients: gradients.collect() }
+    }
+
+    fn map(self, change: impl Fn(f64) -> f64) -> Self {
+        let gradients = self.gradients.into_iter().map(|(name, gradient)| (name, gradient.mapv(&change)));
+        Self { gradients: gradients.collect(), value: self.value.mapv(&change) }
+    }
+
+    fn without_gradients(self) -> Self {
+        Self { gradients: BTreeMap::new(), ..self }
+    }
+}
+
+/// What a relation says about a case, for any backend.
+pub struct Claim {
+    /// The relation.
+    pub relation: &'static Relation,
+    pair: Pair,
+    /// The exact answer to the first case: how large its terms are says how far the answers may be apart.
+    exact: ExactAnswer,
+}
+
+/// Returns what the relations say about a case: nothing if it has no value, or if intermediate results may overflow.
+pub fn claims(case: &Case) -> impl Iterator<Item = Claim> + use<> {
+    let plain = Case { expected: None, ..case.clone() };
+    RELATIONS.iter().filter_map(move |relation| relation.claim(&plain))
+}
+
+impl Relation {
+    /// Returns the pair that the relation makes of a case, with an id for each of the two.
+    fn pair(&self, from: &Case) -> Option<Pair> {
+        let mut pair = (self.relate)(from)?;
+        let relation = self.name.replace(' ', "_");
+        let of_loss = from.id.split_once('/').map_or(from.id.as_str(), |(_, rest)| rest);
+        pair.other.id = format!("{}/{of_loss}/{relation}/other", pair.other.loss.kind().name());
+        pair.case.id = format!("{}/{relation}", from.id);
+        Some(pair)
+    }
+
+    fn claim(&'static self, from: &Case) -> Option<Claim> {
+        let pair = self.pair(from)?;
+        let (exact, of_other) = (oracle::evaluate(&pair.case).ok()?, oracle::evaluate(&pair.other).ok()?);
+        let may_overflow = exact.overflows() || of_other.overflows();
+        (!may_overflow).then_some(Claim { relation: self, pair, exact })
+    }
+}
+
+impl std::fmt::Debug for Relation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Claim {
+    /// Returns the id of the first of its two cases, which names the relation, too.
+    pub fn id(&self) -> &str {
+        &self.pair.case.id
+    }
+
+    /// Judges whether the answers of a backend to the two cases agree, within what two careful implementations may be apart.
+    pub fn judge(&self, backend: &dyn Backend) -> Verdict {
+        let Pair { case, other, carry } = &self.pair;
+        let outcome = evaluate(backend, case);
+        let answer = match (evaluate(backend, other), &outcome) {
+            (Outcome::Answer(answer), _) => answer,
+            (Outcome::Rejection(why), Outcome::Answer(_)) => {
+                let message = format!("the other case is rejected: {why}");
+                return Verdict::whole(DifferenceKind::WronglyRejected, message);
+            }
+            _ => return Verdict::NotProvided("the other case has no answer".to_owned()),
+        };
+        judge_by_expected(case, ("from the other", expected(&self.exact, carry(&answer))), &outcome)
+    }
+}
+
+/// What is carried over in place of the exact result. Both answers may be off by the budget, hence twice the magnitudes.
+fn expected(own: &ExactAnswer, Numbers { value, gradients }: Numbers) -> ExactAnswer {
+    let wide = |numbers: &ArrayD<f64>| numbers.mapv(DoubleDouble::from_f64);
+    let twice = |magnitudes: &ArrayD<DoubleDouble>, exact: &ArrayD<DoubleDouble>| {
+        let mut larger = magnitudes.clone();
+        larger.zip_mut_with(exact, |m, x| *m = m.maximum(x.abs()) + m.maximum(x.abs()));
+        larger
+    };
+    let named = |evaluation: &ValueAndGradients<DoubleDouble>| -> Vec<(&'static str, ArrayD<DoubleDouble>)> {
+        evaluation.gradients.iter().filter(|(name, _)| gradients.contains_key(*name)).cloned().collect()
+    };
+    let exact_gradients = named(&own.results);
+    let magnitudes = ValueAndGradients {
+        value: twice(&own.error_scale().value, &own.results.value),
+        gradients: named(own.error_scale())
+            .into_iter()
+            .zip(&exact_gradients)
+            .map(|((name, magnitudes), (_, exact))| (name, twice(&magnitudes, exact)))
+            .collect(),
+    };
+    let gradients = exact_gradients.iter().map(|(name, _)| (*name, wide(&gradients[*name]))).collect();
+    ExactAnswer::in_range(ValueAndGradients { value: wide(&value), gradients }, magnitudes)
+}
