@@ -64,6 +64,10 @@ impl Expectation<'_> {
             let of_output = self.exact.error_scale().outputs().nth(at);
             of_output.into_iter().flat_map(|(_, scales)| scales).copied().collect()
         });
+        let jumps: LazyCell<Vec<DoubleDouble>, _> = LazyCell::new(|| {
+            let of_output = self.exact.jumps().and_then(|jumps| jumps.outputs().nth(at));
+            of_output.into_iter().flat_map(|(_, jumps)| jumps).copied().collect()
+        });
         let near = Near::new(dtype, tolerance);
         let is_tolerated = |ulps: Option<f64>| ulps.is_some_and(|ulps| ulps <= tolerance);
         let mut worst: [Option<Difference>; 2] = [None, None];
@@ -80,7 +84,8 @@ impl Expectation<'_> {
             let from_exact = number.distance_from(exact, scale);
             let from_golden =
                 golden.as_ref().and_then(|golden| number.distance_from(DoubleDouble::from_f64(golden[index]), scale));
-            if is_tolerated(from_exact) || is_tolerated(from_golden) || number.may_overflow() {
+            let may_jump = || jumps.get(index).is_some_and(|&jump| number.may_jump(jump, scale, tolerance));
+            if is_tolerated(from_exact) || is_tolerated(from_golden) || number.may_overflow() || may_jump() {
                 continue;
             }
             let ulps = from_exact.unwrap_or(f64::INFINITY);

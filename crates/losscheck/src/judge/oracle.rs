@@ -22,6 +22,7 @@ pub struct ExactAnswer {
     /// What the rest is worked out from; absent if it is given.
     case: Option<Case>,
     error_scale: OnceLock<ValueAndGradients<DoubleDouble>>,
+    jumps: OnceLock<Option<ValueAndGradients<DoubleDouble>>>,
     overflows: OnceLock<Overflows>,
     candidates: OnceLock<Option<ArgmaxCandidates>>,
 }
@@ -37,8 +38,20 @@ struct Overflows {
 impl ExactAnswer {
     /// Returns an exact answer of given numbers, none of which comes near the end of the range.
     pub fn in_range(results: ValueAndGradients<DoubleDouble>, error_scale: ValueAndGradients<DoubleDouble>) -> Self {
-        let (error_scale, overflows) = (OnceLock::from(error_scale), OnceLock::from(Overflows::default()));
-        Self { results, case: None, error_scale, overflows, candidates: OnceLock::from(None) }
+        Self {
+            results,
+            case: None,
+            error_scale: OnceLock::from(error_scale),
+            jumps: OnceLock::from(None),
+            overflows: OnceLock::from(Overflows::default()),
+            candidates: OnceLock::from(None),
+        }
+    }
+
+    /// Returns this answer, whose numbers may jump by so much.
+    #[must_use]
+    pub(crate) fn jumping_by(self, jumps: ValueAndGradients<DoubleDouble>) -> Self {
+        Self { jumps: OnceLock::from(Some(jumps)), ..self }
     }
 
     /// Returns this answer, with intermediate results that overflow if those of another do.
@@ -55,6 +68,13 @@ impl ExactAnswer {
             // A loss that has a value has these, too.
             magnitudes.and_then(Result::ok).unwrap_or_else(|| self.results.clone())
         })
+    }
+
+    /// Returns, for each number of the exact results, by how much it may jump if intermediate results are rounded; `None` if
+    /// nothing may jump.
+    pub fn jumps(&self) -> Option<&ValueAndGradients<DoubleDouble>> {
+        let of_case = |case: &Case| case.loss.jumps(&Inputs::from(case)).ok().flatten();
+        once(&self.jumps, || self.case.as_ref().and_then(of_case)).as_ref()
     }
 
     /// Returns whether a tensor, the loss of an element or its slope comes near the end of the dtype's range
@@ -153,9 +173,9 @@ impl ArgmaxCandidates {
 ///
 /// Returns an error if the loss has no value for the inputs and options of the case.
 pub fn evaluate(case: &Case) -> Result<ExactAnswer, Error> {
-    let (error_scale, overflows, candidates) = Default::default();
+    let (error_scale, jumps, overflows, candidates) = Default::default();
     let plain = Case { expected: None, ..case.clone() };
-    Ok(ExactAnswer { results: results(case)?, case: Some(plain), error_scale, overflows, candidates })
+    Ok(ExactAnswer { results: results(case)?, case: Some(plain), error_scale, jumps, overflows, candidates })
 }
 
 /// From so many numbers on, those of narrower dtypes are judged by f64.

@@ -29,6 +29,14 @@ impl Number<'_> {
         }
     }
 
+    /// The slope of a hinge is one number or another, and beside the kink the last digit of a sum decides which. The number
+    /// may be off by the difference of the two, and by the tolerance besides.
+    pub(super) fn may_jump(&self, jump: DoubleDouble, scale: DoubleDouble, tolerance: f64) -> bool {
+        let magnitude = scale.abs().maximum(self.exact.abs()).to_f64();
+        let error = (DoubleDouble::from_f64(self.actual) - self.exact).abs();
+        jump > DoubleDouble::ZERO && (error - jump).to_f64() <= tolerance * self.dtype.format().ulp(magnitude)
+    }
+
     /// An intermediate result may overflow if a tensor, the loss of an element or its slope comes near the end of the range.
     /// Then the number may be infinite or NaN although the exact one is not. The oracle has the exponents of f64, so near
     /// the end of that range it may be the exact number that overflows.

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::elements::{Side, sign};
+use super::elements::{Part, Side, sign};
 use super::vectors;
 use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
@@ -27,6 +27,7 @@ const NAMES: [&str; 2] = ["input1", "input2"];
 
 /// The cosine is a quotient of sums; the loss a difference of it, and so is each gradient.
 struct Terms {
+    part: Part,
     margin: DoubleDouble,
     smallest_normal: DoubleDouble,
     epsilon: f64,
@@ -64,8 +65,8 @@ impl Vectorwise<DoubleDouble, 2> for Terms {
     fn value(&self, vectors: [&[DoubleDouble]; 2], label: DoubleDouble) -> DoubleDouble {
         let (cosine, terms, _) = self.cosine(vectors);
         match label {
-            _ if label == DoubleDouble::ONE => DoubleDouble::ONE + terms,
-            _ if label == -DoubleDouble::ONE => self.side(cosine, terms).hinge(self.margin.abs() + terms),
+            _ if label == DoubleDouble::ONE => Side::Above.hinge(self.part, DoubleDouble::ONE + terms),
+            _ if label == -DoubleDouble::ONE => self.side(cosine, terms).hinge(self.part, self.margin.abs() + terms),
             _ => DoubleDouble::ZERO,
         }
     }
@@ -79,8 +80,8 @@ impl Vectorwise<DoubleDouble, 2> for Terms {
     ) -> DoubleDouble {
         let (cosine, terms, [n1, n2]) = self.cosine([x1, x2]);
         let slope = match label {
-            _ if label == DoubleDouble::ONE => cotangent,
-            _ if label == -DoubleDouble::ONE => cotangent * self.side(cosine, terms).of_hinge(self.epsilon),
+            _ if label == DoubleDouble::ONE => cotangent * Side::Above.hinge_slope(self.part),
+            _ if label == -DoubleDouble::ONE => cotangent * self.side(cosine, terms).hinge_slope(self.part),
             _ => DoubleDouble::ZERO,
         };
         // How large the slopes are takes no more digits than f64 has. The cosine is itself a sum and two quotients.
@@ -96,6 +97,23 @@ impl Vectorwise<DoubleDouble, 2> for Terms {
     }
 }
 
+impl Options {
+    fn part(&self, part: Part, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
+        let terms = Terms {
+            part,
+            margin: DoubleDouble::from_f64(inputs.option(self.margin)),
+            smallest_normal: DoubleDouble::from_f64(inputs.smallest_normal()),
+            epsilon: inputs.epsilon(),
+        };
+        let vectors = Vectors {
+            operands: [inputs.required("input1")?, inputs.required("input2")?],
+            labels: Some(inputs.required("target")?),
+            reduction: self.reduction,
+        };
+        vectors::error_scale(&terms, &vectors, NAMES, inputs.cotangent())
+    }
+}
+
 impl LossSpec for Options {
     const SIGNATURE: Signature =
         Signature { required: &["input1", "input2", "target"], optional: &[], integers: &[], differentiable: &NAMES };
@@ -107,17 +125,11 @@ impl LossSpec for Options {
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        let terms = Terms {
-            margin: DoubleDouble::from_f64(inputs.option(self.margin)),
-            smallest_normal: DoubleDouble::from_f64(inputs.smallest_normal()),
-            epsilon: inputs.epsilon(),
-        };
-        let vectors = Vectors {
-            operands: [inputs.required("input1")?, inputs.required("input2")?],
-            labels: Some(inputs.required("target")?),
-            reduction: self.reduction,
-        };
-        vectors::error_scale(&terms, &vectors, NAMES, inputs.cotangent())
+        self.part(Part::Scale, inputs)
+    }
+
+    fn jumps(&self, inputs: &Inputs<DoubleDouble>) -> Result<Option<ValueAndGradients<DoubleDouble>>, Error> {
+        self.part(Part::Jump, inputs).map(Some)
     }
 
     fn reduction(&self) -> Option<&'static str> {

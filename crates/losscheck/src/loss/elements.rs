@@ -7,7 +7,6 @@ use proptest::prelude::*;
 
 use super::classes;
 use super::{Inputs, Request, Signature, ValueAndGradients, generate};
-use crate::judge::tolerance;
 use crate::tensor::{DType, Tensors};
 
 pub(super) const INPUT_AND_TARGET: [&str; 2] = ["input", "target"];
@@ -134,21 +133,28 @@ impl Side {
         }
     }
 
-    /// By what the magnitude of a slope is multiplied whose sign the side decides: where it is uncertain, the budget spans
-    /// twice the slope and its rounding, also where an ULP is but half of epsilon times the magnitude.
-    pub(super) fn of_sign<R: Real>(self, epsilon: f64) -> R {
-        if self == Self::Uncertain { R::from_f64(5.0 / (tolerance::DEFAULT * epsilon)) } else { R::ONE }
+    /// Returns by what the magnitude of a slope is multiplied that a hinge cuts off below 0.
+    pub(super) fn hinge_slope<R: Real>(self, part: Part) -> R {
+        match (part, self) {
+            (Part::Scale, Self::Below) => R::ZERO,
+            (Part::Scale, _) | (Part::Jump, Self::Uncertain) => R::ONE,
+            (Part::Jump, _) => R::ZERO,
+        }
     }
 
-    /// By what the magnitude of a hinge's slope is multiplied: nothing of it is left below 0.
-    pub(super) fn of_hinge<R: Real>(self, epsilon: f64) -> R {
-        if self == Self::Below { R::ZERO } else { self.of_sign(epsilon) }
+    /// Returns the magnitude of a hinge that is the sum of `terms`. Its value does not jump.
+    pub(super) fn hinge<R: Real>(self, part: Part, terms: R) -> R {
+        if part == Part::Jump || self == Self::Below { R::ZERO } else { terms }
     }
+}
 
-    /// The magnitude of a hinge that is the sum of `terms`.
-    pub(super) fn hinge<R: Real>(self, terms: R) -> R {
-        if self == Self::Below { R::ZERO } else { terms }
-    }
+/// What is worked out for each number of the results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The sum of the magnitudes of its terms: see [`LossSpec::error_scale`](super::LossSpec::error_scale).
+    Scale,
+    /// By how much it may jump: see [`LossSpec::jumps`](super::LossSpec::jumps).
+    Jump,
 }
 
 /// The terms of a formula that is a single term: its own magnitude.

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::elements::{self, Side};
+use super::elements::{self, Part, Side};
 use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
@@ -30,6 +30,7 @@ impl Default for Options {
 
 /// PyTorch documents the difference of margin and input, and for odd labels adds the input to it.
 struct Terms {
+    part: Part,
     margin: f64,
     epsilon: f64,
 }
@@ -45,15 +46,24 @@ impl Terms {
 impl Pointwise<2> for Terms {
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         let (side, terms) = self.unlike(x);
-        let unlike = if t == R::ONE { R::ZERO } else { side.hinge(terms) };
-        let alike = if t == -R::ONE { R::ZERO } else { x.abs() };
+        let unlike = if t == R::ONE { R::ZERO } else { side.hinge(self.part, terms) };
+        let alike = if t == -R::ONE || self.part == Part::Jump { R::ZERO } else { x.abs() };
         unlike + alike
     }
 
     fn pullback<R: Real>(&self, cotangent: R, [x, t]: [R; 2]) -> [R; 2] {
-        let unlike = if t == R::ONE { R::ZERO } else { self.unlike(x).0.of_hinge(self.epsilon) };
-        let alike = if t == -R::ONE { R::ZERO } else { R::ONE };
+        let unlike = if t == R::ONE { R::ZERO } else { self.unlike(x).0.hinge_slope(self.part) };
+        let alike = if t == -R::ONE || self.part == Part::Jump { R::ZERO } else { R::ONE };
         [cotangent * (unlike + alike), R::ZERO]
+    }
+}
+
+impl Options {
+    fn part(&self, part: Part, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
+        let operands = [inputs.required("input")?, inputs.required("target")?];
+        let terms = Terms { part, margin: inputs.option(self.margin), epsilon: inputs.epsilon() };
+        let elements = Elements::unweighted(operands, self.reduction);
+        elements::error_scale(&terms, elements, ["input"], inputs.cotangent())
     }
 }
 
@@ -67,10 +77,11 @@ impl LossSpec for Options {
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        let operands = [inputs.required("input")?, inputs.required("target")?];
-        let terms = Terms { margin: inputs.option(self.margin), epsilon: inputs.epsilon() };
-        let elements = Elements::unweighted(operands, self.reduction);
-        elements::error_scale(&terms, elements, ["input"], inputs.cotangent())
+        self.part(Part::Scale, inputs)
+    }
+
+    fn jumps(&self, inputs: &Inputs<DoubleDouble>) -> Result<Option<ValueAndGradients<DoubleDouble>>, Error> {
+        self.part(Part::Jump, inputs).map(Some)
     }
 
     fn reduction(&self) -> Option<&'static str> {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::elements::{self, Side};
+use super::elements::{self, Part, Side};
 use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
@@ -26,6 +26,7 @@ const NAMES: [&str; 3] = ["input1", "input2", "target"];
 
 /// The hinge is a sum of the margin and the product with a difference.
 struct Terms {
+    part: Part,
     margin: f64,
     epsilon: f64,
 }
@@ -40,13 +41,21 @@ impl Terms {
 impl Pointwise<3> for Terms {
     fn value<R: Real>(&self, operands: [R; 3]) -> R {
         let (side, terms) = self.hinge(operands);
-        side.hinge(terms)
+        side.hinge(self.part, terms)
     }
 
     fn pullback<R: Real>(&self, cotangent: R, [x1, x2, t]: [R; 3]) -> [R; 3] {
         let (side, _) = self.hinge([x1, x2, t]);
-        let slope = cotangent * side.of_hinge(self.epsilon);
+        let slope = cotangent * side.hinge_slope(self.part);
         [slope * t.abs(), slope * t.abs(), slope * (x1.abs() + x2.abs())]
+    }
+}
+
+impl Options {
+    fn part(&self, part: Part, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
+        let operands = [inputs.required("input1")?, inputs.required("input2")?, inputs.required("target")?];
+        let terms = Terms { part, margin: inputs.option(self.margin), epsilon: inputs.epsilon() };
+        elements::error_scale(&terms, Elements::unweighted(operands, self.reduction), NAMES, inputs.cotangent())
     }
 }
 
@@ -60,9 +69,11 @@ impl LossSpec for Options {
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        let operands = [inputs.required("input1")?, inputs.required("input2")?, inputs.required("target")?];
-        let terms = Terms { margin: inputs.option(self.margin), epsilon: inputs.epsilon() };
-        elements::error_scale(&terms, Elements::unweighted(operands, self.reduction), NAMES, inputs.cotangent())
+        self.part(Part::Scale, inputs)
+    }
+
+    fn jumps(&self, inputs: &Inputs<DoubleDouble>) -> Result<Option<ValueAndGradients<DoubleDouble>>, Error> {
+        self.part(Part::Jump, inputs).map(Some)
     }
 
     fn reduction(&self) -> Option<&'static str> {

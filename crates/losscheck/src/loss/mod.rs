@@ -158,6 +158,20 @@ macro_rules! losses {
                 }
             }
 
+            /// Returns by how much the results may jump if intermediate results are rounded: see [`LossSpec::jumps`].
+            ///
+            /// # Errors
+            ///
+            /// Returns an error if the inputs are invalid.
+            pub fn jumps(
+                &self,
+                inputs: &Inputs<DoubleDouble>,
+            ) -> Result<Option<ValueAndGradients<DoubleDouble>>, Error> {
+                match self {
+                    $(Loss::$variant(options) => options.jumps(inputs),)*
+                }
+            }
+
             /// The indices that the loss answers with in place of numbers: see [`LossSpec::indices`].
             pub fn indices<R: Real>(&self, inputs: &Inputs<R>) -> Option<Result<ArrayD<i64>, Error>> {
                 match self {

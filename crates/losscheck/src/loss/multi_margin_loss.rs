@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::classes;
-use super::elements::Side;
+use super::elements::{Part, Side};
 use super::{Inputs, LossSpec, Outputs, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Data, Tensor, Tensors};
 
@@ -27,6 +27,45 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self { p: 1, margin: 1.0, reduction: Reduction::Mean }
+    }
+}
+
+impl Options {
+    /// Each hinge z is a sum of three numbers and off in proportion to them, z^2 by that times 2 z; a gradient counts hinges.
+    fn part(&self, part: Part, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
+        // An index that is no class is refused here.
+        self.evaluate(&inputs.to_f64(), Outputs::Value.into())?;
+        let (input, target) = (inputs.required("input")?, classes::indices(inputs)?);
+        let margin = DoubleDouble::from_f64(inputs.option(self.margin));
+        let weight =
+            |class: usize| inputs.float("weight").map_or(DoubleDouble::ONE, |weight| weight[[class].as_slice()].abs());
+        let scores: Vec<DoubleDouble> = input.iter().copied().collect();
+        let (count, epsilon) = (*input.shape().last().unwrap_or(&1), inputs.epsilon());
+        let terms = |class: i64, row: &[DoubleDouble]| {
+            let class = class as usize;
+            let share = weight(class) / DoubleDouble::from_f64(count as f64);
+            let (mut value, mut slopes) = (DoubleDouble::ZERO, Vec::with_capacity(row.len()));
+            for (i, &x) in row.iter().enumerate() {
+                let (z, terms) = ((margin - row[class]) + x, margin.abs() + row[class].abs() + x.abs());
+                let side = Side::of(epsilon, z, terms);
+                let (of_value, of_slope) = if self.p == 2 {
+                    let off = z.abs() + DoubleDouble::from_f64(epsilon) * terms;
+                    // The slope 2 z is 0 at the kink and does not jump.
+                    (off * (off + terms + terms), side.hinge(part, z.abs() + terms + z.abs() + terms))
+                } else {
+                    (terms, side.hinge_slope(part))
+                };
+                value = if i == class { value } else { value + side.hinge(part, of_value) * share };
+                slopes.push(if i == class { DoubleDouble::ZERO } else { of_slope * share });
+            }
+            // A hinge that is NaN has slope 0.
+            let defined = slopes.iter().filter(|slope| !slope.is_nan());
+            slopes[class] = defined.fold(DoubleDouble::ZERO, |sum, &slope| sum + slope);
+            (value, slopes)
+        };
+        let rows = target.iter().zip(scores.chunks(count.max(1))).map(|(&class, row)| terms(class, row)).collect();
+        let shape = if target.ndim() == 0 { Vec::new() } else { target.shape().to_vec() };
+        Ok(classes::of_rows(rows, &shape, input.shape(), self.reduction, inputs.cotangent()))
     }
 }
 
@@ -51,40 +90,12 @@ impl LossSpec for Options {
         ValueAndGradients::of(&loss, pair, inputs, ["input"], request)
     }
 
-    /// Each hinge z is a sum of three numbers and off in proportion to them, z^2 by that times 2 z; a gradient counts hinges.
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        // An index that is no class is refused here.
-        self.evaluate(&inputs.to_f64(), Outputs::Value.into())?;
-        let (input, target) = (inputs.required("input")?, classes::indices(inputs)?);
-        let margin = DoubleDouble::from_f64(inputs.option(self.margin));
-        let weight =
-            |class: usize| inputs.float("weight").map_or(DoubleDouble::ONE, |weight| weight[[class].as_slice()].abs());
-        let scores: Vec<DoubleDouble> = input.iter().copied().collect();
-        let (count, epsilon) = (*input.shape().last().unwrap_or(&1), inputs.epsilon());
-        let terms = |class: i64, row: &[DoubleDouble]| {
-            let class = class as usize;
-            let share = weight(class) / DoubleDouble::from_f64(count as f64);
-            let (mut value, mut slopes) = (DoubleDouble::ZERO, Vec::with_capacity(row.len()));
-            for (i, &x) in row.iter().enumerate() {
-                let (z, terms) = ((margin - row[class]) + x, margin.abs() + row[class].abs() + x.abs());
-                let side = Side::of(epsilon, z, terms);
-                let (of_value, of_slope) = if self.p == 2 {
-                    let off = z.abs() + DoubleDouble::from_f64(epsilon) * terms;
-                    (off * (off + terms + terms), side.hinge(z.abs() + terms + z.abs() + terms))
-                } else {
-                    (terms, side.of_hinge(epsilon))
-                };
-                value = if i == class { value } else { value + side.hinge(of_value) * share };
-                slopes.push(if i == class { DoubleDouble::ZERO } else { of_slope * share });
-            }
-            // A hinge that is NaN has slope 0.
-            let defined = slopes.iter().filter(|slope| !slope.is_nan());
-            slopes[class] = defined.fold(DoubleDouble::ZERO, |sum, &slope| sum + slope);
-            (value, slopes)
-        };
-        let rows = target.iter().zip(scores.chunks(count.max(1))).map(|(&class, row)| terms(class, row)).collect();
-        let shape = if target.ndim() == 0 { Vec::new() } else { target.shape().to_vec() };
-        Ok(classes::of_rows(rows, &shape, input.shape(), self.reduction, inputs.cotangent()))
+        self.part(Part::Scale, inputs)
+    }
+
+    fn jumps(&self, inputs: &Inputs<DoubleDouble>) -> Result<Option<ValueAndGradients<DoubleDouble>>, Error> {
+        self.part(Part::Jump, inputs).map(Some)
     }
 
     fn reduction(&self) -> Option<&'static str> {

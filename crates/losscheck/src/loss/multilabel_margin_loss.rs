@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::classes;
-use super::elements::Side;
+use super::elements::{Part, Side};
 use super::{Inputs, LossSpec, Outputs, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Data, Tensor, Tensors};
 
@@ -20,20 +20,9 @@ pub struct Options {
     pub reduction: Reduction,
 }
 
-impl LossSpec for Options {
-    const DTYPES: &'static [DType] = &[DType::F32, DType::F64];
-
-    const SIGNATURE: Signature =
-        Signature { required: &["input", "target"], optional: &[], integers: &["target"], differentiable: &["input"] };
-
-    fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
-        let loss = MultiLabelMarginLoss { reduction: self.reduction };
-        let pair = (inputs.required("input")?, classes::indices(inputs)?);
-        ValueAndGradients::of(&loss, pair, inputs, ["input"], request)
-    }
-
+impl Options {
     /// Each hinge is a sum of three numbers; a gradient counts hinges.
-    fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
+    fn part(&self, part: Part, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
         // An index that is no class is refused here.
         self.evaluate(&inputs.to_f64(), Outputs::Value.into())?;
         let (input, target) = (inputs.required("input")?, classes::indices(inputs)?);
@@ -49,8 +38,8 @@ impl LossSpec for Options {
                 for &i in &others {
                     let terms = DoubleDouble::ONE + row[j].abs() + row[i].abs();
                     let side = Side::of(epsilon, (DoubleDouble::ONE - row[j]) + row[i], terms);
-                    let slope = share * side.of_hinge(epsilon);
-                    sum = sum + side.hinge(terms) * share;
+                    let slope = share * side.hinge_slope::<DoubleDouble>(part);
+                    sum = sum + side.hinge(part, terms) * share;
                     slopes[i] = slopes[i] + slope;
                     slopes[j] = slopes[j] + slope;
                 }
@@ -60,6 +49,27 @@ impl LossSpec for Options {
         let rows = scores.chunks(count.max(1)).zip(lists.chunks(count.max(1))).map(terms).collect();
         let shape = &input.shape()[..input.ndim() - 1];
         Ok(classes::of_rows(rows, shape, input.shape(), self.reduction, inputs.cotangent()))
+    }
+}
+
+impl LossSpec for Options {
+    const DTYPES: &'static [DType] = &[DType::F32, DType::F64];
+
+    const SIGNATURE: Signature =
+        Signature { required: &["input", "target"], optional: &[], integers: &["target"], differentiable: &["input"] };
+
+    fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
+        let loss = MultiLabelMarginLoss { reduction: self.reduction };
+        let pair = (inputs.required("input")?, classes::indices(inputs)?);
+        ValueAndGradients::of(&loss, pair, inputs, ["input"], request)
+    }
+
+    fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
+        self.part(Part::Scale, inputs)
+    }
+
+    fn jumps(&self, inputs: &Inputs<DoubleDouble>) -> Result<Option<ValueAndGradients<DoubleDouble>>, Error> {
+        self.part(Part::Jump, inputs).map(Some)
     }
 
     fn reduction(&self) -> Option<&'static str> {

@@ -30,6 +30,17 @@ pub trait LossSpec: Clone {
     /// Returns an error if the inputs are invalid.
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error>;
 
+    /// Returns, for each number of the value and of the gradients, by how much it may jump if intermediate results are
+    /// rounded; `None` if nothing may jump. At the kink of a hinge the slope is one number or another, and which of them
+    /// depends on the last digit of a sum.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the inputs are invalid.
+    fn jumps(&self, _inputs: &Inputs<DoubleDouble>) -> Result<Option<ValueAndGradients<DoubleDouble>>, Error> {
+        Ok(None)
+    }
+
     /// Returns PyTorch's name of the reduction, or `None` if the loss has no such option.
     fn reduction(&self) -> Option<&'static str>;
 

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::elements::Part;
 use super::triplets::{self, NAMES, PairwiseTerms};
 use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
@@ -37,6 +38,21 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    fn part(&self, part: Part, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
+        let distance = PairwiseDistance { p: self.p, eps: inputs.option(self.eps) };
+        let loss = TripletMarginWithDistanceLoss {
+            distance_function: distance,
+            margin: inputs.option(self.margin),
+            swap: self.swap,
+            reduction: self.reduction,
+        };
+        let smallest_normal = inputs.smallest_normal();
+        let terms = PairwiseTerms { distance, epsilon: inputs.epsilon(), smallest_normal };
+        triplets::part(part, loss, &terms, inputs)
+    }
+}
+
 impl LossSpec for Options {
     const SIGNATURE: Signature = triplets::SIGNATURE;
 
@@ -53,16 +69,11 @@ impl LossSpec for Options {
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        let distance = PairwiseDistance { p: self.p, eps: inputs.option(self.eps) };
-        let loss = TripletMarginWithDistanceLoss {
-            distance_function: distance,
-            margin: inputs.option(self.margin),
-            swap: self.swap,
-            reduction: self.reduction,
-        };
-        let smallest_normal = inputs.smallest_normal();
-        let terms = PairwiseTerms { distance, epsilon: inputs.epsilon(), smallest_normal };
-        triplets::error_scale(loss, &terms, inputs)
+        self.part(Part::Scale, inputs)
+    }
+
+    fn jumps(&self, inputs: &Inputs<DoubleDouble>) -> Result<Option<ValueAndGradients<DoubleDouble>>, Error> {
+        self.part(Part::Jump, inputs).map(Some)
     }
 
     fn reduction(&self) -> Option<&'static str> {

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::elements::Part;
 use super::triplets::{self, NAMES, PairwiseTerms, SquareTerms};
 use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
@@ -59,6 +60,29 @@ impl Options {
     }
 }
 
+impl Options {
+    fn part(&self, part: Part, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
+        let (margin, epsilon) = (inputs.option(self.margin), inputs.epsilon());
+        let smallest_normal = inputs.smallest_normal();
+        match self.distance_function {
+            DistanceFunction::Pairwise => {
+                let distance = Self::pairwise(inputs);
+                let terms = PairwiseTerms { distance, epsilon, smallest_normal };
+                triplets::part(part, self.with(distance, margin), &terms, inputs)
+            }
+            DistanceFunction::Manhattan => {
+                let distance = PairwiseDistance { p: 1.0, eps: 0.0 };
+                let terms = PairwiseTerms { distance, epsilon, smallest_normal };
+                triplets::part(part, self.with(distance, margin), &terms, inputs)
+            }
+            DistanceFunction::SquaredEuclidean => {
+                let terms = SquareTerms { smallest_normal };
+                triplets::part(part, self.with(SquaredEuclideanDistance, margin), &terms, inputs)
+            }
+        }
+    }
+}
+
 impl LossSpec for Options {
     const SIGNATURE: Signature = triplets::SIGNATURE;
 
@@ -80,24 +104,11 @@ impl LossSpec for Options {
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        let (margin, epsilon) = (inputs.option(self.margin), inputs.epsilon());
-        let smallest_normal = inputs.smallest_normal();
-        match self.distance_function {
-            DistanceFunction::Pairwise => {
-                let distance = Self::pairwise(inputs);
-                let terms = PairwiseTerms { distance, epsilon, smallest_normal };
-                triplets::error_scale(self.with(distance, margin), &terms, inputs)
-            }
-            DistanceFunction::Manhattan => {
-                let distance = PairwiseDistance { p: 1.0, eps: 0.0 };
-                let terms = PairwiseTerms { distance, epsilon, smallest_normal };
-                triplets::error_scale(self.with(distance, margin), &terms, inputs)
-            }
-            DistanceFunction::SquaredEuclidean => {
-                let terms = SquareTerms { smallest_normal };
-                triplets::error_scale(self.with(SquaredEuclideanDistance, margin), &terms, inputs)
-            }
-        }
+        self.part(Part::Scale, inputs)
+    }
+
+    fn jumps(&self, inputs: &Inputs<DoubleDouble>) -> Result<Option<ValueAndGradients<DoubleDouble>>, Error> {
+        self.part(Part::Jump, inputs).map(Some)
     }
 
     fn reduction(&self) -> Option<&'static str> {

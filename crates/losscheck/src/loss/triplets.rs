@@ -7,7 +7,7 @@ use losscheck_reference::{
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::elements::Side;
+use super::elements::{Part, Side};
 use super::vectors;
 use super::{Inputs, Signature, ValueAndGradients};
 use crate::tensor::{DType, Tensors};
@@ -30,21 +30,26 @@ pub(super) trait Terms: Sync {
 #[derive(Clone, Copy)]
 pub(super) struct Slope {
     size: f64,
-    /// By what it is magnified where its sign is uncertain.
-    of_sign: f64,
+    /// Whether its sign, or whether there is any slope, depends on the last digit of a sum.
+    is_uncertain: bool,
 }
 
 impl Slope {
-    const ZERO: Self = Self { size: 0.0, of_sign: 1.0 };
+    const ZERO: Self = Self { size: 0.0, is_uncertain: false };
 
-    /// An uncertainty of the sign does not add to one of the hinge.
-    fn times(self, factor: f64) -> f64 {
-        self.size * Real::maximum(factor, self.of_sign)
+    /// Returns the magnitude of the slope, or by how much it may jump: from one sign to the other, or from 0 if it is
+    /// uncertain whether the distance counts.
+    fn part(self, part: Part, counts: Side) -> f64 {
+        match part {
+            Part::Jump if self.is_uncertain => 2.0 * self.size,
+            _ => self.size * counts.hinge_slope::<f64>(part),
+        }
     }
 }
 
 /// The hinge is a sum of the margin and two or three distances, each gradient a sum of theirs.
 struct Triplets<'a, D, T> {
+    part: Part,
     loss: TripletMarginWithDistanceLoss<D>,
     terms: &'a T,
     epsilon: f64,
@@ -96,7 +101,7 @@ struct Hinge {
 impl<D: Distance, T: Terms> Vectorwise<DoubleDouble, 3> for Triplets<'_, D, T> {
     fn value(&self, vectors: [&[DoubleDouble]; 3], _: DoubleDouble) -> DoubleDouble {
         let hinge = self.hinge(vectors);
-        DoubleDouble::from_f64(hinge.side.hinge(hinge.terms))
+        DoubleDouble::from_f64(hinge.side.hinge(self.part, hinge.terms))
     }
 
     fn value_and_pullback(
@@ -112,18 +117,18 @@ impl<D: Distance, T: Terms> Vectorwise<DoubleDouble, 3> for Triplets<'_, D, T> {
         }
         if self.cancels_out_of_range([a, p, n]) {
             // Of infinity less infinity not even the sign is known.
-            let unknown =
-                if cotangent == DoubleDouble::ZERO { cotangent } else { DoubleDouble::from_f64(f64::INFINITY) };
+            let is_known = cotangent == DoubleDouble::ZERO || self.part == Part::Jump;
+            let unknown = DoubleDouble::from_f64(if is_known { 0.0 } else { f64::INFINITY });
             [by_a, by_p, by_n].into_iter().for_each(|gradient| gradient.fill(unknown));
         } else if side != Side::Below {
-            let factor = Real::maximum(side.of_hinge(self.epsilon), choice.of_sign(self.epsilon));
+            let counts = if choice == Side::Uncertain { choice } else { side };
             let cotangent = cotangent.to_f64();
             let add = |from: &[DoubleDouble],
                        to: &[DoubleDouble],
                        by_from: &mut [DoubleDouble],
                        by_to: &mut [DoubleDouble]| {
                 for (i, slope) in self.terms.slopes(from, to).into_iter().enumerate() {
-                    let slope = DoubleDouble::from_f64(cotangent * slope.times(factor));
+                    let slope = DoubleDouble::from_f64(cotangent * slope.part(self.part, counts));
                     by_from[i] = by_from[i] + slope;
                     by_to[i] = by_to[i] + slope;
                 }
@@ -136,7 +141,7 @@ impl<D: Distance, T: Terms> Vectorwise<DoubleDouble, 3> for Triplets<'_, D, T> {
                 add(p, n, by_p, by_n);
             }
         }
-        DoubleDouble::from_f64(side.hinge(terms))
+        DoubleDouble::from_f64(side.hinge(self.part, terms))
     }
 }
 
@@ -209,17 +214,16 @@ impl Terms for PairwiseTerms {
             p.is_infinite() && differences.clone().any(|(d, terms)| side_of_norm(d, terms) == Side::Uncertain);
         let slope = |(d, terms): (f64, f64)| {
             let is_uncertain = has_near_tie && side_of_norm(d, terms) != Side::Below;
-            let side = if is_uncertain { Side::Uncertain } else { Side::of(self.epsilon, d, terms) };
-            let of_sign = side.of_sign(self.epsilon);
+            let is_uncertain = is_uncertain || Side::of(self.epsilon, d, terms) == Side::Uncertain;
             if p == 1.0 || p.is_infinite() {
-                return Slope { size: 1.0, of_sign };
+                return Slope { size: 1.0, is_uncertain };
             }
             let ratio = d.abs() / norm;
             if ratio == 0.0 {
-                return Slope { size: 0.0, of_sign };
+                return Slope { size: 0.0, is_uncertain };
             }
             let relative = terms / d.abs() + terms_of_norm / norm + Real::ln(ratio).abs();
-            Slope { size: Real::powf(ratio, p - 1.0) * (1.0 + (p - 1.0).abs() * relative), of_sign }
+            Slope { size: Real::powf(ratio, p - 1.0) * (1.0 + (p - 1.0).abs() * relative), is_uncertain }
         };
         differences.map(slope).collect()
     }
@@ -241,8 +245,9 @@ impl Terms for SquareTerms {
     }
 }
 
-/// The magnitudes of a triplet loss.
-pub(super) fn error_scale<D: Distance>(
+/// The magnitudes of a triplet loss, or by how much its results may jump.
+pub(super) fn part<D: Distance>(
+    part: Part,
     loss: TripletMarginWithDistanceLoss<D>,
     terms: &impl Terms,
     inputs: &Inputs<DoubleDouble>,
@@ -250,7 +255,7 @@ pub(super) fn error_scale<D: Distance>(
     let operands = [inputs.required("anchor")?, inputs.required("positive")?, inputs.required("negative")?];
     let vectors = Vectors { operands, labels: None, reduction: loss.reduction };
     let largest = DoubleDouble::from_f64(inputs.largest());
-    let triplets = Triplets { loss, terms, epsilon: inputs.epsilon(), largest };
+    let triplets = Triplets { part, loss, terms, epsilon: inputs.epsilon(), largest };
     vectors::error_scale(&triplets, &vectors, NAMES, inputs.cotangent())
 }
 

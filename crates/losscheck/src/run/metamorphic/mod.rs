@@ -118,26 +118,31 @@ impl Claim {
     }
 }
 
-/// What is carried over in place of the exact result. Both answers may be off by the budget, hence twice the magnitudes.
+/// Returns what is carried over in place of the exact results. Both answers may be off by the tolerance and may jump, so the
+/// error scale and the jumps count twice.
 fn expected(own: &ExactAnswer, Numbers { value, gradients }: Numbers) -> ExactAnswer {
-    let wide = |numbers: &ArrayD<f64>| numbers.mapv(DoubleDouble::from_f64);
-    let twice = |magnitudes: &ArrayD<DoubleDouble>, exact: &ArrayD<DoubleDouble>| {
-        let mut larger = magnitudes.clone();
-        larger.zip_mut_with(exact, |m, x| *m = m.maximum(x.abs()) + m.maximum(x.abs()));
+    type Exact = ValueAndGradients<DoubleDouble>;
+    let named = |all: &Exact| -> Vec<(&'static str, ArrayD<DoubleDouble>)> {
+        all.gradients.iter().filter(|(name, _)| gradients.contains_key(*name)).cloned().collect()
+    };
+    let of_named = |all: &Exact, change: &dyn Fn(&ArrayD<DoubleDouble>, usize) -> ArrayD<DoubleDouble>| Exact {
+        value: change(&all.value, 0),
+        gradients: named(all).iter().enumerate().map(|(at, (name, array))| (*name, change(array, at + 1))).collect(),
+    };
+    let twice = |x: DoubleDouble| x + x;
+    let own_results: Vec<&ArrayD<DoubleDouble>> = std::iter::once(&own.results.value)
+        .chain(own.results.gradients.iter().filter(|(name, _)| gradients.contains_key(*name)).map(|(_, array)| array))
+        .collect();
+    let error_scale = of_named(own.error_scale(), &|scale, at| {
+        let mut larger = scale.clone();
+        larger.zip_mut_with(own_results[at], |scale, result| *scale = twice(scale.maximum(result.abs())));
         larger
-    };
-    let named = |evaluation: &ValueAndGradients<DoubleDouble>| -> Vec<(&'static str, ArrayD<DoubleDouble>)> {
-        evaluation.gradients.iter().filter(|(name, _)| gradients.contains_key(*name)).cloned().collect()
-    };
-    let exact_gradients = named(&own.results);
-    let magnitudes = ValueAndGradients {
-        value: twice(&own.error_scale().value, &own.results.value),
-        gradients: named(own.error_scale())
-            .into_iter()
-            .zip(&exact_gradients)
-            .map(|((name, magnitudes), (_, exact))| (name, twice(&magnitudes, exact)))
-            .collect(),
-    };
-    let gradients = exact_gradients.iter().map(|(name, _)| (*name, wide(&gradients[*name]))).collect();
-    ExactAnswer::in_range(ValueAndGradients { value: wide(&value), gradients }, magnitudes)
+    });
+    let exact = |numbers: &ArrayD<f64>| numbers.mapv(DoubleDouble::from_f64);
+    let carried = named(&own.results).into_iter().map(|(name, _)| (name, exact(&gradients[name]))).collect();
+    let expected = ExactAnswer::in_range(Exact { value: exact(&value), gradients: carried }, error_scale);
+    match own.jumps() {
+        Some(jumps) => expected.jumping_by(of_named(jumps, &|jump, _| jump.mapv(twice))),
+        None => expected,
+    }
 }
