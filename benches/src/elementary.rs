@@ -98,13 +98,12 @@ fn work<'a, R: Real, F: Pointwise<N> + 'a, const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::PASSES;
     use crate::workloads;
 
     #[test]
     fn every_loss_that_has_one_runs_it() {
         let small = workloads::all().filter(|workload| workload.size == workloads::Size::Small);
-        for (workload, (pass, _)) in small.flat_map(|workload| PASSES.map(|pass| (workload, pass))) {
+        for (workload, pass) in small.flat_map(|workload| Pass::ALL.map(|pass| (workload, pass))) {
             let work = super::workload(&workload.case(), pass);
             assert_eq!(work.is_some(), is_for(workload.loss), "{workload}");
             work.into_iter().for_each(|mut work| work());

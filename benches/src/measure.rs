@@ -16,9 +16,6 @@ use crate::verify::{Finding, Flaw, Verifier};
 use crate::workloads::Workload;
 use crate::{copy, elementary, table, workspace};
 
-/// The passes, with the names that identify benchmarks.
-pub const PASSES: [(Pass, &str); 2] = [(Pass::Forward, "forward"), (Pass::ForwardAndGradient, "forward_gradient")];
-
 /// Sampling of [`Mode::Full`]: criterion accepts no fewer samples.
 const FULL: Sampling = Sampling { samples: 10, duration: Duration::from_millis(20) };
 /// Sampling of [`Mode::Quick`]: enough for a table.
@@ -31,8 +28,6 @@ pub struct Row {
     pub workload: Workload,
     /// What is timed.
     pub pass: Pass,
-    /// Its name.
-    pub pass_name: &'static str,
     /// What became of each backend.
     pub cells: Vec<Cell>,
     /// What a call of the reference holds in memory beside its inputs and results.
@@ -81,16 +76,16 @@ impl<'a> Measurements<'a> {
     pub fn selected(&self, workload: Workload) -> Vec<String> {
         let names = self.backends.iter().map(|backend| backend.name());
         let names: Vec<&str> = names.chain(yardsticks(workload)).collect();
-        let of_pass = |(_, pass)| names.iter().map(move |name| format!("{}/{name}", id(workload, pass)));
-        PASSES.into_iter().flat_map(of_pass).filter(|benchmark| self.args.selects(benchmark)).collect()
+        let of_pass = |pass| names.iter().map(move |name| format!("{}/{name}", id(workload, pass)));
+        Pass::ALL.into_iter().flat_map(of_pass).filter(|benchmark| self.args.selects(benchmark)).collect()
     }
 
     /// Measures the backends on a workload, in those benchmarks that the command line selects.
     pub fn measure(&mut self, workload: Workload) -> Vec<Timed> {
         let mut timed = Vec::new();
         let verifier = Verifier::new(workload);
-        for (pass, pass_name) in PASSES {
-            let id = id(workload, pass_name);
+        for pass in Pass::ALL {
+            let id = id(workload, pass);
             let selects = |name: &str| self.args.selects(&format!("{id}/{name}"));
             let (mut cells, mut works) = (Vec::new(), Vec::new());
             for (at, backend) in self.backends.iter().enumerate() {
@@ -136,7 +131,7 @@ impl<'a> Measurements<'a> {
             }
             cells.sort_by_key(|(at, _)| *at);
             let cells = cells.into_iter().map(|(_, cell)| cell).collect();
-            let row = Row { workload, pass, pass_name, cells, workspace, disturbed: None };
+            let row = Row { workload, pass, cells, workspace, disturbed: None };
             timed.push(Timed { row, samples });
         }
         timed
@@ -151,7 +146,7 @@ impl<'a> Measurements<'a> {
     pub fn keep_in(&mut self, criterion: &mut Criterion, mut timed: Vec<Timed>, disturbed: Option<&str>) {
         for Timed { row, samples } in &mut timed {
             if !samples.is_empty() {
-                let group = self.group(&id(row.workload, row.pass_name));
+                let group = self.group(&id(row.workload, row.pass));
                 hand_over(criterion, &group, row.workload.elements(), samples);
             }
             row.disturbed = disturbed.map(str::to_owned);
@@ -170,10 +165,10 @@ impl<'a> Measurements<'a> {
 
     /// What was measured, for the report.
     pub fn workloads(&self) -> Vec<performance::Workload> {
-        let described = |Row { workload, pass, pass_name, cells, workspace, disturbed }: &Row| performance::Workload {
-            id: id(*workload, pass_name),
+        let described = |Row { workload, pass, cells, workspace, disturbed }: &Row| performance::Workload {
+            id: id(*workload, *pass),
             loss: workload.loss.name().to_owned(),
-            pass: (*pass_name).to_owned(),
+            pass: pass.name().to_owned(),
             shape: workload.shape_name(),
             dtype: workload.dtype.name().to_owned(),
             size: workload.size.name().to_owned(),
@@ -202,8 +197,8 @@ impl<'a> Measurements<'a> {
     }
 }
 
-/// The name of a row.
-pub fn id(workload: Workload, pass: &str) -> String {
+/// Returns the name of a row.
+pub fn id(workload: Workload, pass: Pass) -> String {
     format!("{}/{pass}/{}/{}", workload.loss.name(), workload.shape_name(), workload.dtype.name())
 }
 

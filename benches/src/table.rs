@@ -18,7 +18,7 @@ pub fn render(backends: &[&str], rows: &[Row]) -> Option<String> {
     for row in rows {
         let workload = row.workload;
         let (loss, dtype) = (workload.loss.name().to_owned(), workload.dtype.name().to_owned());
-        let mut line = vec![loss, row.pass_name.to_owned(), workload.shape_name(), dtype];
+        let mut line = vec![loss, row.pass.to_string(), workload.shape_name(), dtype];
         for (position, cell) in row.cells.iter().enumerate() {
             line.push(time(cell, workload.elements()));
             if position > 0 {
@@ -75,7 +75,6 @@ mod tests {
         let row = |cells: &[Cell]| Row {
             workload,
             pass: Pass::Forward,
-            pass_name: "forward",
             cells: cells.to_vec(),
             workspace: None,
             disturbed: None,

@@ -2,10 +2,9 @@
 
 use std::hint::black_box;
 
-use losscheck::backend::Backend;
 use losscheck::backend::reference::Reference;
+use losscheck::backend::{Backend, Pass};
 use losscheck::performance::Workspace;
-use losscheck_benches::measure::PASSES;
 use losscheck_benches::{memory, workloads, workspace};
 use rayon::ThreadPoolBuilder;
 
@@ -27,10 +26,10 @@ fn check() {
 
     for workload in workloads::all() {
         let case = workload.case();
-        for (pass, name) in PASSES {
+        for pass in Pass::ALL {
             let mut work = Reference.workload(&case, pass).expect("a workload that the reference takes");
             let Workspace { bytes, documented } = workspace::measure(workload, pass, 1, &mut work);
-            assert!(bytes <= documented, "{name}/{workload}: {bytes} bytes, documented are {documented}");
+            assert!(bytes <= documented, "{pass}/{workload}: {bytes} bytes, documented are {documented}");
         }
     }
 }

@@ -3,7 +3,10 @@
 pub mod call;
 pub mod reference;
 
+use std::fmt;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::case::{Answer, Case};
 use crate::loss::{LossKind, Outputs};
@@ -69,20 +72,39 @@ pub enum Outcome {
 }
 
 /// What a benchmark times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Pass {
     /// The value alone, without recording a graph.
+    #[serde(rename = "forward")]
     Forward,
     /// The value and the gradient of the first differentiable input.
+    #[serde(rename = "forward_gradient")]
     ForwardAndGradient,
 }
 
 impl Pass {
+    /// Every pass.
+    pub const ALL: [Self; 2] = [Self::Forward, Self::ForwardAndGradient];
+
+    /// Returns the name of the pass in the names of benchmarks and in data files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::ForwardAndGradient => "forward_gradient",
+        }
+    }
+
     /// Returns the outputs that the pass computes.
     pub fn outputs(self) -> Outputs {
         match self {
             Self::Forward => Outputs::Value,
             Self::ForwardAndGradient => Outputs::FirstGradient,
         }
+    }
+}
+
+impl fmt::Display for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
