@@ -41,17 +41,6 @@ fn warm_up(work: &mut Work<'_>, sample: Duration) -> u32 {
     (sample.as_secs_f64() / call).ceil().max(1.0) as u32
 }
 
-/// The middle number, or the mean of the middle two.
-pub fn median(numbers: &[f64]) -> f64 {
-    let mut sorted = numbers.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    match (sorted.len(), sorted.len() / 2) {
-        (0, _) => f64::NAN,
-        (n, middle) if n % 2 == 1 => sorted[middle],
-        (_, middle) => (sorted[middle - 1] + sorted[middle]) / 2.0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,12 +52,5 @@ mod tests {
         let seconds = alternate(&mut works, Sampling { samples: 3, duration });
         assert!(seconds.iter().all(|samples| samples.len() == 3));
         assert!(seconds[1].iter().all(|&slow| slow >= duration.as_secs_f64() && slow > 100.0 * seconds[0][0]));
-    }
-
-    #[test]
-    fn medians() {
-        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
-        assert!(median(&[]).is_nan());
     }
 }

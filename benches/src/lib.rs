@@ -4,7 +4,7 @@
 //! forward with the gradient of the input, in several sizes (see [`workloads::Size`]), in f32 and f64. A benchmark is named
 //! `LOSS/PASS/SHAPE/DTYPE/BACKEND`, `cross_entropy/forward_gradient/256x1000/f32/tch` for example; what follows `--` is a
 //! regular expression over these names, and [options](args::Args). At the end a [`table`] shows the backends side by side;
-//! `losscheck bench-report` makes a page of what criterion keeps.
+//! the program `bench-report` makes a [`report`] of what criterion keeps.
 //!
 //! `cargo bench -- --quick` takes a few seconds: it makes the table from one short sample of the small inputs and keeps
 //! nothing.
@@ -27,7 +27,11 @@ pub mod elementary;
 pub mod machine;
 pub mod measure;
 pub mod memory;
+mod numbers;
+pub mod record;
 pub mod reference_into;
+pub mod report;
+mod statistics;
 pub mod table;
 pub mod threads;
 pub mod verify;
@@ -42,13 +46,13 @@ use clap::Parser;
 use losscheck::backend::Backend;
 use losscheck::backend::reference::Reference;
 use losscheck::files::write_atomically;
-use losscheck::performance::{RUN_FORMAT, Run, run_file};
 use losscheck_candle::{Candle, CandleNn};
 use time::OffsetDateTime;
 
 use crate::args::{Args, Mode};
 use crate::machine::Watch;
 use crate::measure::Measurements;
+use crate::record::{RUN_FORMAT, Run, run_file};
 use crate::reference_into::ReferenceInto;
 use crate::workloads::{Size, Workload};
 

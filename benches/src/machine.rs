@@ -5,9 +5,8 @@ use std::fs;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use losscheck::performance::Calibration;
-
 use crate::copy;
+use crate::record::Calibration;
 use crate::workloads::Size;
 
 /// The elements of the copies, with their targets as much data as value and gradient of a loss of two tensors.

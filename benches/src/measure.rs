@@ -8,10 +8,11 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput};
 use losscheck::backend::reference::Reference;
 use losscheck::backend::{Backend, Coverage, Pass};
-use losscheck::performance::{self, COPY, ELEMENTARY, Workspace};
 
-use crate::alternate::{Sampling, Work, alternate, median};
+use crate::alternate::{Sampling, Work, alternate};
 use crate::args::{Args, Mode};
+use crate::record::{self, COPY, ELEMENTARY, Workspace};
+use crate::statistics::median;
 use crate::verify::{Finding, Flaw, Verifier};
 use crate::workloads::Workload;
 use crate::{copy, elementary, table, workspace};
@@ -122,7 +123,7 @@ impl<'a> Measurements<'a> {
                 let taken = alternate(&mut works, sampling);
                 workspace =
                     of_reference.map(|at| workspace::measure(workload, pass, self.args.threads.into(), &mut works[at]));
-                cells.extend(places.into_iter().zip(&taken).map(|(at, taken)| (at, Cell::Timed(median(taken)))));
+                cells.extend(places.into_iter().zip(&taken).map(|(at, taken)| (at, Cell::Timed(typical(taken)))));
                 samples.extend(names.into_iter().zip(taken));
             } else {
                 eprintln!("{id}");
@@ -164,8 +165,8 @@ impl<'a> Measurements<'a> {
     }
 
     /// What was measured, for the report.
-    pub fn workloads(&self) -> Vec<performance::Workload> {
-        let described = |Row { workload, pass, cells, workspace, disturbed }: &Row| performance::Workload {
+    pub fn workloads(&self) -> Vec<record::Workload> {
+        let described = |Row { workload, pass, cells, workspace, disturbed }: &Row| record::Workload {
             id: id(*workload, *pass),
             loss: workload.loss.name().to_owned(),
             pass: pass.name().to_owned(),
@@ -253,12 +254,17 @@ pub fn criterion() -> Criterion {
         .without_plots()
 }
 
+/// Returns the median of the samples, of which there is at least one.
+fn typical(samples: &[f64]) -> f64 {
+    median(samples).unwrap_or(f64::NAN)
+}
+
 /// Has criterion keep the samples of a row.
 fn hand_over(criterion: &mut Criterion, group: &str, elements: usize, samples: &[(&str, Vec<f64>)]) {
     let mut group = criterion.benchmark_group(group);
     group.sampling_mode(criterion::SamplingMode::Flat).throughput(Throughput::Elements(elements as u64));
     for (backend, samples) in samples {
-        let typical = median(samples);
+        let typical = typical(samples);
         // One call to warm up, then one for each sample.
         let mut taken = std::iter::once(&typical).chain(samples);
         group.bench_function(*backend, |bencher| {

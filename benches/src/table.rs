@@ -1,8 +1,20 @@
-//! The backends side by side.
+//! The tables that the programs print: the backends side by side.
 
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::measure::{Cell, Row};
+use crate::numbers::digits;
+
+/// Returns a table with a header. The columns after the first `left` are aligned to the right.
+pub(crate) fn with_header<T: Into<comfy_table::Cell>>(header: impl IntoIterator<Item = T>, left: usize) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(header.into_iter().map(Into::into).collect::<Vec<_>>());
+    for column in table.column_iter_mut().skip(left) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
 
 /// The table: nanoseconds per element of the input, and for each backend but the first how many times those of the
 /// first. `None` where nothing was timed.
@@ -11,10 +23,8 @@ pub fn render(backends: &[&str], rows: &[Row]) -> Option<String> {
     let rows: Vec<&Row> = rows.iter().filter(timed).collect();
     let (first, others) = backends.split_first().filter(|_| !rows.is_empty())?;
 
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    let header = ["loss", "pass", "shape", "dtype", first].into_iter().map(str::to_owned);
-    table.set_header(header.chain(others.iter().flat_map(|name| [(*name).to_owned(), "ratio".to_owned()])));
+    let header = ["loss", "pass", "shape", "dtype", first].into_iter();
+    let mut table = with_header(header.chain(others.iter().flat_map(|&name| [name, "ratio"])), 4);
     for row in rows {
         let workload = row.workload;
         let (loss, dtype) = (workload.loss.name().to_owned(), workload.dtype.name().to_owned());
@@ -26,9 +36,6 @@ pub fn render(backends: &[&str], rows: &[Row]) -> Option<String> {
             }
         }
         table.add_row(line);
-    }
-    for column in table.column_iter_mut().skip(4) {
-        column.set_cell_alignment(CellAlignment::Right);
     }
     let title = "nanoseconds per element of the input (median), and the ratio to the reference's; `-`: no such loss, or it \
         differs";
@@ -47,16 +54,6 @@ fn ratio(cell: &Cell, first: &Cell) -> String {
     match (cell, first) {
         (Cell::Timed(seconds), Cell::Timed(first)) => format!("{}x", digits(seconds / first)),
         _ => String::new(),
-    }
-}
-
-/// Three digits or, for large numbers, all before the point.
-fn digits(x: f64) -> String {
-    match x {
-        _ if x < 1.0 => format!("{x:.3}"),
-        _ if x < 10.0 => format!("{x:.2}"),
-        _ if x < 100.0 => format!("{x:.1}"),
-        _ => format!("{x:.0}"),
     }
 }
 

@@ -2,11 +2,11 @@
 
 use losscheck::backend::Pass;
 use losscheck::loss::LossKind;
-use losscheck::performance::Workspace;
 use losscheck::tensor::DType;
 
 use crate::alternate::Work;
 use crate::memory;
+use crate::record::Workspace;
 use crate::workloads::Workload;
 
 const KIB: u64 = 1 << 10;

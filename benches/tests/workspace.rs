@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use losscheck::backend::reference::Reference;
 use losscheck::backend::{Backend, Pass};
-use losscheck::performance::Workspace;
+use losscheck_benches::record::Workspace;
 use losscheck_benches::{memory, workloads, workspace};
 use rayon::ThreadPoolBuilder;
 

@@ -25,8 +25,8 @@ pub(crate) struct Arguments {
 }
 
 const CODES: &str = "\
-Exit code: 0, every difference is known; 1, something else differs, a relation is broken, a deviation is not true, no check
-catches a mutant, or the reference has become slower; 2, bad usage or bad data.
+Exit code: 0, every difference is known; 1, something else differs, a relation is broken, a deviation is not true, or no
+check catches a mutant; 2, bad usage or bad data.
 
 Example: losscheck check --backend candle-nn --loss cross_entropy";
 
@@ -56,9 +56,6 @@ pub(crate) enum Command {
     /// Write the pages of `reports`: conformance, and accuracy from what `accuracy --results` kept
     #[command(after_help = "Example: losscheck report --accuracy found")]
     Report(Report),
-    /// Write the page of performance, its document and its plots from what `cargo bench` left
-    #[command(after_help = "Example: losscheck bench-report --baseline reports/performance.json")]
-    BenchReport(BenchReport),
 }
 
 impl Default for Command {
@@ -213,21 +210,6 @@ pub(crate) struct Report {
     /// Where to write, instead of the repository's `reports`
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct BenchReport {
-    /// Criterion's folder
-    #[arg(value_name = "FOLDER", default_value = "target/criterion")]
-    pub(crate) criterion: PathBuf,
-
-    /// Where to write, instead of the repository's `reports`
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) out: Option<PathBuf>,
-
-    /// An older `performance.json`: fail where the reference has become slower since
-    #[arg(long, value_name = "FILE")]
-    pub(crate) baseline: Option<PathBuf>,
 }
 
 /// A dtype of floating-point numbers.

@@ -1,15 +1,13 @@
-//! The program `losscheck`, as a library: what its binary, its tests and the benchmarks share.
+//! The program `losscheck`, as a library: what its binary and its tests share.
 
 mod accuracy;
 mod args;
 mod backends;
-pub mod bench_report;
 mod check;
 mod draws;
 mod failure;
 mod fuzz;
 mod list;
-mod markdown;
 mod metamorphic;
 mod mutants;
 mod progress;
@@ -46,7 +44,6 @@ pub fn run() -> ExitCode {
             Command::Metamorphic(options) => metamorphic::run(&options, &data, &mut out),
             Command::Accuracy(options) => accuracy::run(&options, &mut out),
             Command::Report(options) => report::run(&options, &data, &mut out),
-            Command::BenchReport(options) => bench_report::run(&options, &mut out),
             Command::Mutants(options) => mutants::run(&options, &data, &mut out),
         }?;
         out.flush()?;

@@ -8,7 +8,6 @@ use losscheck::data::DataFolder;
 use losscheck::loss::{LossKind, Output};
 use losscheck::run::accuracy::{InputSet, Key, Measure, Plan, Results, Row, SWEEPS, Shard};
 use losscheck::tensor::DType;
-use losscheck_cli::bench_report::{self, Performance};
 use losscheck_cli::report::{ACCURACY, WITNESSES, accuracy_page, conformance, reports};
 
 const REWRITE: &str = "`losscheck report` writes it anew";
@@ -102,16 +101,4 @@ fn the_page_of_conformance_is_that_of_the_goldens() {
             .collect()
     };
     assert_eq!(cells(&page.matrix), cells(&committed), "reports/conformance.md: {REWRITE}");
-}
-
-#[test]
-fn the_page_of_performance_and_its_plots_are_those_of_the_document() {
-    const REWRITE: &str = "`losscheck bench-report` writes it anew";
-    let file = reports().join(bench_report::PERFORMANCE);
-    let performance = Performance::read(&file).expect("a committed document");
-    assert!(performance.to_text() == committed(bench_report::PERFORMANCE), "{}: {REWRITE}", bench_report::PERFORMANCE);
-    assert!(bench_report::page(&performance) == committed(bench_report::PAGE), "{}: {REWRITE}", bench_report::PAGE);
-    for (name, svg) in bench_report::plots(&performance).expect("plots") {
-        assert!(svg == committed(&format!("{}/{name}", bench_report::PLOTS)), "{name}: {REWRITE}");
-    }
 }

@@ -12,6 +12,6 @@ pub mod error;
 pub mod files;
 pub mod judge;
 pub mod loss;
-pub mod performance;
+pub mod markdown;
 pub mod run;
 pub mod tensor;

@@ -5,12 +5,12 @@ use std::fmt::Write;
 
 use losscheck::case::Case;
 use losscheck::judge::verdict::count;
+use losscheck::markdown::table;
 use losscheck::run::accuracy::{BOUNDS, Histogram, InputSet, Key, Line, Results, Row, SCREEN, Witness};
 use losscheck::tensor::DType;
 
 use super::targets;
 use crate::accuracy::both;
-use crate::markdown::table;
 
 /// How many of the worst of each library to name.
 const NAMED: usize = 12;

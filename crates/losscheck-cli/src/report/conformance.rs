@@ -4,10 +4,10 @@ use std::cmp::Ordering;
 use std::fmt::Write;
 
 use losscheck::judge::verdict::count;
+use losscheck::markdown::table;
 use losscheck::run::table::Tally;
 
 use crate::check::report::{ColumnReport, DeviationReport, Report};
-use crate::markdown::table;
 
 /// The page in parts, for not all of them are the same on every machine.
 #[derive(Debug)]

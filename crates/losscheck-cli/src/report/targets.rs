@@ -2,11 +2,11 @@
 
 use losscheck::judge::verdict::count;
 use losscheck::loss::LossKind;
+use losscheck::markdown::table;
 use losscheck::run::accuracy::{InputSet, Line, Results, Row};
 use losscheck::tensor::DType;
 
 use crate::accuracy::both;
-use crate::markdown::table;
 
 const REFERENCE: &str = "reference";
 const PYTORCH: &str = "tch";

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use losscheck::error::DataError;
-use losscheck::performance as given;
-use losscheck::performance::{COPY, ELEMENTARY, PEERS_FILE, PEERS_FORMAT, Peers, RUN_FORMAT};
 use serde::Deserialize;
 
-use super::performance::{
+use crate::record as given;
+use crate::record::{COPY, ELEMENTARY, PEERS_FILE, PEERS_FORMAT, Peers, RUN_FORMAT};
+use crate::report::document::{
     Calibrations, Cell, FORMAT, Figure, NOT_MEASURED, Pass, PeerRun, Performance, REFERENCE, REFERENCE_INTO, Range,
     Row, Run, Size, from_file, from_json,
 };
@@ -268,12 +268,12 @@ fn peers(file: &Path, rows: &mut [Row], backends: &mut Vec<String>) -> Result<Pe
 
 #[cfg(test)]
 mod tests {
-    use losscheck::performance::run_file;
     use serde_json::{Value, json};
     use tempfile::TempDir;
 
     use super::super::page::page;
     use super::*;
+    use crate::record::run_file;
 
     fn write(file: &Path, value: &Value) {
         fs::create_dir_all(file.parent().unwrap()).unwrap();

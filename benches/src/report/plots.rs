@@ -6,7 +6,7 @@ mod throughput;
 
 use std::io;
 
-use super::performance::{Pass, Performance, Row};
+use crate::report::document::{Pass, Performance, Row};
 
 /// The folder of the plots, beside the page.
 pub const FOLDER: &str = "plots";
@@ -67,8 +67,8 @@ pub fn plots(performance: &Performance) -> io::Result<Vec<(String, String)>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::performance::tests::{performance, row};
     use super::*;
+    use crate::report::document::tests::{performance, row};
 
     #[test]
     fn plots_are_of_what_there_is_and_the_same_each_time() {

@@ -4,9 +4,9 @@ use std::io;
 
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::super::performance::{Against, Pass, Performance, Size};
 use super::canvas::{Axis, BLACK, COLOURS, Canvas, GREY, LABEL, Mark, PALE, TITLE, tick};
 use super::rows;
+use crate::report::document::{Against, Pass, Performance, Size};
 
 const WIDTH: i32 = 960;
 /// Where the axis begins and ends; the names of the losses stand to its left.

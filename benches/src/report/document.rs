@@ -6,11 +6,11 @@ use std::fs;
 use std::path::Path;
 
 use losscheck::error::DataError;
-use losscheck::performance::Workspace;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::statistics::{median, significant, spread};
+use crate::record::Workspace;
+use crate::statistics::{median, significant, spread};
 
 /// The first field of a [`Performance`].
 pub const FORMAT: &str = "losscheck-performance/1";

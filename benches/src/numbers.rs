@@ -1,6 +1,6 @@
 //! Numbers and texts for people.
 
-use super::statistics::significant;
+use crate::statistics::significant;
 
 /// Three digits or, of large numbers, all before the point.
 pub(crate) fn digits(number: f64) -> String {
@@ -22,6 +22,11 @@ pub(crate) fn times(ratio: f64) -> String {
 pub(crate) fn percent(share: f64) -> String {
     let percent = 100.0 * share;
     if percent.abs() < 10.0 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
+}
+
+/// A number of things, in words.
+pub(crate) fn counted(count: usize, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }
 
 /// Text from a file, so that it neither ends a cell of a table nor a line.

@@ -1,10 +1,10 @@
 //! What the reference is to reach, and whether it does.
 
-use super::numbers::{percent, times};
-use super::performance::{Against, Pass, Performance, REFERENCE, REFERENCE_INTO, Row, Size};
-use super::statistics::geometric_mean;
-use crate::markdown::table;
-use crate::table::counted;
+use losscheck::markdown::table;
+
+use crate::numbers::{counted, percent, times};
+use crate::report::document::{Against, Pass, Performance, REFERENCE, REFERENCE_INTO, Row, Size};
+use crate::statistics::geometric_mean;
 
 /// How many of the worst cells to name.
 const NAMED: usize = 5;
@@ -279,11 +279,10 @@ pub(crate) fn targets(performance: &Performance) -> String {
 
 #[cfg(test)]
 mod tests {
-    use losscheck::performance as given;
-
-    use super::super::performance::Figure;
-    use super::super::performance::tests::{performance, row, with_spread};
     use super::*;
+    use crate::record as given;
+    use crate::report::document::Figure;
+    use crate::report::document::tests::{performance, row, with_spread};
 
     fn target(of: Cells, measure: Measure, bound: Bound) -> Target {
         Target { of, measure, bound }

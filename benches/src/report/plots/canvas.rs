@@ -139,7 +139,7 @@ impl Axis {
 /// A number on an axis, without more digits than it has.
 pub(crate) fn tick(number: f64) -> String {
     // Products with powers of ten are not exact.
-    super::super::statistics::significant(number, 3).to_string()
+    crate::statistics::significant(number, 3).to_string()
 }
 
 #[cfg(test)]

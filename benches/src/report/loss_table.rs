@@ -1,11 +1,11 @@
 //! The table of one loss, with what has to be said beneath it.
 
-use losscheck::performance::ELEMENTARY;
+use losscheck::markdown::table;
 
-use super::numbers::{digits, percent, plain, times};
-use super::performance::{Performance, REFERENCE, REFERENCE_INTO, Row};
 use super::targets::disturbed;
-use crate::markdown::table;
+use crate::numbers::{digits, percent, plain, times};
+use crate::record::ELEMENTARY;
+use crate::report::document::{Performance, REFERENCE, REFERENCE_INTO, Row};
 
 /// By how much a time may be longer than the best and still count as one.
 const TIE: f64 = 0.025;
@@ -102,11 +102,10 @@ impl<'a> Notes<'a> {
 
 #[cfg(test)]
 mod tests {
-    use losscheck::performance::Workspace;
-
-    use super::super::performance::Figure;
-    use super::super::performance::tests::{absent, performance, row};
     use super::*;
+    use crate::record::Workspace;
+    use crate::report::document::Figure;
+    use crate::report::document::tests::{absent, performance, row};
 
     #[test]
     fn the_best_are_bold_and_what_is_missing_has_its_reason() {

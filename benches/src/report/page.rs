@@ -1,15 +1,14 @@
 //! The page of performance.
 
 use super::loss_table::loss_table;
-use super::numbers::{digits, percent, plain};
-use super::performance::{Performance, Range, Row, Run};
 use super::{plots, summary, targets};
-use crate::table::counted;
+use crate::numbers::{counted, digits, percent, plain};
+use crate::report::document::{Performance, Range, Row, Run};
 
 const HEAD: &str = "\
 # Performance
 
-How long each library takes for each loss, measured by `cargo bench` and written by `losscheck bench-report`; nobody edits it.
+How long each library takes for each loss, measured by `cargo bench` and written by `bench-report`; nobody edits it.
 A time is the median of criterion's samples, a spread the median of their distances to it. A ratio is how many times as long
 as the reference another library takes: above 1, the reference is faster.
 ";
@@ -147,7 +146,7 @@ pub fn page(performance: &Performance) -> String {
         text.push('\n');
     }
     text.push_str(LOSSES);
-    if performance.backends.iter().any(|name| name == super::performance::REFERENCE_INTO) {
+    if performance.backends.iter().any(|name| name == crate::report::document::REFERENCE_INTO) {
         text.push_str(INTO);
     }
     if performance.rows.iter().any(|row| row.elementary.is_some()) {
@@ -221,8 +220,8 @@ fn machine(run: &Run) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::performance::tests::{performance, row};
     use super::*;
+    use crate::report::document::tests::{performance, row};
 
     #[test]
     fn a_page_has_all_its_parts_in_order() {

@@ -1,10 +1,11 @@
 //! How many times as long as the reference each backend takes, over all losses.
 
-use super::numbers::times;
-use super::performance::{Against, Pass, Performance, REFERENCE, REFERENCE_INTO, Row};
-use super::statistics::geometric_mean;
+use losscheck::markdown::table;
+
 use super::targets::disturbed;
-use crate::markdown::table;
+use crate::numbers::times;
+use crate::report::document::{Against, Pass, Performance, REFERENCE, REFERENCE_INTO, Row};
+use crate::statistics::geometric_mean;
 
 /// The ratios of the rows that both have, from the lowest.
 pub(crate) fn ratios<'a>(rows: impl IntoIterator<Item = &'a Row>, against: Against<'_>) -> Vec<(f64, &'a Row)> {
@@ -65,8 +66,8 @@ pub(crate) fn means(performance: &Performance) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::performance::tests::{performance, row};
     use super::*;
+    use crate::report::document::tests::{performance, row};
 
     #[test]
     fn the_mean_is_over_what_both_have() {

@@ -5,10 +5,10 @@ use std::io;
 
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::super::performance::{Pass, Performance, REFERENCE};
-use super::super::statistics::median;
 use super::canvas::{Axis, BLACK, COLOURS, Canvas, GREY, LABEL, Mark, PALE, TITLE, tick};
 use super::{Row, rows};
+use crate::report::document::{Pass, Performance, REFERENCE};
+use crate::statistics::median;
 
 const SIZE: (u32, u32) = (1080, 720);
 const X: (i32, i32) = (80, 800);

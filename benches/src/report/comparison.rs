@@ -5,12 +5,12 @@ use std::fmt;
 
 use comfy_table::Cell;
 
-use super::numbers::{digits, percent, times};
-use super::performance::{Figure, Pass, Performance, REFERENCE, REFERENCE_INTO, Row, Run, Size};
-use super::statistics::geometric_mean;
 use super::summary::dtypes;
 use super::targets::{NOISE, disturbed};
-use crate::table::{counted, table};
+use crate::numbers::{counted, digits, percent, times};
+use crate::report::document::{Figure, Pass, Performance, REFERENCE, REFERENCE_INTO, Row, Run, Size};
+use crate::statistics::geometric_mean;
+use crate::table;
 
 /// A change that is none, however small the spreads are.
 const LEAST: f64 = 0.10;
@@ -220,7 +220,8 @@ impl fmt::Display for Comparison {
         if self.lost > 0 {
             writeln!(f, "- {} of the baseline measured no more", counted(self.lost, "cell"))?;
         }
-        let mut means = table(["pass", "dtype", "threads", "backend", "cells", "ns/element then", "now", "change"], 4);
+        let mut means =
+            table::with_header(["pass", "dtype", "threads", "backend", "cells", "ns/element then", "now", "change"], 4);
         for Mean { what, cells, times: (old, new), ratio } in &self.means {
             let numbers = [cells.to_string(), digits(*old), digits(*new), change(*ratio)];
             means.add_row(what.iter().cloned().chain(numbers));
@@ -230,7 +231,7 @@ impl fmt::Display for Comparison {
             writeln!(f, "{means}")?;
         }
 
-        let mut changes = table(["cell", "backend", "verdict", "ns then", "now", "change", "noise"], 3);
+        let mut changes = table::with_header(["cell", "backend", "verdict", "ns then", "now", "change", "noise"], 3);
         let (mut slower, mut unconfirmed, mut faster) = (0, 0, 0);
         for cell in &self.cells {
             let verdict = if cell.is_slower() {
@@ -269,8 +270,8 @@ impl fmt::Display for Comparison {
 
 #[cfg(test)]
 mod tests {
-    use super::super::performance::tests::{performance, row, with_spread};
     use super::*;
+    use crate::report::document::tests::{performance, row, with_spread};
 
     fn document(times: &[(&str, f64)], spread: f64) -> Performance {
         let rows = times.iter().map(|&(loss, time)| with_spread(row(loss, 128, &[("reference", time)]), spread));
