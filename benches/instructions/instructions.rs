@@ -14,7 +14,7 @@ use losscheck::backend::reference::Reference;
 use losscheck::backend::{Backend, Pass};
 use losscheck::loss::LossKind;
 use losscheck::tensor::DType;
-use losscheck_benches::workloads::{Size, Workload};
+use losscheck_benches::workloads::{Shapes, Workload};
 
 /// By how much of what is stored a loss may grow.
 const GROWTH: f64 = 0.05;
@@ -22,7 +22,7 @@ const GROWTH: f64 = 0.05;
 /// One call, over what fits the second-level cache.
 fn prepared(loss: LossKind) -> Box<dyn FnMut()> {
     // The program ends after the call.
-    let case = Box::leak(Box::new(Workload { loss, size: Size::L2, dtype: DType::F32 }.case()));
+    let case = Box::leak(Box::new(Workload { loss, shapes: Shapes::L2, dtype: DType::F32 }.case()));
     let mut call = Reference.workload(case, Pass::ForwardAndGradient).expect("the reference has every loss");
     // What is worked out once, such as which instructions the processor has, is not counted.
     call();

@@ -98,11 +98,12 @@ fn work<'a, R: Real, F: Pointwise<N> + 'a, const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::size::Size;
     use crate::workloads;
 
     #[test]
     fn every_loss_that_has_one_runs_it() {
-        let small = workloads::all().filter(|workload| workload.size == workloads::Size::Small);
+        let small = workloads::all().filter(|workload| workload.size() == Size::Small);
         for (workload, pass) in small.flat_map(|workload| Pass::ALL.map(|pass| (workload, pass))) {
             let work = super::workload(&workload.case(), pass);
             assert_eq!(work.is_some(), is_for(workload.loss), "{workload}");

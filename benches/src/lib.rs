@@ -1,7 +1,7 @@
 //! Benchmarks of every loss, the backends side by side.
 //!
 //! `cargo bench` measures the reference, candle-nn and candle, `--features tch` libtorch as well: the forward pass, and
-//! forward with the gradient of the input, in several sizes (see [`workloads::Size`]), in f32 and f64. A benchmark is named
+//! forward with the gradient of the input, in several sizes (see [`size::Size`]), in f32 and f64. A benchmark is named
 //! `LOSS/PASS/SHAPE/DTYPE/BACKEND`, `cross_entropy/forward_gradient/256x1000/f32/tch` for example; what follows `--` is a
 //! regular expression over these names, and [options](args::Args). At the end a [`table`] shows the backends side by side;
 //! the program `bench-report` makes a [`report`] of what criterion keeps.
@@ -31,6 +31,7 @@ mod numbers;
 pub mod record;
 pub mod reference_into;
 pub mod report;
+pub mod size;
 mod statistics;
 pub mod table;
 pub mod threads;
@@ -52,9 +53,10 @@ use time::OffsetDateTime;
 use crate::args::{Args, Mode};
 use crate::machine::Watch;
 use crate::measure::Measurements;
-use crate::record::{RUN_FORMAT, Run, run_file};
+use crate::record::{RUN_FORMAT, RunRecord, run_file};
 use crate::reference_into::ReferenceInto;
-use crate::workloads::{Size, Workload};
+use crate::size::Size;
+use crate::workloads::Workload;
 
 /// The backends, in the order of the table; what the others are compared with comes first.
 pub const BACKENDS: &[&dyn Backend] = &[
@@ -79,7 +81,7 @@ pub fn main() -> ExitCode {
     losscheck_tch::use_threads(args.threads);
     let mut measurements = Measurements::new(&args, BACKENDS);
     let mode = args.mode();
-    let is_wanted = |workload: &Workload| mode == Mode::Full || matches!(workload.size, Size::Small | Size::L2);
+    let is_wanted = |workload: &Workload| mode == Mode::Full || matches!(workload.size(), Size::Small | Size::L2);
     let workloads = workloads::all().filter(is_wanted);
     let workloads: Vec<_> = workloads.filter(|&workload| !measurements.selected(workload).is_empty()).collect();
     if args.list {
@@ -99,7 +101,7 @@ pub fn main() -> ExitCode {
         return measurements.report();
     }
     let watch = run(&mut measurements, &workloads);
-    let run = Run {
+    let run = RunRecord {
         format: RUN_FORMAT.to_owned(),
         date: OffsetDateTime::now_utc().date().to_string(),
         processor: machine::processor(),
@@ -128,7 +130,7 @@ fn run(measurements: &mut Measurements<'_>, workloads: &[Workload]) -> Watch {
         for attempt in 1..=ATTEMPTS {
             let timed = measurements.measure(workload);
             watch.calibrate(Some(workload.to_string()));
-            let disturbance = watch.disturbance(workload.size);
+            let disturbance = watch.disturbance(workload.size());
             match &disturbance {
                 Some(disturbance) if attempt < ATTEMPTS => eprintln!("again, for {disturbance}"),
                 _ => {
@@ -143,7 +145,7 @@ fn run(measurements: &mut Measurements<'_>, workloads: &[Workload]) -> Watch {
 }
 
 /// Beside criterion's own data.
-fn save(run: &Run) -> Result<(), String> {
+fn save(run: &RunRecord) -> Result<(), String> {
     let folder = std::env::var_os("CRITERION_HOME").map_or_else(criterion_folder, PathBuf::from);
     let file = folder.join(run_file(run.threads));
     let text = serde_json::to_string_pretty(run).map_err(|error| format!("{}: {error}", file.display()))?;

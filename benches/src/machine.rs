@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::copy;
 use crate::record::Calibration;
-use crate::workloads::Size;
+use crate::size::Size;
 
 /// The elements of the copies, with their targets as much data as value and gradient of a loss of two tensors.
 const COPIES: [(Size, usize); 3] = [(Size::L2, 1 << 14), (Size::L3, 1 << 18), (Size::Memory, 1 << 23)];
@@ -100,7 +100,7 @@ impl Watch {
             }
             _ => 0.0,
         };
-        let copy = COPIES.map(|(size, elements)| (size.name().to_owned(), bandwidth(elements)));
+        let copy = COPIES.map(|(size, elements)| (size, bandwidth(elements)));
         self.calibrations.push(Calibration { after, copy: copy.into(), arithmetic: arithmetic(), busy });
         self.ticks = Ticks::now();
     }
@@ -116,8 +116,7 @@ impl Watch {
             (change.abs() > DRIFT).then(|| format!("{name} changed by {:+.0} % meanwhile", 100.0 * change))
         };
         // How fast memory is says nothing of what stays in a cache.
-        let size = size.name();
-        let copy = || drift(&format!("the {size} copy's speed"), *before.copy.get(size)?, *after.copy.get(size)?);
+        let copy = || drift(&format!("the {size} copy's speed"), *before.copy.get(&size)?, *after.copy.get(&size)?);
         drift("the time of fixed arithmetic", before.arithmetic, after.arithmetic).or_else(copy)
     }
 }
@@ -167,7 +166,7 @@ mod tests {
     use super::*;
 
     fn calibration(arithmetic: f64, busy: f64) -> Calibration {
-        Calibration { after: None, copy: BTreeMap::from([("L2".to_owned(), 50.0)]), arithmetic, busy }
+        Calibration { after: None, copy: BTreeMap::from([(Size::L2, 50.0)]), arithmetic, busy }
     }
 
     #[test]
@@ -179,7 +178,7 @@ mod tests {
         assert!(!disturbs(calibration(1.05, 0.01), Size::L2));
         assert!(disturbs(calibration(1.2, 0.0), Size::L2) && disturbs(calibration(1.2, 0.0), Size::Small));
         assert!(disturbs(calibration(1.0, 0.5), Size::L2));
-        let slower = Calibration { copy: BTreeMap::from([("L2".to_owned(), 40.0)]), ..calibration(1.0, 0.0) };
+        let slower = Calibration { copy: BTreeMap::from([(Size::L2, 40.0)]), ..calibration(1.0, 0.0) };
         assert!(disturbs(slower.clone(), Size::L2) && !disturbs(slower, Size::L3));
     }
 

@@ -11,7 +11,7 @@ use losscheck::backend::{Backend, Coverage, Pass};
 
 use crate::alternate::{Sampling, Work, alternate};
 use crate::args::{Args, Mode};
-use crate::record::{self, COPY, ELEMENTARY, Workspace};
+use crate::record::{COPY, ELEMENTARY, WorkloadRecord, Workspace};
 use crate::statistics::median;
 use crate::verify::{Finding, Flaw, Verifier};
 use crate::workloads::Workload;
@@ -22,32 +22,32 @@ const FULL: Sampling = Sampling { samples: 10, duration: Duration::from_millis(2
 /// Sampling of [`Mode::Quick`]: enough for a table.
 const QUICK: Sampling = Sampling { samples: 1, duration: Duration::from_millis(2) };
 
-/// A row of the table: a workload and pass, with a cell for each backend.
+/// A workload and pass that was measured: a row of the table.
 #[derive(Debug)]
-pub struct Row {
+pub struct Measured {
     /// The workload.
     pub workload: Workload,
     /// What is timed.
     pub pass: Pass,
     /// What became of each backend.
-    pub cells: Vec<Cell>,
+    pub timings: Vec<Timing>,
     /// What a call of the reference holds in memory beside its inputs and results.
     pub workspace: Option<Workspace>,
     /// What else happened on the machine.
     pub disturbed: Option<String>,
 }
 
-/// A row and its samples, which criterion has not been handed yet.
+/// What was measured and its samples, which criterion has not been handed yet.
 #[derive(Debug)]
-pub struct Timed {
-    row: Row,
+pub struct Sampled {
+    measured: Measured,
     /// The seconds of calls, by the name of what was called.
     samples: Vec<(&'static str, Vec<f64>)>,
 }
 
 /// What became of a backend on a workload and pass.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Cell {
+pub enum Timing {
     /// The median of the samples, in seconds for a call.
     Timed(f64),
     /// It ran, but no samples were taken.
@@ -63,14 +63,14 @@ pub struct Measurements<'a> {
     args: &'a Args,
     backends: &'a [&'static dyn Backend],
     /// What was measured, in order.
-    pub rows: Vec<Row>,
+    pub measured: Vec<Measured>,
     flaws: BTreeSet<(&'static str, Flaw)>,
 }
 
 impl<'a> Measurements<'a> {
     /// Of these backends, as the command line asks.
     pub fn new(args: &'a Args, backends: &'a [&'static dyn Backend]) -> Self {
-        Self { args, backends, rows: Vec::new(), flaws: BTreeSet::new() }
+        Self { args, backends, measured: Vec::new(), flaws: BTreeSet::new() }
     }
 
     /// Which benchmarks of a workload the command line asks for, by pass and backend.
@@ -82,23 +82,23 @@ impl<'a> Measurements<'a> {
     }
 
     /// Measures the backends on a workload, in those benchmarks that the command line selects.
-    pub fn measure(&mut self, workload: Workload) -> Vec<Timed> {
-        let mut timed = Vec::new();
+    pub fn measure(&mut self, workload: Workload) -> Vec<Sampled> {
+        let mut sampled = Vec::new();
         let verifier = Verifier::new(workload);
         for pass in Pass::ALL {
             let id = id(workload, pass);
             let selects = |name: &str| self.args.selects(&format!("{id}/{name}"));
-            let (mut cells, mut works) = (Vec::new(), Vec::new());
+            let (mut timings, mut works) = (Vec::new(), Vec::new());
             for (at, backend) in self.backends.iter().enumerate() {
                 let prepared =
-                    if selects(backend.name()) { prepare(&verifier, *backend, pass) } else { Err(Cell::Unselected) };
+                    if selects(backend.name()) { prepare(&verifier, *backend, pass) } else { Err(Timing::Unselected) };
                 match prepared {
                     Ok(Prepared::Works(work)) => works.push((at, work)),
                     Ok(Prepared::Differs(flaws)) => {
-                        cells.push((at, Cell::Absent("differs".to_owned())));
+                        timings.push((at, Timing::Absent("differs".to_owned())));
                         self.flaws.extend(flaws.into_iter().map(|flaw| (backend.name(), flaw)));
                     }
-                    Err(cell) => cells.push((at, cell)),
+                    Err(timing) => timings.push((at, timing)),
                 }
             }
             let (places, mut works): (Vec<usize>, Vec<Work<'_>>) = works.into_iter().unzip();
@@ -110,7 +110,7 @@ impl<'a> Measurements<'a> {
                     works.push(work);
                 }
             }
-            if names.is_empty() && cells.iter().all(|(_, cell)| *cell == Cell::Unselected) {
+            if names.is_empty() && timings.iter().all(|(_, timing)| *timing == Timing::Unselected) {
                 continue;
             }
             let (mut samples, mut workspace) = (Vec::new(), None);
@@ -123,36 +123,36 @@ impl<'a> Measurements<'a> {
                 let taken = alternate(&mut works, sampling);
                 workspace =
                     of_reference.map(|at| workspace::measure(workload, pass, self.args.threads.into(), &mut works[at]));
-                cells.extend(places.into_iter().zip(&taken).map(|(at, taken)| (at, Cell::Timed(typical(taken)))));
+                timings.extend(places.into_iter().zip(&taken).map(|(at, taken)| (at, Timing::Timed(typical(taken)))));
                 samples.extend(names.into_iter().zip(taken));
             } else {
                 eprintln!("{id}");
                 works.iter_mut().for_each(|work| work());
-                cells.extend(places.into_iter().map(|at| (at, Cell::Ran)));
+                timings.extend(places.into_iter().map(|at| (at, Timing::Ran)));
             }
-            cells.sort_by_key(|(at, _)| *at);
-            let cells = cells.into_iter().map(|(_, cell)| cell).collect();
-            let row = Row { workload, pass, cells, workspace, disturbed: None };
-            timed.push(Timed { row, samples });
+            timings.sort_by_key(|(at, _)| *at);
+            let timings = timings.into_iter().map(|(_, timing)| timing).collect();
+            let measured = Measured { workload, pass, timings, workspace, disturbed: None };
+            sampled.push(Sampled { measured, samples });
         }
-        timed
+        sampled
     }
 
-    /// Keeps rows for the table.
-    pub fn keep(&mut self, timed: Vec<Timed>) {
-        self.rows.extend(timed.into_iter().map(|timed| timed.row));
+    /// Keeps what was measured for the table.
+    pub fn keep(&mut self, sampled: Vec<Sampled>) {
+        self.measured.extend(sampled.into_iter().map(|sampled| sampled.measured));
     }
 
     /// Keeps rows, measured while that disturbed them, and hands their samples to criterion.
-    pub fn keep_in(&mut self, criterion: &mut Criterion, mut timed: Vec<Timed>, disturbed: Option<&str>) {
-        for Timed { row, samples } in &mut timed {
+    pub fn keep_in(&mut self, criterion: &mut Criterion, mut sampled: Vec<Sampled>, disturbed: Option<&str>) {
+        for Sampled { measured, samples } in &mut sampled {
             if !samples.is_empty() {
-                let group = self.group(&id(row.workload, row.pass));
-                hand_over(criterion, &group, row.workload.elements(), samples);
+                let group = self.group(&id(measured.workload, measured.pass));
+                hand_over(criterion, &group, measured.workload.elements(), samples);
             }
-            row.disturbed = disturbed.map(str::to_owned);
+            measured.disturbed = disturbed.map(str::to_owned);
         }
-        self.keep(timed);
+        self.keep(sampled);
     }
 
     /// Criterion's name for the benchmarks of a row.
@@ -165,28 +165,28 @@ impl<'a> Measurements<'a> {
     }
 
     /// What was measured, for the report.
-    pub fn workloads(&self) -> Vec<record::Workload> {
-        let described = |Row { workload, pass, cells, workspace, disturbed }: &Row| record::Workload {
+    pub fn workloads(&self) -> Vec<WorkloadRecord> {
+        let described = |Measured { workload, pass, timings, workspace, disturbed }: &Measured| WorkloadRecord {
             id: id(*workload, *pass),
             loss: workload.loss.name().to_owned(),
-            pass: pass.name().to_owned(),
+            pass: *pass,
             shape: workload.shape_name(),
             dtype: workload.dtype.name().to_owned(),
-            size: workload.size.name().to_owned(),
+            size: workload.size(),
             tensors: workload.tensors(),
             elements: workload.elements() as u64,
             bytes: workload.bytes(*pass),
-            absent: absent(self.backends, cells),
+            absent: absent(self.backends, timings),
             workspace: *workspace,
             disturbed: disturbed.clone(),
         };
-        self.rows.iter().map(described).collect()
+        self.measured.iter().map(described).collect()
     }
 
     /// Prints the table, if anything was timed, and which backends differ. A difference that is not known fails the run.
     pub fn report(&self) -> ExitCode {
         let names: Vec<_> = self.backends.iter().map(|backend| backend.name()).collect();
-        let mut text = table::render(&names, &self.rows).unwrap_or_default();
+        let mut text = table::render(&names, &self.measured).unwrap_or_default();
         for (backend, Flaw { message, known, .. }) in &self.flaws {
             let status = known.as_ref().map_or("DIFFERS".to_owned(), |reason| format!("known ({reason})"));
             text += &format!("not timed: {backend}, {status}: {message}\n");
@@ -203,10 +203,10 @@ pub fn id(workload: Workload, pass: Pass) -> String {
     format!("{}/{pass}/{}/{}", workload.loss.name(), workload.shape_name(), workload.dtype.name())
 }
 
-fn absent(backends: &[&dyn Backend], cells: &[Cell]) -> BTreeMap<String, String> {
-    let reasons = backends.iter().zip(cells).filter_map(|(backend, cell)| match cell {
-        Cell::Absent(reason) => Some((backend.name().to_owned(), reason.clone())),
-        Cell::Timed(_) | Cell::Ran | Cell::Unselected => None,
+fn absent(backends: &[&dyn Backend], timings: &[Timing]) -> BTreeMap<String, String> {
+    let reasons = backends.iter().zip(timings).filter_map(|(backend, timing)| match timing {
+        Timing::Absent(reason) => Some((backend.name().to_owned(), reason.clone())),
+        Timing::Timed(_) | Timing::Ran | Timing::Unselected => None,
     });
     reasons.collect()
 }
@@ -217,8 +217,8 @@ enum Prepared<'a> {
 }
 
 /// What to time, once it is verified.
-fn prepare<'a>(verifier: &'a Verifier, backend: &'a dyn Backend, pass: Pass) -> Result<Prepared<'a>, Cell> {
-    let missing = || Cell::Absent("no such loss".to_owned());
+fn prepare<'a>(verifier: &'a Verifier, backend: &'a dyn Backend, pass: Pass) -> Result<Prepared<'a>, Timing> {
+    let missing = || Timing::Absent("no such loss".to_owned());
     if backend.coverage(verifier.workload().loss) == Coverage::Missing {
         return Err(missing());
     }

@@ -1,14 +1,17 @@
 //! What a run of the benchmarks leaves for the report, beside criterion's own data.
 //!
-//! Criterion keeps the times, in a folder for each benchmark, `LOSS/PASS/SHAPE/DTYPE/BACKEND`; a [`Run`] says what they
+//! Criterion keeps the times, in a folder for each benchmark, `LOSS/PASS/SHAPE/DTYPE/BACKEND`; a [`RunRecord`] says what they
 //! are the times of, and on what machine. In the place of a backend [`COPY`] or [`ELEMENTARY`] may stand. Programs in other
 //! languages hand in [`Peers`].
 
 use std::collections::BTreeMap;
 
+use losscheck::backend::Pass;
 use serde::{Deserialize, Serialize};
 
-/// The first field of a [`Run`].
+use crate::size::Size;
+
+/// The first field of a [`RunRecord`].
 pub const RUN_FORMAT: &str = "losscheck-run/2";
 /// The first field of [`Peers`].
 pub const PEERS_FORMAT: &str = "losscheck-peers/1";
@@ -19,7 +22,7 @@ pub const ELEMENTARY: &str = "elementary";
 /// The file of [`Peers`] in criterion's folder.
 pub const PEERS_FILE: &str = "losscheck-peers.json";
 
-/// The file of the [`Run`] with so many threads, in criterion's folder.
+/// The file of the [`RunRecord`] with so many threads, in criterion's folder.
 pub fn run_file(threads: usize) -> String {
     format!("losscheck-threads-{threads}.json")
 }
@@ -27,7 +30,7 @@ pub fn run_file(threads: usize) -> String {
 /// One run of the benchmarks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Run {
+pub struct RunRecord {
     /// [`RUN_FORMAT`].
     pub format: String,
     /// The day, as 2026-11-26.
@@ -41,7 +44,7 @@ pub struct Run {
     /// How fast the machine was, from the first to the last.
     pub calibrations: Vec<Calibration>,
     /// What was measured.
-    pub workloads: Vec<Workload>,
+    pub workloads: Vec<WorkloadRecord>,
 }
 
 /// How fast the machine is at one moment.
@@ -50,8 +53,8 @@ pub struct Run {
 pub struct Calibration {
     /// The workload that had just been measured; absent at the start.
     pub after: Option<String>,
-    /// For each [`Workload::size`], the gigabytes a second that a copy reads and writes, both counted.
-    pub copy: BTreeMap<String, f64>,
+    /// For each size, the gigabytes a second that a copy reads and writes, both counted.
+    pub copy: BTreeMap<Size, f64>,
     /// The nanoseconds of a fixed piece of arithmetic.
     pub arithmetic: f64,
     /// The share of the processors' time that other processes took since the last calibration.
@@ -61,19 +64,19 @@ pub struct Calibration {
 /// One loss, pass, shape and dtype: a row of the report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Workload {
+pub struct WorkloadRecord {
     /// `LOSS/PASS/SHAPE/DTYPE`, the group of its benchmarks.
     pub id: String,
     /// The loss, by PyTorch's functional name.
     pub loss: String,
-    /// `forward` or `forward_gradient`.
-    pub pass: String,
+    /// What is timed.
+    pub pass: Pass,
     /// The shape of the first tensor: `32x1000`.
     pub shape: String,
     /// The dtype of the computation.
     pub dtype: String,
-    /// How much data that is: `small`, `L2`, `L3` or `memory`.
-    pub size: String,
+    /// How much data that is.
+    pub size: Size,
     /// The shape of each tensor, by name.
     pub tensors: BTreeMap<String, Vec<usize>>,
     /// The elements of the first tensor.
@@ -118,7 +121,7 @@ pub struct Peers {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PeerCell {
-    /// The [`Workload::id`].
+    /// The [`WorkloadRecord::id`].
     pub workload: String,
     /// The peer's name.
     pub backend: String,

@@ -29,7 +29,7 @@ use crate::report::args::Args;
 
 pub use comparison::{Comparison, compare};
 pub use data::read;
-pub use document::{Calibrations, Cell, FORMAT, Figure, Pass, PeerRun, Performance, Range, Row, Run, Size};
+pub use document::{Calibrations, Cell, FORMAT, Figure, PeerRun, Performance, Range, Row, RunSummary};
 pub use page::page;
 pub use plots::{FOLDER as PLOTS, plots};
 

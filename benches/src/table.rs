@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::measure::{Cell, Row};
+use crate::measure::{Measured, Timing};
 use crate::numbers::digits;
 
 /// Returns a table with a header. The columns after the first `left` are aligned to the right.
@@ -18,9 +18,9 @@ pub(crate) fn with_header<T: Into<comfy_table::Cell>>(header: impl IntoIterator<
 
 /// The table: nanoseconds per element of the input, and for each backend but the first how many times those of the
 /// first. `None` where nothing was timed.
-pub fn render(backends: &[&str], rows: &[Row]) -> Option<String> {
-    let timed = |row: &&Row| row.cells.iter().any(|cell| matches!(cell, Cell::Timed(_)));
-    let rows: Vec<&Row> = rows.iter().filter(timed).collect();
+pub fn render(backends: &[&str], rows: &[Measured]) -> Option<String> {
+    let timed = |row: &&Measured| row.timings.iter().any(|timing| matches!(timing, Timing::Timed(_)));
+    let rows: Vec<&Measured> = rows.iter().filter(timed).collect();
     let (first, others) = backends.split_first().filter(|_| !rows.is_empty())?;
 
     let header = ["loss", "pass", "shape", "dtype", first].into_iter();
@@ -29,10 +29,10 @@ pub fn render(backends: &[&str], rows: &[Row]) -> Option<String> {
         let workload = row.workload;
         let (loss, dtype) = (workload.loss.name().to_owned(), workload.dtype.name().to_owned());
         let mut line = vec![loss, row.pass.to_string(), workload.shape_name(), dtype];
-        for (position, cell) in row.cells.iter().enumerate() {
-            line.push(time(cell, workload.elements()));
+        for (position, timing) in row.timings.iter().enumerate() {
+            line.push(time(timing, workload.elements()));
             if position > 0 {
-                line.push(ratio(cell, &row.cells[0]));
+                line.push(ratio(timing, &row.timings[0]));
             }
         }
         table.add_row(line);
@@ -42,17 +42,17 @@ pub fn render(backends: &[&str], rows: &[Row]) -> Option<String> {
     Some(format!("{title}\n\n{}\n\n", table.trim_fmt()))
 }
 
-fn time(cell: &Cell, elements: usize) -> String {
-    match cell {
-        Cell::Timed(seconds) => digits(seconds * 1e9 / elements as f64),
-        Cell::Absent(_) => "-".to_owned(),
-        Cell::Ran | Cell::Unselected => String::new(),
+fn time(timing: &Timing, elements: usize) -> String {
+    match timing {
+        Timing::Timed(seconds) => digits(seconds * 1e9 / elements as f64),
+        Timing::Absent(_) => "-".to_owned(),
+        Timing::Ran | Timing::Unselected => String::new(),
     }
 }
 
-fn ratio(cell: &Cell, first: &Cell) -> String {
-    match (cell, first) {
-        (Cell::Timed(seconds), Cell::Timed(first)) => format!("{}x", digits(seconds / first)),
+fn ratio(timing: &Timing, first: &Timing) -> String {
+    match (timing, first) {
+        (Timing::Timed(seconds), Timing::Timed(first)) => format!("{}x", digits(seconds / first)),
         _ => String::new(),
     }
 }
@@ -64,23 +64,24 @@ mod tests {
     use losscheck::tensor::DType;
 
     use super::*;
-    use crate::workloads::{Size, Workload};
+    use crate::workloads::{Shapes, Workload};
 
     #[test]
     fn a_row_for_each_benchmark_that_ran() {
-        let workload = Workload { loss: LossKind::MseLoss, size: Size::Small, dtype: DType::F32 };
-        let row = |cells: &[Cell]| Row {
+        let workload = Workload { loss: LossKind::MseLoss, shapes: Shapes::Small, dtype: DType::F32 };
+        let row = |timings: &[Timing]| Measured {
             workload,
             pass: Pass::Forward,
-            cells: cells.to_vec(),
+            timings: timings.to_vec(),
             workspace: None,
             disturbed: None,
         };
-        let missing = Cell::Absent("no such loss".to_owned());
+        let missing = Timing::Absent("no such loss".to_owned());
         let backends = ["reference", "candle-nn", "tch"];
-        assert_eq!(render(&backends, &[row(&[Cell::Unselected, missing.clone(), Cell::Ran])]), None);
+        assert_eq!(render(&backends, &[row(&[Timing::Unselected, missing.clone(), Timing::Ran])]), None);
 
-        let rows = [row(&[Cell::Timed(64e-9), missing, Cell::Timed(1.28e-6)]), row(&[const { Cell::Unselected }; 3])];
+        let rows =
+            [row(&[Timing::Timed(64e-9), missing, Timing::Timed(1.28e-6)]), row(&[const { Timing::Unselected }; 3])];
         let text = render(&backends, &rows).unwrap();
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert!(lines.contains(&vec!["mse_loss", "forward", "128", "f32", "0.500", "-", "10.0", "20.0x"]), "{text}");

@@ -21,7 +21,8 @@ use losscheck::loss::{Output, ValueAndGradients};
 use losscheck_reference::{DoubleDouble, Error, Real};
 use ndarray::ArrayD;
 
-use crate::workloads::{Size, Workload};
+use crate::size::Size;
+use crate::workloads::{Shapes, Workload};
 
 /// What verifying says.
 #[derive(Clone, Debug)]
@@ -124,10 +125,10 @@ fn flaw(backend: &dyn Backend, case: &Case, difference: &Difference) -> Flaw {
 }
 
 fn claims(workload: Workload, case: &Case) -> Vec<Claim> {
-    if matches!(workload.size, Size::Small | Size::L2) {
+    if matches!(workload.size(), Size::Small | Size::L2) {
         return vec![Claim { case: None, exact: oracle::evaluate(case) }];
     }
-    let slice = workload.resized(Size::L2).case();
+    let slice = workload.reshaped(Shapes::L2).case();
     let exact = oracle::evaluate(&slice);
     let whole = exact.clone().and_then(|exact| exact_of_whole(case, &exact));
     vec![Claim { case: Some(slice), exact }, Claim { case: None, exact: whole }]

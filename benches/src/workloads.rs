@@ -1,4 +1,4 @@
-//! What is measured: a case for each loss, size and dtype.
+//! What is measured: a case for each loss, set of shapes and dtype.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,19 +11,21 @@ use losscheck::loss::{Loss, LossKind, adaptive_log_softmax_with_loss, generate};
 use losscheck::tensor::{DType, Data, Tensor, Tensors};
 use losscheck_reference::{AdaptiveLogSoftmaxWithLoss, AdaptiveParameters};
 
+use crate::size::Size;
+
 /// Every input is drawn from a generator that starts here.
 const SEED: u64 = 2013;
 
-/// How much data a call works on.
+/// The shapes of a workload's tensors; each loss has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Size {
-    /// So little that the overhead of a call shows.
+pub enum Shapes {
+    /// A batch of 8 rows, or 128 elements.
     Small,
     /// 16 thousand elements: input, target and gradient fit a second-level cache of half a MiB, in f64 too.
     L2,
     /// A quarter of a million elements, which fit a third-level cache of 8 MiB.
     L3,
-    /// As much, in classes of 10 or vectors of that length.
+    /// A quarter of a million elements, in classes of 10 or vectors of that length.
     FewClasses,
     /// Eight million elements, 32 MiB for each tensor in f32: far beyond the caches.
     Memory,
@@ -31,35 +33,35 @@ pub enum Size {
     ManyClasses,
 }
 
-impl Size {
+impl Shapes {
     const ALL: [Self; 6] = [Self::Small, Self::L2, Self::L3, Self::FewClasses, Self::Memory, Self::ManyClasses];
 
-    /// Where the data is.
-    pub fn name(self) -> &'static str {
+    /// Returns how much data the shapes hold.
+    pub const fn size(self) -> Size {
         match self {
-            Self::Small => "small",
-            Self::L2 => "L2",
-            Self::L3 | Self::FewClasses => "L3",
-            Self::ManyClasses | Self::Memory => "memory",
+            Self::Small => Size::Small,
+            Self::L2 => Size::L2,
+            Self::L3 | Self::FewClasses => Size::L3,
+            Self::ManyClasses | Self::Memory => Size::Memory,
         }
     }
 
-    /// Whether a loss is measured in this size and dtype: not twice in the same shape, and far beyond the caches in f32 alone,
-    /// for half as many numbers to the cache line say nothing new.
+    /// Returns true if a loss is measured in these shapes and this dtype. The same shape is not measured twice, and inputs far
+    /// beyond the caches are measured in f32 alone, because half as many numbers to the cache line say nothing new.
     fn is_for(self, loss: LossKind, dtype: DType) -> bool {
-        let shape = |size| Workload { loss, size, dtype }.shape();
-        let first = Self::ALL.into_iter().find(|&size| shape(size) == shape(self));
+        let shape = |shapes| Workload { loss, shapes, dtype }.shape();
+        let first = Self::ALL.into_iter().find(|&shapes| shape(shapes) == shape(self));
         first == Some(self) && (self != Self::Memory || dtype == DType::F32)
     }
 }
 
-/// One loss, in one size and dtype.
+/// One loss, in one set of shapes and one dtype.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workload {
     /// The loss.
     pub loss: LossKind,
-    /// How much data.
-    pub size: Size,
+    /// The shapes of the tensors.
+    pub shapes: Shapes,
     /// The dtype of the computation.
     pub dtype: DType,
 }
@@ -68,35 +70,35 @@ pub struct Workload {
 pub fn all() -> impl Iterator<Item = Workload> {
     LossKind::ALL.iter().flat_map(|&loss| {
         [DType::F32, DType::F64].into_iter().flat_map(move |dtype| {
-            let sizes = Size::ALL.into_iter().filter(move |size| size.is_for(loss, dtype));
-            sizes.map(move |size| Workload { loss, size, dtype })
+            let all = Shapes::ALL.into_iter().filter(move |shapes| shapes.is_for(loss, dtype));
+            all.map(move |shapes| Workload { loss, shapes, dtype })
         })
     })
 }
 
 /// The benchmark of a loss: the one place to add to for a new one.
-fn plan(loss: LossKind, size: Size) -> Plan {
+fn plan(loss: LossKind, shapes: Shapes) -> Plan {
     let (logits, probabilities) = (Draw::Float(-4.0..4.0), Draw::Float(0.01..0.99));
     match loss {
-        LossKind::AdaptiveLogSoftmaxWithLoss => adaptive(size),
+        LossKind::AdaptiveLogSoftmaxWithLoss => adaptive(shapes),
         LossKind::BinaryCrossEntropy => {
-            pair(Loss::BinaryCrossEntropy(Default::default()), size, probabilities.clone(), probabilities)
+            pair(Loss::BinaryCrossEntropy(Default::default()), shapes, probabilities.clone(), probabilities)
         }
         LossKind::BinaryCrossEntropyWithLogits => {
-            pair(Loss::BinaryCrossEntropyWithLogits(Default::default()), size, logits, probabilities)
+            pair(Loss::BinaryCrossEntropyWithLogits(Default::default()), shapes, logits, probabilities)
         }
         LossKind::CosineEmbeddingLoss => {
-            let [rows, length] = rows_and_classes(size);
+            let [rows, length] = rows_and_classes(shapes);
             let tensor = |name| (name, vec![rows, length], Draw::Float(-1.0..1.0));
             let tensors = vec![tensor("input1"), tensor("input2"), ("target", vec![rows], Draw::Sign)];
             Plan { loss: Loss::CosineEmbeddingLoss(Default::default()), tensors }
         }
-        LossKind::CrossEntropy => rows(Loss::CrossEntropy(Default::default()), size, logits),
+        LossKind::CrossEntropy => rows(Loss::CrossEntropy(Default::default()), shapes, logits),
         LossKind::CtcLoss => {
-            let [steps, samples, classes, labels] = speech(size);
+            let [steps, samples, classes, labels] = speech(shapes);
             let (steps, labels) = (steps as i64, labels as i64);
             let tensors = vec![
-                ("log_probs", speech(size)[..3].to_vec(), Draw::Float(-8.0..-0.01)),
+                ("log_probs", speech(shapes)[..3].to_vec(), Draw::Float(-8.0..-0.01)),
                 ("targets", vec![samples, labels as usize], Draw::Integer(1..classes as i64)),
                 ("input_lengths", vec![samples], Draw::Integer(steps - steps / 5..steps + 1)),
                 ("target_lengths", vec![samples], Draw::Integer(labels / 2..labels + 1)),
@@ -104,18 +106,18 @@ fn plan(loss: LossKind, size: Size) -> Plan {
             Plan { loss: Loss::CtcLoss(Default::default()), tensors }
         }
         LossKind::GaussianNllLoss => {
-            let mut plan = pair(Loss::GaussianNllLoss(Default::default()), size, logits.clone(), logits);
-            plan.tensors.push(("var", vec![elements(size)], Draw::Float(0.1..4.0)));
+            let mut plan = pair(Loss::GaussianNllLoss(Default::default()), shapes, logits.clone(), logits);
+            plan.tensors.push(("var", vec![elements(shapes)], Draw::Float(0.1..4.0)));
             plan
         }
         LossKind::HingeEmbeddingLoss => {
-            pair(Loss::HingeEmbeddingLoss(Default::default()), size, Draw::Float(0.0..2.0), Draw::Sign)
+            pair(Loss::HingeEmbeddingLoss(Default::default()), shapes, Draw::Float(0.0..2.0), Draw::Sign)
         }
-        LossKind::HuberLoss => pair(Loss::HuberLoss(Default::default()), size, logits.clone(), logits),
-        LossKind::KlDiv => pair(Loss::KlDiv(Default::default()), size, Draw::Float(-8.0..-0.01), probabilities),
-        LossKind::L1Loss => pair(Loss::L1Loss(Default::default()), size, logits.clone(), logits),
+        LossKind::HuberLoss => pair(Loss::HuberLoss(Default::default()), shapes, logits.clone(), logits),
+        LossKind::KlDiv => pair(Loss::KlDiv(Default::default()), shapes, Draw::Float(-8.0..-0.01), probabilities),
+        LossKind::L1Loss => pair(Loss::L1Loss(Default::default()), shapes, logits.clone(), logits),
         LossKind::LinearCrossEntropy => {
-            let [rows, features, classes] = linear(size);
+            let [rows, features, classes] = linear(shapes);
             let tensors = vec![
                 ("input", vec![rows, features], Draw::Float(-1.0..1.0)),
                 ("linear_weight", vec![classes, features], Draw::Float(-0.5..0.5)),
@@ -124,60 +126,62 @@ fn plan(loss: LossKind, size: Size) -> Plan {
             Plan { loss: Loss::LinearCrossEntropy(Default::default()), tensors }
         }
         LossKind::MarginRankingLoss => {
-            let tensor = |name, draw| (name, vec![elements(size)], draw);
+            let tensor = |name, draw| (name, vec![elements(shapes)], draw);
             let tensors =
                 vec![tensor("input1", logits.clone()), tensor("input2", logits), tensor("target", Draw::Sign)];
             Plan { loss: Loss::MarginRankingLoss(Default::default()), tensors }
         }
-        LossKind::MseLoss => pair(Loss::MseLoss(Default::default()), size, logits.clone(), logits),
-        LossKind::MultiMarginLoss => rows(Loss::MultiMarginLoss(Default::default()), size, logits),
+        LossKind::MseLoss => pair(Loss::MseLoss(Default::default()), shapes, logits.clone(), logits),
+        LossKind::MultiMarginLoss => rows(Loss::MultiMarginLoss(Default::default()), shapes, logits),
         LossKind::MultilabelMarginLoss => {
-            let [rows, classes] = rows_and_classes(size);
+            let [rows, classes] = rows_and_classes(shapes);
             let shape = vec![rows, classes];
             let lists = Draw::Lists { classes: classes as i64, length: 3 };
             let tensors = vec![("input", shape.clone(), logits), ("target", shape, lists)];
             Plan { loss: Loss::MultilabelMarginLoss(Default::default()), tensors }
         }
         LossKind::MultilabelSoftMarginLoss => {
-            let shape = rows_and_classes(size).to_vec();
+            let shape = rows_and_classes(shapes).to_vec();
             let tensors = vec![("input", shape.clone(), logits), ("target", shape, probabilities)];
             Plan { loss: Loss::MultilabelSoftMarginLoss(Default::default()), tensors }
         }
-        LossKind::NllLoss2d => rows(Loss::NllLoss2d(Default::default()), size, Draw::Float(-8.0..-0.01)),
-        LossKind::NllLoss => rows(Loss::NllLoss(Default::default()), size, Draw::Float(-8.0..-0.01)),
-        LossKind::PoissonNllLoss => pair(Loss::PoissonNllLoss(Default::default()), size, logits, Draw::Float(0.0..8.0)),
-        LossKind::SmoothL1Loss => pair(Loss::SmoothL1Loss(Default::default()), size, logits.clone(), logits),
-        LossKind::SoftMarginLoss => pair(Loss::SoftMarginLoss(Default::default()), size, logits, Draw::Sign),
-        LossKind::TripletMarginLoss => triplets(Loss::TripletMarginLoss(Default::default()), size),
+        LossKind::NllLoss2d => rows(Loss::NllLoss2d(Default::default()), shapes, Draw::Float(-8.0..-0.01)),
+        LossKind::NllLoss => rows(Loss::NllLoss(Default::default()), shapes, Draw::Float(-8.0..-0.01)),
+        LossKind::PoissonNllLoss => {
+            pair(Loss::PoissonNllLoss(Default::default()), shapes, logits, Draw::Float(0.0..8.0))
+        }
+        LossKind::SmoothL1Loss => pair(Loss::SmoothL1Loss(Default::default()), shapes, logits.clone(), logits),
+        LossKind::SoftMarginLoss => pair(Loss::SoftMarginLoss(Default::default()), shapes, logits, Draw::Sign),
+        LossKind::TripletMarginLoss => triplets(Loss::TripletMarginLoss(Default::default()), shapes),
         LossKind::TripletMarginWithDistanceLoss => {
-            triplets(Loss::TripletMarginWithDistanceLoss(Default::default()), size)
+            triplets(Loss::TripletMarginWithDistanceLoss(Default::default()), shapes)
         }
     }
 }
 
 /// Input and target of one shape.
-fn pair(loss: Loss, size: Size, input: Draw, target: Draw) -> Plan {
-    let shape = vec![elements(size)];
+fn pair(loss: Loss, shapes: Shapes, input: Draw, target: Draw) -> Plan {
+    let shape = vec![elements(shapes)];
     Plan { loss, tensors: vec![("input", shape.clone(), input), ("target", shape, target)] }
 }
 
 /// Rows of scores, and a class for each.
-fn rows(loss: Loss, size: Size, input: Draw) -> Plan {
-    let [rows, classes] = rows_and_classes(size);
+fn rows(loss: Loss, shapes: Shapes, input: Draw) -> Plan {
+    let [rows, classes] = rows_and_classes(shapes);
     let target = Draw::Integer(0..classes as i64);
     Plan { loss, tensors: vec![("input", vec![rows, classes], input), ("target", vec![rows], target)] }
 }
 
 /// Three tensors of vectors, the negatives far enough away that about half of the losses are 0.
-fn triplets(loss: Loss, size: Size) -> Plan {
-    let shape = rows_and_classes(size).to_vec();
+fn triplets(loss: Loss, shapes: Shapes) -> Plan {
+    let shape = rows_and_classes(shapes).to_vec();
     let tensor = |name| (name, shape.clone(), Draw::Float(-1.0..1.0));
     Plan { loss, tensors: ["anchor", "positive", "negative"].map(tensor).to_vec() }
 }
 
 /// A head, and two tails with the rarer classes.
-fn adaptive(size: Size) -> Plan {
-    let [rows, in_features, n_classes] = linear(size);
+fn adaptive(shapes: Shapes) -> Plan {
+    let [rows, in_features, n_classes] = linear(shapes);
     let cutoffs = vec![n_classes / 5, n_classes / 2];
     let loss = AdaptiveLogSoftmaxWithLoss::new(in_features, n_classes, cutoffs.clone());
     let AdaptiveParameters { head_weight, tail, .. } = loss.parameter_shapes().expect("options in range");
@@ -215,43 +219,43 @@ enum Draw {
     Integer(Range<i64>),
 }
 
-fn elements(size: Size) -> usize {
-    match size {
-        Size::Small => 128,
-        Size::L2 => 1 << 14,
-        Size::L3 | Size::FewClasses => 1 << 18,
-        Size::ManyClasses | Size::Memory => 1 << 23,
+fn elements(shapes: Shapes) -> usize {
+    match shapes {
+        Shapes::Small => 128,
+        Shapes::L2 => 1 << 14,
+        Shapes::L3 | Shapes::FewClasses => 1 << 18,
+        Shapes::ManyClasses | Shapes::Memory => 1 << 23,
     }
 }
 
-fn rows_and_classes(size: Size) -> [usize; 2] {
-    match size {
-        Size::Small => [8, 10],
-        Size::L2 => [16, 1000],
-        Size::L3 => [256, 1000],
-        Size::FewClasses => [1 << 14, 10],
-        Size::ManyClasses => [64, 32000],
-        Size::Memory => [1 << 13, 1000],
+fn rows_and_classes(shapes: Shapes) -> [usize; 2] {
+    match shapes {
+        Shapes::Small => [8, 10],
+        Shapes::L2 => [16, 1000],
+        Shapes::L3 => [256, 1000],
+        Shapes::FewClasses => [1 << 14, 10],
+        Shapes::ManyClasses => [64, 32000],
+        Shapes::Memory => [1 << 13, 1000],
     }
 }
 
 /// Rows, features and classes; the largest is a language model's head.
-fn linear(size: Size) -> [usize; 3] {
-    match size {
-        Size::Small => [8, 16, 10],
-        Size::L2 => [32, 64, 500],
-        Size::L3 | Size::FewClasses => [128, 256, 2000],
-        Size::ManyClasses | Size::Memory => [512, 1024, 32000],
+fn linear(shapes: Shapes) -> [usize; 3] {
+    match shapes {
+        Shapes::Small => [8, 16, 10],
+        Shapes::L2 => [32, 64, 500],
+        Shapes::L3 | Shapes::FewClasses => [128, 256, 2000],
+        Shapes::ManyClasses | Shapes::Memory => [512, 1024, 32000],
     }
 }
 
 /// Steps, samples, classes and labels: of characters, then of word pieces.
-fn speech(size: Size) -> [usize; 4] {
-    match size {
-        Size::Small => [20, 4, 10, 5],
-        Size::L2 => [100, 4, 32, 20],
-        Size::L3 | Size::FewClasses => [500, 16, 32, 60],
-        Size::ManyClasses | Size::Memory => [500, 16, 500, 60],
+fn speech(shapes: Shapes) -> [usize; 4] {
+    match shapes {
+        Shapes::Small => [20, 4, 10, 5],
+        Shapes::L2 => [100, 4, 32, 20],
+        Shapes::L3 | Shapes::FewClasses => [500, 16, 32, 60],
+        Shapes::ManyClasses | Shapes::Memory => [500, 16, 500, 60],
     }
 }
 
@@ -282,14 +286,19 @@ impl Draw {
 }
 
 impl Workload {
-    /// The shape of each tensor, by name.
+    /// Returns how much data a call works on.
+    pub fn size(self) -> Size {
+        self.shapes.size()
+    }
+
+    /// Returns the shape of each tensor, by name.
     pub fn tensors(self) -> BTreeMap<String, Vec<usize>> {
-        plan(self.loss, self.size).tensors.into_iter().map(|(name, shape, _)| (name.to_owned(), shape)).collect()
+        plan(self.loss, self.shapes).tensors.into_iter().map(|(name, shape, _)| (name.to_owned(), shape)).collect()
     }
 
     /// The shape of the first tensor.
     pub fn shape(self) -> Vec<usize> {
-        plan(self.loss, self.size).tensors.swap_remove(0).1
+        plan(self.loss, self.shapes).tensors.swap_remove(0).1
     }
 
     /// The number of elements of the first tensor: what times are divided by.
@@ -310,17 +319,17 @@ impl Workload {
             shape.iter().product::<usize>() as u64 * element
         };
         let gradient = if pass == Pass::ForwardAndGradient { self.elements() as u64 * float } else { 0 };
-        plan(self.loss, self.size).tensors.iter().map(bytes).sum::<u64>() + gradient
+        plan(self.loss, self.shapes).tensors.iter().map(bytes).sum::<u64>() + gradient
     }
 
-    /// The same loss and distribution in another size.
-    pub fn resized(self, size: Size) -> Self {
-        Self { size, ..self }
+    /// Returns the same loss and distribution in other shapes.
+    pub fn reshaped(self, shapes: Shapes) -> Self {
+        Self { shapes, ..self }
     }
 
     /// The case, the same each time.
     pub fn case(self) -> Case {
-        let Plan { loss, tensors } = plan(self.loss, self.size);
+        let Plan { loss, tensors } = plan(self.loss, self.shapes);
         let mut rng = Rng::with_seed(SEED);
         let mut tensor =
             |(name, shape, draw): (&str, Vec<usize>, Draw)| (name.to_owned(), draw.tensor(&mut rng, self.dtype, shape));
@@ -345,7 +354,7 @@ mod tests {
 
     #[test]
     fn every_loss_has_finite_results_in_the_sizes_that_tests_have_time_for() {
-        for workload in all().filter(|workload| matches!(workload.size, Size::Small | Size::L2)) {
+        for workload in all().filter(|workload| matches!(workload.size(), Size::Small | Size::L2)) {
             let case = workload.case();
             let Outcome::Answer(answer) = Reference.evaluate(&case) else { panic!("{workload}: refused") };
             let first = case.loss.kind().signature().differentiable[0];

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use comfy_table::Cell;
+use losscheck::backend::Pass;
 
 use super::summary::dtypes;
 use super::targets::{NOISE, disturbed};
 use crate::numbers::{counted, digits, percent, times};
-use crate::report::document::{Figure, Pass, Performance, REFERENCE, REFERENCE_INTO, Row, Run, Size};
+use crate::report::document::{Figure, Performance, REFERENCE, REFERENCE_INTO, Row, RunSummary};
+use crate::size::Size;
 use crate::statistics::geometric_mean;
 use crate::table;
 
@@ -159,7 +161,14 @@ const MANY: usize = 100;
 
 /// By what share the times of libraries that are the same differ, of all but one in a hundred of one size: by chance, which
 /// does more to memory, shared by all users of a machine, than to caches. `None` where there are not many.
-fn chance(old: &Performance, new: &Performance, before: &Run, run: &Run, slowness: f64, size: Size) -> Option<f64> {
+fn chance(
+    old: &Performance,
+    new: &Performance,
+    before: &RunSummary,
+    run: &RunSummary,
+    slowness: f64,
+    size: Size,
+) -> Option<f64> {
     let is_same = |name: &&String| before.versions.get(*name) == run.versions.get(*name);
     let mut changes: Vec<f64> = others(run)
         .filter(is_same)
@@ -172,13 +181,13 @@ fn chance(old: &Performance, new: &Performance, before: &Run, run: &Run, slownes
 }
 
 /// The libraries that the reference is compared with.
-fn others(run: &Run) -> impl Iterator<Item = &String> {
+fn others(run: &RunSummary) -> impl Iterator<Item = &String> {
     run.versions.keys().filter(|name| ![REFERENCE, REFERENCE_INTO].contains(&name.as_str()))
 }
 
 /// How many times as long as before the other libraries take for the same, the least of them: they are sampled in turn with
 /// the reference, and what all of them lose the machine lost. What they gain proves nothing.
-fn lost_by_all_others(run: &Run, before: &Row, after: &Row, slowness: f64) -> f64 {
+fn lost_by_all_others(run: &RunSummary, before: &Row, after: &Row, slowness: f64) -> f64 {
     let ratio = |name: &String| Some(after.figure(name)?.nanoseconds / before.figure(name)?.nanoseconds / slowness);
     others(run).filter_map(ratio).reduce(f64::min).map_or(1.0, |ratio| ratio.max(1.0))
 }

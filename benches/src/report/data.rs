@@ -8,12 +8,15 @@ use std::time::SystemTime;
 use losscheck::error::DataError;
 use serde::Deserialize;
 
-use crate::record as given;
-use crate::record::{COPY, ELEMENTARY, PEERS_FILE, PEERS_FORMAT, Peers, RUN_FORMAT};
-use crate::report::document::{
-    Calibrations, Cell, FORMAT, Figure, NOT_MEASURED, Pass, PeerRun, Performance, REFERENCE, REFERENCE_INTO, Range,
-    Row, Run, Size, from_file, from_json,
+use crate::record::{
+    COPY, Calibration, ELEMENTARY, PEERS_FILE, PEERS_FORMAT, PeerCell, Peers, RUN_FORMAT, RunRecord, WorkloadRecord,
+    run_file,
 };
+use crate::report::document::{
+    Calibrations, Cell, FORMAT, Figure, NOT_MEASURED, PeerRun, Performance, REFERENCE, REFERENCE_INTO, Range, Row,
+    RunSummary, from_file, from_json,
+};
+use crate::size::Size;
 
 /// The order of the columns; others follow, and the peers after them.
 const ORDER: &[&str] = &[REFERENCE, REFERENCE_INTO, "candle-nn", "candle", "tch"];
@@ -47,7 +50,7 @@ pub fn read(folder: &Path) -> Result<Performance, DataError> {
     let mut rows = Vec::new();
     let samples = samples(folder)?;
     for (threads, file) in run_files(folder)? {
-        let run: given::Run = from_file(&file, RUN_FORMAT)?;
+        let run: RunRecord = from_file(&file, RUN_FORMAT)?;
         if run.threads != threads {
             let message = format!("`threads`: {}, expected {threads} as in the file's name", run.threads);
             return Err(DataError::new(&file, message));
@@ -77,12 +80,12 @@ fn run_files(folder: &Path) -> Result<BTreeMap<usize, PathBuf>, DataError> {
     let threads = |path: &Path| -> Option<usize> {
         let name = path.file_name()?.to_str()?;
         let threads = name.strip_prefix("losscheck-threads-")?.strip_suffix(".json")?.parse().ok()?;
-        (given::run_file(threads) == name).then_some(threads)
+        (run_file(threads) == name).then_some(threads)
     };
     let files: BTreeMap<usize, PathBuf> =
         entries(folder)?.into_iter().filter_map(|path| Some((threads(&path)?, path))).collect();
     if files.is_empty() {
-        let message = format!("has no {}, expected what `cargo bench` leaves", given::run_file(1));
+        let message = format!("has no {}, expected what `cargo bench` leaves", run_file(1));
         return Err(DataError::new(folder, message));
     }
     Ok(files)
@@ -121,7 +124,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
 }
 
 /// The rows of a run.
-fn workloads(run: &given::Run, file: &Path, samples: &Samples) -> Result<Vec<Row>, DataError> {
+fn workloads(run: &RunRecord, file: &Path, samples: &Samples) -> Result<Vec<Row>, DataError> {
     let mut by_group: HashMap<&str, Vec<(&str, &Path)>> = HashMap::new();
     for ((group, function), sample) in samples {
         by_group.entry(group).or_default().push((function, sample));
@@ -131,7 +134,7 @@ fn workloads(run: &given::Run, file: &Path, samples: &Samples) -> Result<Vec<Row
     for (place, workload) in run.workloads.iter().enumerate() {
         let field =
             |name: &str, message: String| Err(DataError::new(file, format!("`workloads[{place}].{name}`: {message}")));
-        let given::Workload { id, loss, pass, shape, dtype, .. } = workload;
+        let WorkloadRecord { id, loss, pass, shape, dtype, .. } = workload;
         let expected = format!("{loss}/{pass}/{shape}/{dtype}");
         if *id != expected {
             return field("id", format!("`{id}`, expected `{expected}` as in the other fields"));
@@ -139,12 +142,6 @@ fn workloads(run: &given::Run, file: &Path, samples: &Samples) -> Result<Vec<Row
         if !ids.insert(id) {
             return field("id", format!("`{id}` stands twice, expected each workload once"));
         }
-        let Some(pass) = Pass::ALL.into_iter().find(|known| known.name() == pass) else {
-            return field("pass", format!("`{pass}`, expected forward or forward_gradient"));
-        };
-        let Some(size) = size(&workload.size) else {
-            return field("size", format!("`{}`, expected small, L2, L3 or memory", workload.size));
-        };
         if workload.elements == 0 || workload.bytes == 0 {
             return field("elements", "no elements or no bytes, expected some".to_owned());
         }
@@ -166,9 +163,9 @@ fn workloads(run: &given::Run, file: &Path, samples: &Samples) -> Result<Vec<Row
         );
         rows.push(Row {
             loss: loss.clone(),
-            pass,
+            pass: *pass,
             dtype: dtype.clone(),
-            size,
+            size: workload.size,
             elements: workload.elements,
             shape: shape.clone(),
             threads: run.threads,
@@ -183,10 +180,6 @@ fn workloads(run: &given::Run, file: &Path, samples: &Samples) -> Result<Vec<Row
     Ok(rows)
 }
 
-fn size(name: &str) -> Option<Size> {
-    Size::ALL.into_iter().find(|size| size.name() == name)
-}
-
 /// The figure of criterion's samples.
 fn figure(file: &Path) -> Result<Figure, DataError> {
     let Sample { iters, times } = from_json(file)?;
@@ -199,15 +192,12 @@ fn figure(file: &Path) -> Result<Figure, DataError> {
 }
 
 /// A run without its workloads.
-fn summary(run: given::Run) -> Result<Run, String> {
-    let given::Run { date, processor, threads, versions, calibrations, .. } = run;
+fn summary(run: RunRecord) -> Result<RunSummary, String> {
+    let RunRecord { date, processor, threads, versions, calibrations, .. } = run;
     let mut copy: BTreeMap<Size, Vec<f64>> = BTreeMap::new();
     for (place, calibration) in calibrations.iter().enumerate() {
         let field = |name: &str| format!("`calibrations[{place}].{name}`");
-        for (name, &speed) in &calibration.copy {
-            let Some(size) = size(name) else {
-                return Err(format!("{}: `{name}`, expected small, L2, L3 or memory", field("copy")));
-            };
+        for (&size, &speed) in &calibration.copy {
             if speed <= 0.0 {
                 return Err(format!("{}: {speed}, expected gigabytes a second above 0", field("copy")));
             }
@@ -217,7 +207,7 @@ fn summary(run: given::Run) -> Result<Run, String> {
             return Err(format!("{}: {}, expected nanoseconds above 0", field("arithmetic"), calibration.arithmetic));
         }
     }
-    let range = |of: fn(&given::Calibration) -> f64| {
+    let range = |of: fn(&Calibration) -> f64| {
         Range::of(&calibrations.iter().map(of).collect::<Vec<_>>()).ok_or("`calibrations`: none, expected at least one")
     };
     let calibrations = Calibrations {
@@ -226,7 +216,7 @@ fn summary(run: given::Run) -> Result<Run, String> {
         arithmetic: range(|calibration| calibration.arithmetic)?,
         busy: range(|calibration| calibration.busy)?,
     };
-    Ok(Run { threads, date, processor, versions, calibrations })
+    Ok(RunSummary { threads, date, processor, versions, calibrations })
 }
 
 /// Adds the peers' cells to the rows and their names to the backends.
@@ -237,14 +227,14 @@ fn peers(file: &Path, rows: &mut [Row], backends: &mut Vec<String>) -> Result<Pe
         places.insert(format!("{}/{}/{}/{}", row.loss, row.pass, row.shape, row.dtype), place);
     }
     if places.is_empty() {
-        let message = format!("`threads`: {threads}, expected a run with as many, in {}", given::run_file(threads));
+        let message = format!("`threads`: {threads}, expected a run with as many, in {}", run_file(threads));
         return Err(DataError::new(file, message));
     }
     for (place, cell) in cells.into_iter().enumerate() {
         let field = |name: &str, message: String| DataError::new(file, format!("`cells[{place}].{name}`: {message}"));
-        let given::PeerCell { workload, backend, nanoseconds, absent } = cell;
+        let PeerCell { workload, backend, nanoseconds, absent } = cell;
         let Some(row) = places.get(&workload).and_then(|&row| rows.get_mut(row)) else {
-            let message = format!("`{workload}`, expected a workload of {}", given::run_file(threads));
+            let message = format!("`{workload}`, expected a workload of {}", run_file(threads));
             return Err(field("workload", message));
         };
         let figure = match absent {
@@ -273,7 +263,6 @@ mod tests {
 
     use super::super::page::page;
     use super::*;
-    use crate::record::run_file;
 
     fn write(file: &Path, value: &Value) {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -404,14 +393,25 @@ mod tests {
             message
         };
         type Change<'a> = &'a dyn Fn(&mut Value);
-        let changes: [(Change<'_>, &str); 8] = [
+        let changes: [(Change<'_>, &str); 10] = [
             (&|run| run["format"] = json!("no"), "`format`: `no`, expected `losscheck-run/2`"),
             (&|run| run["date"] = json!(3), "`date`: invalid type"),
             (
                 &|run| run["workloads"][0]["id"] = json!("x"),
                 "`workloads[0].id`: `x`, expected `l1_loss/forward/128/f32`",
             ),
-            (&|run| run["workloads"][0]["size"] = json!("huge"), "`workloads[0].size`: `huge`, expected small, L2"),
+            (
+                &|run| run["workloads"][0]["size"] = json!("huge"),
+                "`workloads[0].size`: unknown variant `huge`, expected one of `small`, `L2`",
+            ),
+            (
+                &|run| run["workloads"][0]["pass"] = json!("back"),
+                "`workloads[0].pass`: unknown variant `back`, expected `forward` or",
+            ),
+            (
+                &|run| run["calibrations"][1]["copy"] = json!({"L4": 1.0}),
+                "`calibrations[1].copy`: unknown variant `L4`, expected one of",
+            ),
             (&|run| run["workloads"][0]["elements"] = json!(0), "`workloads[0].elements`: no elements"),
             (&|run| run["workloads"] = json!([workload("l1_loss"), workload("l1_loss")]), "stands twice"),
             (&|run| run["calibrations"] = json!([]), "`calibrations`: none, expected at least one"),

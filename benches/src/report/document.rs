@@ -1,15 +1,16 @@
 //! The document of a report: all that the page and the plots are made from.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use losscheck::backend::Pass;
 use losscheck::error::DataError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::record::Workspace;
+use crate::size::Size;
 use crate::statistics::{median, significant, spread};
 
 /// The first field of a [`Performance`].
@@ -33,17 +34,17 @@ pub struct Performance {
     /// The backends in the order of the columns.
     pub backends: Vec<String>,
     /// The runs of the benchmarks, one for each number of threads.
-    pub runs: Vec<Run>,
+    pub runs: Vec<RunSummary>,
     /// The run of the programs in other languages.
     pub peers: Option<PeerRun>,
     /// A row for each workload and number of threads.
     pub rows: Vec<Row>,
 }
 
-/// A run of the benchmarks.
+/// A run of the benchmarks, without its workloads and with its calibrations taken together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Run {
+pub struct RunSummary {
     /// The threads that each library had.
     pub threads: usize,
     /// The day.
@@ -124,31 +125,6 @@ pub struct Row {
     pub workspace: Option<Workspace>,
     /// What else happened on the machine.
     pub disturbed: Option<String>,
-}
-
-/// What is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Pass {
-    /// The loss.
-    Forward,
-    /// The loss and the gradient of the first tensor.
-    ForwardGradient,
-}
-
-/// How much data a workload is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Size {
-    /// So little that the overhead of a call shows.
-    #[serde(rename = "small")]
-    Small,
-    /// It fits the second-level cache.
-    L2,
-    /// It fits the third-level cache.
-    L3,
-    /// It is beyond the caches.
-    #[serde(rename = "memory")]
-    Memory,
 }
 
 /// What a backend did with a workload.
@@ -256,7 +232,7 @@ impl Performance {
     }
 
     /// The run with so many threads.
-    pub(crate) fn run(&self, threads: usize) -> Option<&Run> {
+    pub(crate) fn run(&self, threads: usize) -> Option<&RunSummary> {
         self.runs.iter().find(|run| run.threads == threads)
     }
 
@@ -364,46 +340,6 @@ impl Range {
     }
 }
 
-impl Pass {
-    /// Both.
-    pub(crate) const ALL: [Self; 2] = [Self::Forward, Self::ForwardGradient];
-
-    /// Its name in the names of benchmarks.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Forward => "forward",
-            Self::ForwardGradient => "forward_gradient",
-        }
-    }
-}
-
-impl fmt::Display for Pass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl Size {
-    /// All, from the smallest.
-    pub(crate) const ALL: [Self; 4] = [Self::Small, Self::L2, Self::L3, Self::Memory];
-
-    /// Its name in the data.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Small => "small",
-            Self::L2 => "L2",
-            Self::L3 => "L3",
-            Self::Memory => "memory",
-        }
-    }
-}
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("plain data")
 }
@@ -412,8 +348,10 @@ fn json(value: &impl Serialize) -> String {
 pub(crate) fn from_json<T: DeserializeOwned>(file: &Path) -> Result<T, DataError> {
     let text = fs::read_to_string(file).map_err(|error| DataError::new(file, format!("cannot be read: {error}")))?;
     serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&text)).map_err(|error| {
-        let field = error.path().to_string();
-        DataError::new(file, format!("`{field}`: {}", error.into_inner()))
+        let path = error.path().to_string();
+        // What is wrong with a key is said of the object.
+        let field = path.trim_end_matches(".?");
+        DataError::new(file, format!("`{field}`: {}", error.inner()))
     })
 }
 
@@ -482,7 +420,7 @@ pub(crate) mod tests {
         let has = |name: &str| rows.iter().any(|row| row.cells.contains_key(name));
         let threads: BTreeSet<usize> = rows.iter().map(|row| row.threads).collect();
         let range = |number| Range { median: number, lowest: number, highest: number };
-        let run = |threads| Run {
+        let run = |threads| RunSummary {
             threads,
             date: "2026-11-26".to_owned(),
             processor: "A Processor, 1 MiB L2".to_owned(),

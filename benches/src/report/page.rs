@@ -3,7 +3,7 @@
 use super::loss_table::loss_table;
 use super::{plots, summary, targets};
 use crate::numbers::{counted, digits, percent, plain};
-use crate::report::document::{Performance, Range, Row, Run};
+use crate::report::document::{Performance, Range, Row, RunSummary};
 
 const HEAD: &str = "\
 # Performance
@@ -196,8 +196,8 @@ fn made(performance: &Performance) -> String {
     text
 }
 
-fn machine(run: &Run) -> String {
-    let Run { threads, date, processor, calibrations, .. } = run;
+fn machine(run: &RunSummary) -> String {
+    let RunSummary { threads, date, processor, calibrations, .. } = run;
     let range = |Range { median, lowest, highest }: &Range| {
         format!("{} ({} to {})", digits(*median), digits(*lowest), digits(*highest))
     };

@@ -6,7 +6,9 @@ mod throughput;
 
 use std::io;
 
-use crate::report::document::{Pass, Performance, Row};
+use losscheck::backend::Pass;
+
+use crate::report::document::{Performance, Row};
 
 /// The folder of the plots, beside the page.
 pub const FOLDER: &str = "plots";

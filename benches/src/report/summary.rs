@@ -1,10 +1,11 @@
 //! How many times as long as the reference each backend takes, over all losses.
 
+use losscheck::backend::Pass;
 use losscheck::markdown::table;
 
 use super::targets::disturbed;
 use crate::numbers::times;
-use crate::report::document::{Against, Pass, Performance, REFERENCE, REFERENCE_INTO, Row};
+use crate::report::document::{Against, Performance, REFERENCE, REFERENCE_INTO, Row};
 use crate::statistics::geometric_mean;
 
 /// The ratios of the rows that both have, from the lowest.

@@ -1,9 +1,11 @@
 //! What the reference is to reach, and whether it does.
 
+use losscheck::backend::Pass;
 use losscheck::markdown::table;
 
 use crate::numbers::{counted, percent, times};
-use crate::report::document::{Against, Pass, Performance, REFERENCE, REFERENCE_INTO, Row, Size};
+use crate::report::document::{Against, Performance, REFERENCE, REFERENCE_INTO, Row};
+use crate::size::Size;
 use crate::statistics::geometric_mean;
 
 /// How many of the worst cells to name.
@@ -76,14 +78,14 @@ const ALL: Cells = Cells {
     threads: 1,
 };
 const GRADIENT_F32: Cells =
-    Cells { name: "`forward_gradient`, f32", passes: &[Pass::ForwardGradient], dtypes: &["f32"], ..ALL };
+    Cells { name: "`forward_gradient`, f32", passes: &[Pass::ForwardAndGradient], dtypes: &["f32"], ..ALL };
 const FORWARD_F32: Cells = Cells { name: "`forward`, f32", passes: &[Pass::Forward], dtypes: &["f32"], ..ALL };
 const F64: Cells = Cells { name: "f64", dtypes: &["f64"], ..ALL };
 const SIMPLE: Cells = Cells {
     name: "`forward_gradient` beyond L2 of `mse_loss`, `l1_loss`, `smooth_l1_loss`, `huber_loss` and \
         `hinge_embedding_loss`",
     losses: &["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "hinge_embedding_loss"],
-    passes: &[Pass::ForwardGradient],
+    passes: &[Pass::ForwardAndGradient],
     sizes: &[Size::L3, Size::Memory],
     ..ALL
 };
@@ -322,7 +324,7 @@ mod tests {
             row("mse_loss", elements, &[("reference", copy * 2.0), ("reference-into", copy / 0.9)]),
             row("l1_loss", elements, &[("reference", copy / 0.8)]),
         ];
-        rows.iter_mut().for_each(|row| row.pass = Pass::ForwardGradient);
+        rows.iter_mut().for_each(|row| row.pass = Pass::ForwardAndGradient);
         let performance = performance(rows);
         let line = target(SIMPLE, CopyBandwidth, Every(0.85)).line(&performance);
         assert_eq!(line[2], "80 %");

@@ -2,11 +2,13 @@
 
 use std::io;
 
+use losscheck::backend::Pass;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::canvas::{Axis, BLACK, COLOURS, Canvas, GREY, LABEL, Mark, PALE, TITLE, tick};
 use super::rows;
-use crate::report::document::{Against, Pass, Performance, Size};
+use crate::report::document::{Against, Performance};
+use crate::size::Size;
 
 const WIDTH: i32 = 960;
 /// Where the axis begins and ends; the names of the losses stand to its left.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use losscheck::backend::Pass;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::canvas::{Axis, BLACK, COLOURS, Canvas, GREY, LABEL, Mark, PALE, TITLE, tick};
 use super::{Row, rows};
-use crate::report::document::{Pass, Performance, REFERENCE};
+use crate::report::document::{Performance, REFERENCE};
 use crate::statistics::median;
 
 const SIZE: (u32, u32) = (1080, 720);
