@@ -1,18 +1,19 @@
 //! The report of a run of the benchmarks: a page for people, a document for programs, and plots.
 //!
 //! The program `bench-report` reads what `cargo bench` left in criterion's folder, and writes the [`Performance`] document, its
-//! [`page`] and its [`plots`]. With `--from` it writes page and plots of a stored document anew, and with `--baseline` it also
+//! [`page`] and its [`plots`]. The page shows how the [`Goals`] stand. With `--from` it writes page and plots of a stored document anew, and with `--baseline` it also
 //! [`compare`]s the document with an older one.
 
 mod args;
 mod comparison;
 mod data;
 mod document;
+mod goal_table;
+mod goals;
 mod loss_table;
 mod page;
 mod plots;
 mod summary;
-mod targets;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -30,6 +31,7 @@ use crate::report::args::Args;
 pub use comparison::{Comparison, compare};
 pub use data::read;
 pub use document::{Calibrations, Cell, FORMAT, Figure, PeerRun, Performance, Range, Row, RunSummary};
+pub use goals::{Elements, Goal, Goals, Measure, Wanted};
 pub use page::page;
 pub use plots::{FOLDER as PLOTS, plots};
 
@@ -74,12 +76,14 @@ fn run(args: &Args) -> Result<(bool, String), DataError> {
         Some(document) => Performance::read(document)?,
         None => read(&args.criterion)?,
     };
+    let goals = Goals::read(&Goals::shipped())?;
 
     let folder = args.out.clone().unwrap_or_else(reports);
     let plots_folder = folder.join(PLOTS);
     let unwritable = |error: std::io::Error| DataError::new(&plots_folder, format!("cannot be written: {error}"));
     fs::create_dir_all(&plots_folder).map_err(unwritable)?;
-    let mut files = vec![(folder.join(DOCUMENT), performance.to_text()), (folder.join(PAGE), page(&performance))];
+    let mut files =
+        vec![(folder.join(DOCUMENT), performance.to_text()), (folder.join(PAGE), page(&performance, &goals))];
     let plots = plots(&performance).map_err(unwritable)?;
     files.extend(plots.into_iter().map(|(name, svg)| (plots_folder.join(name), svg)));
     let mut out = String::new();

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use losscheck_benches::report::{DOCUMENT, PAGE, PLOTS, Performance, page, plots, reports};
+use losscheck_benches::report::{DOCUMENT, Goals, PAGE, PLOTS, Performance, page, plots, reports};
 
 const REWRITE: &str = "`cargo run --release --bin bench-report -- --from reports/performance.json` writes it anew";
 
@@ -42,7 +42,8 @@ fn a_stored_document_is_rendered_and_compared_with_itself() {
 fn the_page_and_its_plots_are_those_of_the_document() {
     let performance = Performance::read(&reports().join(DOCUMENT)).expect("a committed document");
     assert!(performance.to_text() == committed(DOCUMENT), "{DOCUMENT}: {REWRITE}");
-    assert!(page(&performance) == committed(PAGE), "{PAGE}: {REWRITE}");
+    let goals = Goals::read(&Goals::shipped()).expect("the goals");
+    assert!(page(&performance, &goals) == committed(PAGE), "{PAGE}: {REWRITE}");
     for (name, svg) in plots(&performance).expect("plots") {
         assert!(svg == committed(&format!("{PLOTS}/{name}")), "{name}: {REWRITE}");
     }

@@ -6,10 +6,9 @@ use std::fmt;
 use comfy_table::Cell;
 use losscheck::backend::Pass;
 
-use super::summary::dtypes;
-use super::targets::{NOISE, disturbed};
 use crate::numbers::{counted, digits, percent, times};
-use crate::report::document::{Figure, Performance, REFERENCE, REFERENCE_INTO, Row, RunSummary};
+use crate::report::document::{Figure, NOISE, Performance, REFERENCE, REFERENCE_INTO, Row, RunSummary};
+use crate::report::summary::dtypes;
 use crate::size::Size;
 use crate::statistics::geometric_mean;
 use crate::table;
@@ -127,7 +126,7 @@ pub fn compare(old: &Performance, new: &Performance) -> Comparison {
                 }
             }
             cells.extend(pairs.into_iter().map(|Pair { before, row, old, new }| Change {
-                name: format!("{}{}", row.name(), disturbed(row)),
+                name: format!("{}{}", row.name(), row.noise_mark()),
                 backend,
                 times: (old.nanoseconds, new.nanoseconds),
                 ratio: new.nanoseconds / old.nanoseconds / slowness / lost_by_all_others(run, before, row, slowness),

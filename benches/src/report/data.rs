@@ -261,8 +261,9 @@ mod tests {
     use serde_json::{Value, json};
     use tempfile::TempDir;
 
-    use super::super::page::page;
     use super::*;
+    use crate::report::goals::Goals;
+    use crate::report::page::page;
 
     fn write(file: &Path, value: &Value) {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -340,7 +341,7 @@ mod tests {
         let copy = performance.runs[0].calibrations.copy[&Size::Small];
         assert_eq!(copy, Range { median: 22.0, lowest: 20.0, highest: 30.0 });
 
-        let page = page(&performance);
+        let page = page(&performance, &Goals::default());
         assert!(!page.contains(&*folder.path().to_string_lossy()) && !page.contains("/tmp"), "{page}");
         assert!(!performance.to_text().contains(&*folder.path().to_string_lossy()));
     }

@@ -22,6 +22,9 @@ pub(crate) const REFERENCE_INTO: &str = "reference-into";
 /// Why a backend has no times where nobody gave a reason.
 pub(crate) const NOT_MEASURED: &str = "not measured";
 
+/// How many times the sum of their spreads two times may differ by without the difference counting.
+pub(crate) const NOISE: f64 = 3.0;
+
 /// To how many digits times are kept, so that a new measurement changes little of the document.
 const DIGITS: usize = 4;
 
@@ -257,6 +260,11 @@ impl Row {
 
     fn workload(&self) -> (&str, Pass, &str, &str) {
         (&self.loss, self.pass, &self.shape, &self.dtype)
+    }
+
+    /// Returns the mark of a row that was disturbed, and nothing for others.
+    pub(crate) fn noise_mark(&self) -> &'static str {
+        if self.disturbed.is_some() { " ‡" } else { "" }
     }
 
     /// What tells rows apart, in the order of the document.

@@ -2,7 +2,6 @@
 
 use losscheck::markdown::table;
 
-use super::targets::disturbed;
 use crate::numbers::{digits, percent, plain, times};
 use crate::record::ELEMENTARY;
 use crate::report::document::{Performance, REFERENCE, REFERENCE_INTO, Row};
@@ -19,7 +18,7 @@ pub(crate) fn loss_table(performance: &Performance, rows: &[&Row]) -> String {
     let workspace = rows.iter().any(|row| row.workspace.is_some());
     let line = |row: &&Row| {
         let best = row.best();
-        let mut line = vec![row.pass.to_string(), format!("{}{}", row.shape, disturbed(row)), row.dtype.clone()];
+        let mut line = vec![row.pass.to_string(), format!("{}{}", row.shape, row.noise_mark()), row.dtype.clone()];
         line.push(row.size.to_string());
         if threads {
             line.push(row.threads.to_string());

@@ -1,9 +1,11 @@
 //! The page of performance.
 
-use super::loss_table::loss_table;
-use super::{plots, summary, targets};
 use crate::numbers::{counted, digits, percent, plain};
 use crate::report::document::{Performance, Range, Row, RunSummary};
+use crate::report::goal_table::goal_table;
+use crate::report::goals::Goals;
+use crate::report::loss_table::loss_table;
+use crate::report::{plots, summary};
 
 const HEAD: &str = "\
 # Performance
@@ -20,8 +22,8 @@ Geometric means of the ratios over the workloads that both have.
 
 ";
 
-const TARGETS: &str = "
-## Targets
+const GOALS: &str = "
+## Goals
 
 What the reference is to reach, on one thread unless it says otherwise, over all the workloads that both have. Noise is three
 times the sum of two spreads. Cells marked ‡ were disturbed at each of three attempts: the speed of a copy of their size or of
@@ -129,14 +131,14 @@ const BIAS: &str = "
 - The authors of this suite wrote the reference, and chose the workloads.
 ";
 
-/// The page of a document.
-pub fn page(performance: &Performance) -> String {
+/// Returns the page of a document, which says how the goals stand.
+pub fn page(performance: &Performance, goals: &Goals) -> String {
     let mut text = HEAD.to_owned();
     text.push_str(&made(performance));
     text.push_str(MEANS);
     text.push_str(&summary::means(performance));
-    text.push_str(TARGETS);
-    text.push_str(&targets::targets(performance));
+    text.push_str(GOALS);
+    text.push_str(&goal_table(performance, goals));
     text.push_str(TRIED);
     let plots = plots::captions(performance);
     if !plots.is_empty() {
@@ -229,14 +231,14 @@ mod tests {
             row("l1_loss", 128, &[("reference", 1.0), ("reference-into", 1.0), ("tch", 2.0)]),
             Row { disturbed: Some("a build".to_owned()), ..row("mse_loss", 128, &[("reference", 1.0), ("tch", 2.0)]) },
         ]);
-        let page = page(&performance);
+        let page = page(&performance, &Goals::default());
         let parts = [
             "# Performance",
             "**1 thread**: 2026-11-26, A Processor, 1 MiB L2. Calibrated 2 times",
             "- 1 of 2 rows were disturbed (‡)",
             "- `reference`: losscheck-reference 0.1.0",
             "## Summary",
-            "## Targets",
+            "## Goals",
             "### What was tried",
             "## Plots",
             "(plots/speedup-forward.svg)",
@@ -252,7 +254,8 @@ mod tests {
 
     #[test]
     fn a_page_of_nothing_is_one_all_the_same() {
-        let page = page(&performance(Vec::new()));
+        let goal = "[[goal]]\nworkloads = 'all'\nmeasure = 'share_of_copy'\nwanted = { every = 0.5 }";
+        let page = page(&performance(Vec::new()), &Goals::parse(goal).unwrap());
         assert!(page.contains("not measured") && !page.contains("## Plots"));
     }
 }

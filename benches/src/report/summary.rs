@@ -3,7 +3,6 @@
 use losscheck::backend::Pass;
 use losscheck::markdown::table;
 
-use super::targets::disturbed;
 use crate::numbers::times;
 use crate::report::document::{Against, Performance, REFERENCE, REFERENCE_INTO, Row};
 use crate::statistics::geometric_mean;
@@ -49,7 +48,7 @@ pub(crate) fn means(performance: &Performance) -> String {
                         ratios.len().to_string(),
                         times(mean),
                         times(worst),
-                        format!("`{}`{}", row.name(), disturbed(row)),
+                        format!("`{}`{}", row.name(), row.noise_mark()),
                     ]);
                     lines.push(line);
                 }
