@@ -318,6 +318,13 @@ impl Row {
         Some(self.copy?.nanoseconds / nanoseconds)
     }
 
+    /// Returns the share that the reference reaches of the speed of its limit: of a copy that reads and writes as many bytes, or
+    /// of its elementary functions alone if they take longer.
+    pub(crate) fn share_of_limit(&self) -> Option<f64> {
+        let elementary = self.elementary.map_or(0.0, |figure| figure.nanoseconds);
+        Some(self.copy?.nanoseconds.max(elementary) / self.nanoseconds(REFERENCE)?)
+    }
+
     /// The gigabytes a second of a call that takes so long.
     pub(crate) fn bandwidth(&self, nanoseconds: f64) -> f64 {
         self.bytes as f64 / nanoseconds
@@ -447,6 +454,18 @@ pub(crate) mod tests {
             peers: None,
             rows,
         }
+    }
+
+    #[test]
+    fn the_limit_is_the_slower_of_a_copy_and_the_elementary_functions() {
+        let mut row = row("cross_entropy", 100, &[("reference", 240.0)]);
+        assert_eq!(row.share_of_limit(), Some(0.5));
+        row.elementary = Some(Figure { nanoseconds: 180.0, spread: 0.0 });
+        assert_eq!(row.share_of_limit(), Some(0.75));
+        row.elementary = Some(Figure { nanoseconds: 60.0, spread: 0.0 });
+        assert_eq!(row.share_of_limit(), Some(0.5));
+        row.copy = None;
+        assert_eq!(row.share_of_limit(), None);
     }
 
     #[test]

@@ -90,6 +90,15 @@ library pays for its speed in accuracy is on the page of accuracy.
   libraries' calls and allocations.
 ";
 
+const PLOTS: &str = "
+## Plots
+
+Each mark is a workload. The limit of a loss is the time of a copy of the bytes that must be read and written or, if it is longer,
+the time of the elementary functions of the loss alone. A forward pass may exceed the limit, because it only reads, while half
+of what a copy does is writing; NLL reads a single number of each row. Marks at the right end of the axis lie beyond 200 %.
+
+";
+
 const LOSSES: &str = "
 ## Every loss
 
@@ -142,7 +151,7 @@ pub fn page(performance: &Performance, goals: &Goals) -> String {
     text.push_str(TRIED);
     let plots = plots::captions(performance);
     if !plots.is_empty() {
-        text.push_str("\n## Plots\n\n");
+        text.push_str(PLOTS);
         let links = plots.iter().map(|(name, caption)| format!("![{caption}]({}/{name})", plots::FOLDER));
         text.push_str(&links.collect::<Vec<_>>().join("\n\n"));
         text.push('\n');

@@ -1,70 +1,55 @@
 //! The plots of a document, as SVG.
 
 mod canvas;
+mod dots;
+mod limit;
 mod speedup;
-mod throughput;
 
 use std::io;
 
 use losscheck::backend::Pass;
 
 use crate::report::document::{Performance, Row};
+use crate::report::plots::dots::{Dot, DotPlot};
 
 /// The folder of the plots, beside the page.
 pub const FOLDER: &str = "plots";
 
-/// What is plotted: the rows in f32 on one thread.
-fn rows(performance: &Performance, pass: Pass) -> impl Iterator<Item = &Row> {
-    performance.rows.iter().filter(move |row| row.pass == pass && row.dtype == "f32" && row.threads == 1)
+/// Makes the plot of a pass.
+type MakePlot = fn(&Performance, Pass) -> DotPlot<'_>;
+
+/// The kinds of plots, with the beginnings of their files' names.
+const KINDS: [(&str, MakePlot); 2] = [("speedup", speedup::plot), ("limit", limit::plot)];
+
+/// Returns the dots of a pass: a number of each row in f32 on one thread that has one.
+fn dots_of(performance: &Performance, pass: Pass, number: impl Fn(&Row) -> Option<f64>) -> Vec<Dot<'_>> {
+    let rows = performance.rows.iter().filter(|row| row.pass == pass && row.dtype == "f32" && row.threads == 1);
+    rows.filter_map(|row| Some(Dot { loss: &row.loss, size: row.size, number: number(row)? })).collect()
 }
 
-#[derive(Clone, Copy)]
-enum Kind {
-    SpeedUp,
-    Throughput,
+/// Returns the plots that there is something to show in, with the names of their files.
+fn all(performance: &Performance) -> impl Iterator<Item = (String, DotPlot<'_>)> {
+    let plots = KINDS.into_iter().flat_map(move |(kind, plot)| {
+        Pass::ALL.map(|pass| {
+            let file = format!("{kind}-{}.svg", pass.name().replace('_', "-"));
+            (file, plot(performance, pass))
+        })
+    });
+    plots.filter(|(_, plot)| !plot.dots.is_empty())
 }
 
-/// The plots that there is something to show in.
-fn kinds(performance: &Performance) -> Vec<(Kind, Pass)> {
-    let all = [Kind::SpeedUp, Kind::Throughput].into_iter().flat_map(|kind| Pass::ALL.map(|pass| (kind, pass)));
-    let has_points = |&(kind, pass): &(Kind, Pass)| match kind {
-        Kind::SpeedUp => !speedup::points(performance, pass).is_empty(),
-        Kind::Throughput => !throughput::points(performance, pass).is_empty(),
-    };
-    all.filter(has_points).collect()
-}
-
-fn name(kind: Kind, pass: Pass) -> String {
-    let kind = match kind {
-        Kind::SpeedUp => "speedup",
-        Kind::Throughput => "throughput",
-    };
-    format!("{kind}-{}.svg", pass.name().replace('_', "-"))
-}
-
-/// The name of each plot's file, and its title.
+/// Returns the name of each plot's file, and its title.
 pub(crate) fn captions(performance: &Performance) -> Vec<(String, String)> {
-    let title = |kind, pass| match kind {
-        Kind::SpeedUp => speedup::title(pass),
-        Kind::Throughput => throughput::title(pass),
-    };
-    kinds(performance).into_iter().map(|(kind, pass)| (name(kind, pass), title(kind, pass))).collect()
+    all(performance).map(|(file, plot)| (file, plot.title)).collect()
 }
 
-/// The plots: the name of each one's file, and the SVG.
+/// Returns the plots: the name of each one's file, and the SVG.
 ///
 /// # Errors
 ///
-/// Where one cannot be drawn.
+/// Returns an error if a plot cannot be drawn.
 pub fn plots(performance: &Performance) -> io::Result<Vec<(String, String)>> {
-    let draw = |(kind, pass)| {
-        let svg = match kind {
-            Kind::SpeedUp => speedup::draw(performance, pass),
-            Kind::Throughput => throughput::draw(performance, pass),
-        };
-        Ok((name(kind, pass), svg?))
-    };
-    kinds(performance).into_iter().map(draw).collect()
+    all(performance).map(|(file, plot)| Ok((file, plot.draw()?))).collect()
 }
 
 #[cfg(test)]
@@ -82,7 +67,7 @@ mod tests {
         ]);
         let drawn = plots(&with_tch).unwrap();
         let names: Vec<&str> = drawn.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["speedup-forward.svg", "throughput-forward.svg"]);
+        assert_eq!(names, ["speedup-forward.svg", "limit-forward.svg"]);
         assert_eq!(captions(&with_tch).len(), 2);
         assert_eq!(drawn, plots(&with_tch).unwrap());
         for (name, svg) in drawn {

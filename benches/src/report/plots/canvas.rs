@@ -12,15 +12,6 @@ pub(crate) const BLACK: RGBColor = RGBColor(0x20, 0x20, 0x20);
 pub(crate) const GREY: RGBColor = RGBColor(0x60, 0x60, 0x60);
 pub(crate) const PALE: RGBColor = RGBColor(0xe0, 0xe0, 0xe0);
 const WHITE: RGBColor = RGBColor(0xff, 0xff, 0xff);
-/// Colours that also the colour-blind tell apart.
-pub(crate) const COLOURS: [RGBColor; 6] = [
-    RGBColor(0x00, 0x72, 0xb2),
-    RGBColor(0xd5, 0x5e, 0x00),
-    RGBColor(0x00, 0x9e, 0x73),
-    RGBColor(0xcc, 0x79, 0xa7),
-    RGBColor(0x8c, 0x6d, 0x00),
-    RGBColor(0x56, 0xb4, 0xe9),
-];
 
 /// The height of text that labels something.
 pub(crate) const LABEL: u32 = 15;
@@ -57,7 +48,7 @@ impl<'a> Canvas<'a> {
         done(self.0.draw(&PathElement::new(points, colour.stroke_width(width))))
     }
 
-    pub(crate) fn mark(&self, mark: Mark, (x, y): Point, colour: RGBColor) -> io::Result<()> {
+    pub(crate) fn mark(&self, (mark, colour): (Mark, RGBColor), (x, y): Point) -> io::Result<()> {
         let style: ShapeStyle = colour.filled();
         match mark {
             Mark::Circle => done(self.0.draw(&Circle::new((x, y), 4, style))),
@@ -121,18 +112,12 @@ impl Axis {
     }
 
     /// The numbers 1, 2 and 5, ten times those, and so on, as far as they are on the axis; on a long one 1 alone.
-    pub(crate) fn decimal_ticks(&self) -> Vec<f64> {
+    pub(crate) fn ticks(&self) -> Vec<f64> {
         let (low, high) = self.numbers;
         let digits: &[f64] = if high / low > 2000.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
         let decades = low.log10().floor() as i32..=high.log10().ceil() as i32;
         let ticks = decades.flat_map(|decade| digits.iter().map(move |digit| digit * 10_f64.powi(decade)));
         ticks.filter(|tick| (low..=high).contains(tick)).collect()
-    }
-
-    /// The powers of 16 on the axis.
-    pub(crate) fn binary_ticks(&self) -> Vec<f64> {
-        let (low, high) = self.numbers;
-        (0..16).map(|power| 16_f64.powi(power)).filter(|tick| (low..=high).contains(tick)).collect()
     }
 }
 
@@ -151,11 +136,10 @@ mod tests {
         let axis = Axis::new([1.0, 100.0], (0, 1000)).unwrap();
         assert_eq!(axis.pixel(10.0), 500);
         assert!(axis.pixel(1.0) > 0 && axis.pixel(100.0) < 1000);
-        let ticks: Vec<String> = axis.decimal_ticks().into_iter().map(tick).collect();
+        let ticks: Vec<String> = axis.ticks().into_iter().map(tick).collect();
         assert_eq!(ticks, ["1", "2", "5", "10", "20", "50", "100"]);
         assert!(Axis::new([], (0, 1)).is_none());
         let axis = Axis::new([0.0, 1.0, 100.0, f64::INFINITY], (1000, 0)).unwrap();
         assert_eq!([0.0, 10.0, f64::INFINITY].map(|number| axis.pixel(number)), [1000, 500, 0]);
-        assert_eq!(Axis::new([20.0, 5000.0], (0, 1)).unwrap().binary_ticks(), [256.0, 4096.0]);
     }
 }
