@@ -1,24 +1,22 @@
-//! Benchmarks of every loss, the backends side by side.
+//! Benchmarks of every loss, the backends side by side, and the report of what they measure.
 //!
-//! `cargo bench` measures the reference, candle-nn and candle, `--features tch` libtorch as well: the forward pass, and
-//! forward with the gradient of the input, in several sizes (see [`size::Size`]), in f32 and f64. A benchmark is named
-//! `LOSS/PASS/SHAPE/DTYPE/BACKEND`, `cross_entropy/forward_gradient/256x1000/f32/tch` for example; what follows `--` is a
-//! regular expression over these names, and [options](args::Args). At the end a [`table`] shows the backends side by side;
-//! the program `bench-report` makes a [`report`] of what criterion keeps.
+//! `cargo bench` measures the reference, candle-nn and candle, and with `--features tch` libtorch as well: the forward pass, and
+//! forward with the gradient of the input, in several sizes (see [`workloads::Shapes`]), in f32 and f64. At the end a [`table`]
+//! shows the backends side by side. A benchmark is named `LOSS/PASS/SHAPE/DTYPE/BACKEND`, for example
+//! `cross_entropy/forward_gradient/256x1000/f32/tch`. What follows `--` is a regular expression that selects benchmarks by these
+//! names, and [options](args::Args).
 //!
-//! `cargo bench -- --quick` takes a few seconds: it makes the table from one short sample of the small inputs and keeps
-//! nothing.
+//! `cargo bench -- --quick` takes a few seconds: it makes the table from one short sample of the small inputs and keeps nothing.
 //!
-//! - **One thread** for each library, or as many as `--threads` says; see [`threads`].
-//! - **Verified, then timed**: see [`verify`]. A backend that differs is not timed, and unless the difference is
-//!   known the run fails.
-//! - **In turn**: the backends are sampled [alternately](alternate), and [the machine's speed](machine) is measured before,
-//!   between and after; where it changed, or another process was busy, the workload is measured again, a few times at most.
-//! - **What is timed** is [`Backend::workload`]: the inputs are converted beforehand, the outputs are allocated and freed
-//!   each time, and with the gradient the graph is recorded anew each time. [`ReferenceInto`] is the exception: it
-//!   writes into the same buffers each time.
-//! - **Beside the libraries** stand the time of a [copy](mod@copy) of as much data and, for losses of logits, that of their
-//!   [`elementary`] functions alone; and what memory the reference holds is [measured](workspace).
+//! A run leaves criterion's data and a [`record`]. The program `bench-report` makes the [`report`] of them.
+//!
+//! The document `docs/methodology.md` of the repository says how the times are taken. Here is who does it:
+//!
+//! - [`threads`] gives each library the same number of threads.
+//! - [`verify`] compares a backend with the oracle before it is timed.
+//! - [`mod@alternate`] takes samples of the backends in turn, and [`machine`] watches how fast the machine is meanwhile.
+//! - [`Backend::workload`] is what is timed. [`ReferenceInto`] writes into the same buffers in each call.
+//! - [`mod@copy`] and [`elementary`] are timed beside the backends, and [`workspace`] measures what memory the reference holds.
 
 pub mod alternate;
 pub mod args;

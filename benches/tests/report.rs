@@ -50,6 +50,16 @@ fn the_page_and_its_plots_are_those_of_the_document() {
 }
 
 #[test]
+fn the_page_links_to_files_that_exist() {
+    let page = committed(PAGE);
+    let links: Vec<&str> = page.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    assert!(links.len() >= 5, "expected links to documents and plots, found {links:?}");
+    for link in links {
+        assert!(reports().join(link).is_file(), "reports/{PAGE}: {link}: no such file");
+    }
+}
+
+#[test]
 fn the_commands_of_the_readme_work() {
     let readme = fs::read_to_string(reports().join("../README.md")).expect("the README");
     let arguments = readme.split("cargo run --release --bin bench-report").skip(1).map(|rest| {
