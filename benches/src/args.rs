@@ -43,7 +43,7 @@ pub enum Mode {
     Test,
     /// A single short sample of each benchmark.
     Quick,
-    /// As many samples as criterion asks for, repeated if something disturbs them.
+    /// As many samples as criterion asks for, repeated if they are noisy.
     Full,
 }
 

@@ -66,7 +66,7 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &losscheck_tch::Tch,
 ];
 
-/// How often a workload is measured at most, until nothing disturbs it.
+/// How often a workload is measured at most, until its times are not noisy.
 const ATTEMPTS: usize = 3;
 
 /// The program: measures, prints the table, and fails if a backend differs in a way that is not known.
@@ -128,11 +128,11 @@ fn run(measurements: &mut Measurements<'_>, workloads: &[Workload]) -> Watch {
         for attempt in 1..=ATTEMPTS {
             let timed = measurements.measure(workload);
             watch.calibrate(Some(workload.to_string()));
-            let disturbance = watch.disturbance(workload.size());
-            match &disturbance {
-                Some(disturbance) if attempt < ATTEMPTS => eprintln!("again, for {disturbance}"),
+            let noise = watch.noise(workload.size());
+            match &noise {
+                Some(noise) if attempt < ATTEMPTS => eprintln!("again, for {noise}"),
                 _ => {
-                    measurements.keep_in(&mut criterion, timed, disturbance.as_deref());
+                    measurements.keep_in(&mut criterion, timed, noise.as_deref());
                     break;
                 }
             }

@@ -105,8 +105,9 @@ impl Watch {
         self.ticks = Ticks::now();
     }
 
-    /// What disturbed a workload of that size between the last two calibrations.
-    pub fn disturbance(&self, size: Size) -> Option<String> {
+    /// Returns why the times of a workload of that size, measured between the last two calibrations, are noisy; `None` if they are
+    /// not.
+    pub fn noise(&self, size: Size) -> Option<String> {
         let [.., before, after] = self.calibrations.as_slice() else { return None };
         if after.busy > BUSY {
             return Some(format!("other processes took {:.0} % of the processors' time", 100.0 * after.busy));
@@ -170,16 +171,16 @@ mod tests {
     }
 
     #[test]
-    fn disturbances_are_noticed() {
-        let disturbs = |after: Calibration, size| {
+    fn noise_is_noticed() {
+        let is_noisy = |after: Calibration, size| {
             let calibrations = vec![calibration(1.0, 0.0), after];
-            Watch { ticks: None, calibrations }.disturbance(size).is_some()
+            Watch { ticks: None, calibrations }.noise(size).is_some()
         };
-        assert!(!disturbs(calibration(1.05, 0.01), Size::L2));
-        assert!(disturbs(calibration(1.2, 0.0), Size::L2) && disturbs(calibration(1.2, 0.0), Size::Small));
-        assert!(disturbs(calibration(1.0, 0.5), Size::L2));
+        assert!(!is_noisy(calibration(1.05, 0.01), Size::L2));
+        assert!(is_noisy(calibration(1.2, 0.0), Size::L2) && is_noisy(calibration(1.2, 0.0), Size::Small));
+        assert!(is_noisy(calibration(1.0, 0.5), Size::L2));
         let slower = Calibration { copy: BTreeMap::from([(Size::L2, 40.0)]), ..calibration(1.0, 0.0) };
-        assert!(disturbs(slower.clone(), Size::L2) && !disturbs(slower, Size::L3));
+        assert!(is_noisy(slower.clone(), Size::L2) && !is_noisy(slower, Size::L3));
     }
 
     #[test]

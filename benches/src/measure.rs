@@ -33,8 +33,8 @@ pub struct Measured {
     pub timings: Vec<Timing>,
     /// What a call of the reference holds in memory beside its inputs and results.
     pub workspace: Option<Workspace>,
-    /// What else happened on the machine.
-    pub disturbed: Option<String>,
+    /// Why the times are noisy, if they are.
+    pub noisy: Option<String>,
 }
 
 /// What was measured and its samples, which criterion has not been handed yet.
@@ -76,7 +76,7 @@ impl<'a> Measurements<'a> {
     /// Which benchmarks of a workload the command line asks for, by pass and backend.
     pub fn selected(&self, workload: Workload) -> Vec<String> {
         let names = self.backends.iter().map(|backend| backend.name());
-        let names: Vec<&str> = names.chain(yardsticks(workload)).collect();
+        let names: Vec<&str> = names.chain(baselines(workload)).collect();
         let of_pass = |pass| names.iter().map(move |name| format!("{}/{name}", id(workload, pass)));
         Pass::ALL.into_iter().flat_map(of_pass).filter(|benchmark| self.args.selects(benchmark)).collect()
     }
@@ -104,8 +104,8 @@ impl<'a> Measurements<'a> {
             let (places, mut works): (Vec<usize>, Vec<Work<'_>>) = works.into_iter().unzip();
             let mut names: Vec<&'static str> = places.iter().map(|&at| self.backends[at].name()).collect();
             let of_reference = names.iter().position(|&name| name == Reference.name());
-            for name in yardsticks(workload).filter(|name| selects(name)) {
-                if let Some(work) = yardstick(name, &verifier, pass) {
+            for name in baselines(workload).filter(|name| selects(name)) {
+                if let Some(work) = baseline(name, &verifier, pass) {
                     names.push(name);
                     works.push(work);
                 }
@@ -132,7 +132,7 @@ impl<'a> Measurements<'a> {
             }
             timings.sort_by_key(|(at, _)| *at);
             let timings = timings.into_iter().map(|(_, timing)| timing).collect();
-            let measured = Measured { workload, pass, timings, workspace, disturbed: None };
+            let measured = Measured { workload, pass, timings, workspace, noisy: None };
             sampled.push(Sampled { measured, samples });
         }
         sampled
@@ -143,14 +143,14 @@ impl<'a> Measurements<'a> {
         self.measured.extend(sampled.into_iter().map(|sampled| sampled.measured));
     }
 
-    /// Keeps rows, measured while that disturbed them, and hands their samples to criterion.
-    pub fn keep_in(&mut self, criterion: &mut Criterion, mut sampled: Vec<Sampled>, disturbed: Option<&str>) {
+    /// Keeps what was measured for the table, with the reason why it is noisy, and hands the samples to criterion.
+    pub fn keep_in(&mut self, criterion: &mut Criterion, mut sampled: Vec<Sampled>, noisy: Option<&str>) {
         for Sampled { measured, samples } in &mut sampled {
             if !samples.is_empty() {
                 let group = self.group(&id(measured.workload, measured.pass));
                 hand_over(criterion, &group, measured.workload.elements(), samples);
             }
-            measured.disturbed = disturbed.map(str::to_owned);
+            measured.noisy = noisy.map(str::to_owned);
         }
         self.keep(sampled);
     }
@@ -166,7 +166,7 @@ impl<'a> Measurements<'a> {
 
     /// What was measured, for the report.
     pub fn workloads(&self) -> Vec<WorkloadRecord> {
-        let described = |Measured { workload, pass, timings, workspace, disturbed }: &Measured| WorkloadRecord {
+        let described = |Measured { workload, pass, timings, workspace, noisy }: &Measured| WorkloadRecord {
             id: id(*workload, *pass),
             loss: workload.loss.name().to_owned(),
             pass: *pass,
@@ -178,7 +178,7 @@ impl<'a> Measurements<'a> {
             bytes: workload.bytes(*pass),
             absent: absent(self.backends, timings),
             workspace: *workspace,
-            disturbed: disturbed.clone(),
+            noisy: noisy.clone(),
         };
         self.measured.iter().map(described).collect()
     }
@@ -229,13 +229,13 @@ fn prepare<'a>(verifier: &'a Verifier, backend: &'a dyn Backend, pass: Pass) -> 
     }
 }
 
-/// What is timed beside the backends, by name.
-fn yardsticks(workload: Workload) -> impl Iterator<Item = &'static str> {
+/// Returns the names of the baselines: what is timed beside the backends.
+fn baselines(workload: Workload) -> impl Iterator<Item = &'static str> {
     [COPY].into_iter().chain(elementary::is_for(workload.loss).then_some(ELEMENTARY))
 }
 
-/// Something to time beside the backends.
-fn yardstick<'a>(name: &str, verifier: &Verifier, pass: Pass) -> Option<Work<'a>> {
+/// Returns a baseline to time.
+fn baseline<'a>(name: &str, verifier: &Verifier, pass: Pass) -> Option<Work<'a>> {
     match name {
         COPY => Some(copy::workload(verifier.workload().bytes(pass))),
         ELEMENTARY => elementary::workload(verifier.case(), pass),

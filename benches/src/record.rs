@@ -1,8 +1,8 @@
 //! What a run of the benchmarks leaves for the report, beside criterion's own data.
 //!
 //! Criterion keeps the times, in a folder for each benchmark, `LOSS/PASS/SHAPE/DTYPE/BACKEND`; a [`RunRecord`] says what they
-//! are the times of, and on what machine. In the place of a backend [`COPY`] or [`ELEMENTARY`] may stand. Programs in other
-//! languages hand in [`Peers`].
+//! are the times of, and on what machine. In the place of a backend [`COPY`] or [`ELEMENTARY`] may stand. Other frameworks
+//! hand in a [`FrameworksRecord`].
 
 use std::collections::BTreeMap;
 
@@ -12,15 +12,15 @@ use serde::{Deserialize, Serialize};
 use crate::size::Size;
 
 /// The first field of a [`RunRecord`].
-pub const RUN_FORMAT: &str = "losscheck-run/2";
-/// The first field of [`Peers`].
-pub const PEERS_FORMAT: &str = "losscheck-peers/1";
+pub const RUN_FORMAT: &str = "losscheck-run/3";
+/// The first field of a [`FrameworksRecord`].
+pub const FRAMEWORKS_FORMAT: &str = "losscheck-frameworks/1";
 /// What criterion calls the times of a copy that reads and writes as many bytes as a loss must.
 pub const COPY: &str = "copy";
 /// What criterion calls the times of a loss's elementary functions alone, in a loop like the reference's.
 pub const ELEMENTARY: &str = "elementary";
-/// The file of [`Peers`] in criterion's folder.
-pub const PEERS_FILE: &str = "losscheck-peers.json";
+/// The file of the [`FrameworksRecord`] in criterion's folder.
+pub const FRAMEWORKS_FILE: &str = "losscheck-frameworks.json";
 
 /// The file of the [`RunRecord`] with so many threads, in criterion's folder.
 pub fn run_file(threads: usize) -> String {
@@ -87,8 +87,8 @@ pub struct WorkloadRecord {
     pub absent: BTreeMap<String, String>,
     /// What a call of the reference holds in memory beside its inputs and results.
     pub workspace: Option<Workspace>,
-    /// What else happened on the machine while this was measured.
-    pub disturbed: Option<String>,
+    /// Why the times are noisy, if they are.
+    pub noisy: Option<String>,
 }
 
 /// What a call holds in memory, at most, beside its inputs and results.
@@ -101,11 +101,11 @@ pub struct Workspace {
     pub documented: u64,
 }
 
-/// The figures of programs in other languages, for the same workloads.
+/// The times of other frameworks on the same workloads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Peers {
-    /// [`PEERS_FORMAT`].
+pub struct FrameworksRecord {
+    /// [`FRAMEWORKS_FORMAT`].
     pub format: String,
     /// The day.
     pub date: String,
@@ -114,16 +114,16 @@ pub struct Peers {
     /// The version of each, by its name.
     pub versions: BTreeMap<String, String>,
     /// What was measured.
-    pub cells: Vec<PeerCell>,
+    pub cells: Vec<FrameworkTimes>,
 }
 
-/// One peer on one workload.
+/// One framework on one workload.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PeerCell {
+pub struct FrameworkTimes {
     /// The [`WorkloadRecord::id`].
     pub workload: String,
-    /// The peer's name.
+    /// The framework's name.
     pub backend: String,
     /// The nanoseconds of a call, a number for each sample; empty where there is a reason.
     pub nanoseconds: Vec<f64>,

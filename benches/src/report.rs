@@ -30,7 +30,7 @@ use crate::report::args::Args;
 
 pub use comparison::{Comparison, compare};
 pub use data::read;
-pub use document::{Calibrations, Cell, FORMAT, Figure, PeerRun, Performance, Range, Row, RunSummary};
+pub use document::{Calibrations, Cell, FORMAT, Figure, FrameworksRun, Performance, Range, Row, RunSummary};
 pub use goals::{Elements, Goal, Goals, Measure, Wanted};
 pub use page::page;
 pub use plots::{FOLDER as PLOTS, plots};

@@ -74,7 +74,7 @@ mod tests {
             pass: Pass::Forward,
             timings: timings.to_vec(),
             workspace: None,
-            disturbed: None,
+            noisy: None,
         };
         let missing = Timing::Absent("no such loss".to_owned());
         let backends = ["reference", "candle-nn", "tch"];

@@ -9,16 +9,16 @@ use losscheck::error::DataError;
 use serde::Deserialize;
 
 use crate::record::{
-    COPY, Calibration, ELEMENTARY, PEERS_FILE, PEERS_FORMAT, PeerCell, Peers, RUN_FORMAT, RunRecord, WorkloadRecord,
-    run_file,
+    COPY, Calibration, ELEMENTARY, FRAMEWORKS_FILE, FRAMEWORKS_FORMAT, FrameworkTimes, FrameworksRecord, RUN_FORMAT,
+    RunRecord, WorkloadRecord, run_file,
 };
 use crate::report::document::{
-    Calibrations, Cell, FORMAT, Figure, NOT_MEASURED, PeerRun, Performance, REFERENCE, REFERENCE_INTO, Range, Row,
-    RunSummary, from_file, from_json,
+    Calibrations, Cell, FORMAT, Figure, FrameworksRun, NOT_MEASURED, Performance, REFERENCE, REFERENCE_INTO, Range,
+    Row, RunSummary, from_file, from_json,
 };
 use crate::size::Size;
 
-/// The order of the columns; others follow, and the peers after them.
+/// The order of the columns; others follow, and the other frameworks after them.
 const ORDER: &[&str] = &[REFERENCE, REFERENCE_INTO, "candle-nn", "candle", "tch"];
 
 /// What criterion's `benchmark.json` says, as far as it matters here.
@@ -63,8 +63,8 @@ pub fn read(folder: &Path) -> Result<Performance, DataError> {
     let others = found.iter().filter(|name| !ORDER.contains(&name.as_str())).cloned();
     let mut backends: Vec<String> = known.chain(others).collect();
 
-    let file = folder.join(PEERS_FILE);
-    let peers = if file.exists() { Some(peers(&file, &mut rows, &mut backends)?) } else { None };
+    let file = folder.join(FRAMEWORKS_FILE);
+    let frameworks = if file.exists() { Some(frameworks(&file, &mut rows, &mut backends)?) } else { None };
     for row in &mut rows {
         for backend in &backends {
             let absent = || Cell::Absent { absent: NOT_MEASURED.to_owned() };
@@ -72,7 +72,7 @@ pub fn read(folder: &Path) -> Result<Performance, DataError> {
         }
     }
     rows.sort_by(|one, other| one.key().cmp(&other.key()));
-    Ok(Performance { format: FORMAT.to_owned(), backends, runs, peers, rows })
+    Ok(Performance { format: FORMAT.to_owned(), backends, runs, frameworks, rows })
 }
 
 /// The files of the runs, by their number of threads.
@@ -174,7 +174,7 @@ fn workloads(run: &RunRecord, file: &Path, samples: &Samples) -> Result<Vec<Row>
             copy,
             elementary,
             workspace: workload.workspace,
-            disturbed: workload.disturbed.clone(),
+            noisy: workload.noisy.clone(),
         });
     }
     Ok(rows)
@@ -219,9 +219,9 @@ fn summary(run: RunRecord) -> Result<RunSummary, String> {
     Ok(RunSummary { threads, date, processor, versions, calibrations })
 }
 
-/// Adds the peers' cells to the rows and their names to the backends.
-fn peers(file: &Path, rows: &mut [Row], backends: &mut Vec<String>) -> Result<PeerRun, DataError> {
-    let Peers { date, threads, mut versions, cells, .. } = from_file(file, PEERS_FORMAT)?;
+/// Adds the cells of the other frameworks to the rows and their names to the backends.
+fn frameworks(file: &Path, rows: &mut [Row], backends: &mut Vec<String>) -> Result<FrameworksRun, DataError> {
+    let FrameworksRecord { date, threads, mut versions, cells, .. } = from_file(file, FRAMEWORKS_FORMAT)?;
     let mut places: HashMap<String, usize> = HashMap::new();
     for (place, row) in rows.iter().enumerate().filter(|(_, row)| row.threads == threads) {
         places.insert(format!("{}/{}/{}/{}", row.loss, row.pass, row.shape, row.dtype), place);
@@ -232,7 +232,7 @@ fn peers(file: &Path, rows: &mut [Row], backends: &mut Vec<String>) -> Result<Pe
     }
     for (place, cell) in cells.into_iter().enumerate() {
         let field = |name: &str, message: String| DataError::new(file, format!("`cells[{place}].{name}`: {message}"));
-        let PeerCell { workload, backend, nanoseconds, absent } = cell;
+        let FrameworkTimes { workload, backend, nanoseconds, absent } = cell;
         let Some(row) = places.get(&workload).and_then(|&row| rows.get_mut(row)) else {
             let message = format!("`{workload}`, expected a workload of {}", run_file(threads));
             return Err(field("workload", message));
@@ -253,7 +253,7 @@ fn peers(file: &Path, rows: &mut [Row], backends: &mut Vec<String>) -> Result<Pe
     }
     // Of all that are installed, those that ran.
     versions.retain(|name, _| backends.contains(name));
-    Ok(PeerRun { threads, date, versions })
+    Ok(FrameworksRun { threads, date, versions })
 }
 
 #[cfg(test)]
@@ -273,7 +273,7 @@ mod tests {
     fn workload(loss: &str) -> Value {
         json!({
             "id": format!("{loss}/forward/128/f32"), "loss": loss, "pass": "forward", "shape": "128", "dtype": "f32",
-            "size": "small", "tensors": {"input": [128], "target": [128]}, "elements": 128, "bytes": 1028, "absent": {}, "disturbed": null,
+            "size": "small", "tensors": {"input": [128], "target": [128]}, "elements": 128, "bytes": 1028, "absent": {}, "noisy": null,
             "workspace": {"bytes": 40, "documented": 8192},
         })
     }
@@ -347,33 +347,35 @@ mod tests {
     }
 
     #[test]
-    fn peers_are_columns_after_the_others() {
+    fn frameworks_are_columns_after_the_others() {
         let folder = criterion();
         let cell = |backend: &str, nanoseconds: &[f64], absent: Option<&str>| json!({"workload": "l1_loss/forward/128/f32", "backend": backend, "nanoseconds": nanoseconds, "absent": absent});
-        let peers = |cells: &[Value]| {
+        let frameworks = |cells: &[Value]| {
             let versions = json!({"xla": "jax 0.1", "idle": "1.0"});
-            let peers = json!({
-                "format": PEERS_FORMAT, "date": "2026-11-27", "threads": 1, "versions": versions, "cells": cells
+            let frameworks = json!({
+                "format": FRAMEWORKS_FORMAT, "date": "2026-11-27", "threads": 1, "versions": versions, "cells": cells
             });
-            write(&folder.path().join(PEERS_FILE), &peers);
+            write(&folder.path().join(FRAMEWORKS_FILE), &frameworks);
         };
-        peers(&[cell("xla", &[10.0, 30.0], None), cell("torch.compile", &[], Some("it fails"))]);
+        frameworks(&[cell("xla", &[10.0, 30.0], None), cell("torch.compile", &[], Some("it fails"))]);
         let performance = read(folder.path()).unwrap();
         assert_eq!(performance.backends[4..], ["xla", "torch.compile"]);
         assert_eq!(performance.rows[0].nanoseconds("xla"), Some(20.0));
-        let versions = performance.peers.expect("a run of peers").versions;
+        let versions = performance.frameworks.expect("a run of other frameworks").versions;
         assert!(versions.contains_key("xla") && !versions.contains_key("idle"), "{versions:?}");
         assert_eq!(performance.rows[0].absence("torch.compile"), Some("it fails"));
 
-        peers(&[cell("xla", &[], None)]);
-        assert!(message(folder.path()).contains("losscheck-peers.json: `cells[0].nanoseconds`: expected positive"));
-        peers(&[cell("xla", &[1.0], Some("but"))]);
+        frameworks(&[cell("xla", &[], None)]);
+        assert!(
+            message(folder.path()).contains("losscheck-frameworks.json: `cells[0].nanoseconds`: expected positive")
+        );
+        frameworks(&[cell("xla", &[1.0], Some("but"))]);
         assert!(message(folder.path()).contains("`cells[0].absent`: a reason beside times"));
-        peers(&[cell("tch", &[1.0], None)]);
+        frameworks(&[cell("tch", &[1.0], None)]);
         assert!(message(folder.path()).contains("`cells[0].backend`: `tch` has this workload already"));
         let mut unknown = cell("xla", &[1.0], None);
         unknown["workload"] = json!("l1_loss/forward/7/f32");
-        peers(&[unknown]);
+        frameworks(&[unknown]);
         assert!(message(folder.path()).contains("expected a workload of losscheck-threads-1.json"));
     }
 
@@ -395,7 +397,7 @@ mod tests {
         };
         type Change<'a> = &'a dyn Fn(&mut Value);
         let changes: [(Change<'_>, &str); 10] = [
-            (&|run| run["format"] = json!("no"), "`format`: `no`, expected `losscheck-run/2`"),
+            (&|run| run["format"] = json!("no"), "`format`: `no`, expected `losscheck-run/3`"),
             (&|run| run["date"] = json!(3), "`date`: invalid type"),
             (
                 &|run| run["workloads"][0]["id"] = json!("x"),

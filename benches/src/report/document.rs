@@ -14,7 +14,7 @@ use crate::size::Size;
 use crate::statistics::{median, significant, spread};
 
 /// The first field of a [`Performance`].
-pub const FORMAT: &str = "losscheck-performance/1";
+pub const FORMAT: &str = "losscheck-performance/2";
 /// What the others are compared with.
 pub(crate) const REFERENCE: &str = "reference";
 /// The reference when it writes into the caller's buffers.
@@ -38,8 +38,8 @@ pub struct Performance {
     pub backends: Vec<String>,
     /// The runs of the benchmarks, one for each number of threads.
     pub runs: Vec<RunSummary>,
-    /// The run of the programs in other languages.
-    pub peers: Option<PeerRun>,
+    /// The run of the other frameworks.
+    pub frameworks: Option<FrameworksRun>,
     /// A row for each workload and number of threads.
     pub rows: Vec<Row>,
 }
@@ -86,10 +86,10 @@ pub struct Range {
     pub highest: f64,
 }
 
-/// A run of the programs in other languages.
+/// A run of other frameworks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PeerRun {
+pub struct FrameworksRun {
     /// The threads that each had.
     pub threads: usize,
     /// The day.
@@ -126,8 +126,8 @@ pub struct Row {
     pub elementary: Option<Figure>,
     /// What a call of the reference holds in memory beside its inputs and results.
     pub workspace: Option<Workspace>,
-    /// What else happened on the machine.
-    pub disturbed: Option<String>,
+    /// Why the times are noisy, if they are.
+    pub noisy: Option<String>,
 }
 
 /// What a backend did with a workload.
@@ -176,15 +176,15 @@ impl Performance {
 
     /// The document, a line for each row.
     pub fn to_text(&self) -> String {
-        let Self { format, backends, runs, peers, rows } = self;
+        let Self { format, backends, runs, frameworks, rows } = self;
         let rows: Vec<String> = rows.iter().map(json).collect();
         let runs: Vec<String> = runs.iter().map(json).collect();
         format!(
-            "{{\n\"format\": {},\n\"backends\": {},\n\"runs\": [\n{}\n],\n\"peers\": {},\n\"rows\": [\n{}\n]\n}}\n",
+            "{{\n\"format\": {},\n\"backends\": {},\n\"runs\": [\n{}\n],\n\"frameworks\": {},\n\"rows\": [\n{}\n]\n}}\n",
             json(format),
             json(backends),
             runs.join(",\n"),
-            json(peers),
+            json(frameworks),
             rows.join(",\n")
         )
     }
@@ -225,8 +225,8 @@ impl Performance {
                     return expected(&field, a_time);
                 }
             }
-            for (field, yardstick) in [("copy", &row.copy), ("elementary", &row.elementary)] {
-                if !yardstick.iter().all(is_time) {
+            for (field, baseline) in [("copy", &row.copy), ("elementary", &row.elementary)] {
+                if !baseline.iter().all(is_time) {
                     return expected(field, a_time);
                 }
             }
@@ -262,9 +262,9 @@ impl Row {
         (&self.loss, self.pass, &self.shape, &self.dtype)
     }
 
-    /// Returns the mark of a row that was disturbed, and nothing for others.
+    /// Returns the mark of a noisy row, and nothing for others.
     pub(crate) fn noise_mark(&self) -> &'static str {
-        if self.disturbed.is_some() { " ‡" } else { "" }
+        if self.noisy.is_some() { " ‡" } else { "" }
     }
 
     /// What tells rows apart, in the order of the document.
@@ -411,7 +411,7 @@ pub(crate) mod tests {
             copy: Some(Figure { nanoseconds: 1.2 * elements as f64, spread: 0.0 }),
             elementary: None,
             workspace: None,
-            disturbed: None,
+            noisy: None,
         }
     }
 
@@ -451,7 +451,7 @@ pub(crate) mod tests {
             format: FORMAT.to_owned(),
             backends: order.into_iter().filter(|name| has(name)).map(str::to_owned).collect(),
             runs: threads.into_iter().map(run).collect(),
-            peers: None,
+            frameworks: None,
             rows,
         }
     }
@@ -474,7 +474,8 @@ pub(crate) mod tests {
         row.elementary = Some(Figure { nanoseconds: 9.5, spread: 0.0 });
         row.workspace = Some(Workspace { bytes: 40, documented: 8192 });
         let mut document = performance(vec![with_spread(row, 0.012_34)]);
-        document.peers = Some(PeerRun { threads: 1, date: "2026-11-27".to_owned(), versions: BTreeMap::new() });
+        document.frameworks =
+            Some(FrameworksRun { threads: 1, date: "2026-11-27".to_owned(), versions: BTreeMap::new() });
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("performance.json");
         fs::write(&file, document.to_text()).unwrap();
@@ -494,7 +495,7 @@ pub(crate) mod tests {
         let text = performance(vec![row]).to_text();
         let broken = |from: &str, to: &str| message(&text.replace(from, to));
         for (from, to, expected) in [
-            (FORMAT, "other/2", "`format`: `other/2`, expected `losscheck-performance/1`"),
+            (FORMAT, "other/2", "`format`: `other/2`, expected `losscheck-performance/2`"),
             ("12.5", "-12.5", "`rows[0].cells.reference`: expected a time above 0"),
             ("9.5", "0.0", "`rows[0].elementary`: expected a time above 0"),
             ("153.6", "0.0", "`rows[0].copy`: expected a time above 0"),

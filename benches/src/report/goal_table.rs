@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn noisy_cells_are_marked() {
         let noisy =
-            Row { disturbed: Some("a build".to_owned()), ..row("l1_loss", 128, &[("reference", 2.0), ("tch", 1.0)]) };
+            Row { noisy: Some("a build".to_owned()), ..row("l1_loss", 128, &[("reference", 2.0), ("tch", 1.0)]) };
         let line = goal(OVER_TCH, "every = 1.2", "").line(&performance(vec![noisy]));
         assert_eq!(line[4], "`l1_loss/forward/128/f32` 0.500× ‡");
     }

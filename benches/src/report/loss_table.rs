@@ -91,10 +91,10 @@ impl<'a> Notes<'a> {
             let backends: Vec<String> = backends.iter().map(|backend| format!("`{backend}`")).collect();
             lines.push(format!("{} {}: {}", self.mark(reason), backends.join(", "), plain(reason)));
         }
-        let mut reasons: Vec<&str> = rows.iter().filter_map(|row| row.disturbed.as_deref()).collect();
+        let mut reasons: Vec<&str> = rows.iter().filter_map(|row| row.noisy.as_deref()).collect();
         reasons.sort_unstable();
         reasons.dedup();
-        lines.extend(reasons.into_iter().map(|reason| format!("‡ disturbed: {}", plain(reason))));
+        lines.extend(reasons.into_iter().map(|reason| format!("‡ noisy: {}", plain(reason))));
         if lines.is_empty() { String::new() } else { format!("\n{}\n", lines.join("<br>\n")) }
     }
 }
@@ -111,7 +111,7 @@ mod tests {
         let first =
             row("mse_loss", 100, &[("reference", 102.4), ("reference-into", 50.0), ("candle", 102.6), ("tch", 100.0)]);
         let second = absent(row("mse_loss", 200, &[("reference", 400.0), ("tch", 800.0)]), "candle", "no such | loss");
-        let second = Row { disturbed: Some("a build".to_owned()), ..second };
+        let second = Row { noisy: Some("a build".to_owned()), ..second };
         let performance = performance(vec![first, second]);
         let text = loss_table(&performance, &performance.rows.iter().collect::<Vec<_>>());
         let lines: Vec<&str> = text.lines().collect();
@@ -125,7 +125,7 @@ mod tests {
                 "",
                 "†1 `reference-into`: not measured<br>",
                 "†2 `candle`: no such \\| loss<br>",
-                "‡ disturbed: a build",
+                "‡ noisy: a build",
             ]
         );
     }

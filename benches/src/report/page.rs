@@ -30,7 +30,7 @@ const GOALS: &str = "
 ## Goals
 
 What the reference is to reach, on one thread unless a goal says otherwise, over all the workloads that were measured on both
-sides. Noise is three times the sum of two spreads. Cells marked ‡ were disturbed at each of three attempts, and count all the same.
+sides. Noise is three times the sum of two spreads. Cells marked ‡ were noisy at each of three attempts, and count all the same.
 
 ";
 
@@ -100,14 +100,14 @@ fn made(performance: &Performance) -> String {
         let rows = || performance.rows.iter().filter(|row| row.threads == run.threads);
         text.push_str(&machine(run));
         text.push_str(&format!(
-            "- {} of {} were disturbed (‡)\n",
-            rows().filter(|row| row.disturbed.is_some()).count(),
+            "- {} of {} are noisy (‡)\n",
+            rows().filter(|row| row.noisy.is_some()).count(),
             counted(rows().count(), "row"),
         ));
     }
     let mut versions: Vec<(&str, &str)> = Vec::new();
-    let of_peers = performance.peers.iter().map(|peers| &peers.versions);
-    for (name, version) in performance.runs.iter().map(|run| &run.versions).chain(of_peers).flatten() {
+    let of_frameworks = performance.frameworks.iter().map(|frameworks| &frameworks.versions);
+    for (name, version) in performance.runs.iter().map(|run| &run.versions).chain(of_frameworks).flatten() {
         if !versions.contains(&(name, version)) {
             versions.push((name, version));
         }
@@ -117,13 +117,13 @@ fn made(performance: &Performance) -> String {
     versions.sort_by_key(|&(name, _)| (place(name), name));
     text.push_str("\nVersions:\n\n");
     text.extend(versions.into_iter().map(|(name, version)| format!("- `{name}`: {}\n", plain(version))));
-    if let Some(peers) = &performance.peers {
-        let names: Vec<String> = peers.versions.keys().map(|name| format!("`{name}`")).collect();
+    if let Some(frameworks) = &performance.frameworks {
+        let names: Vec<String> = frameworks.versions.keys().map(|name| format!("`{name}`")).collect();
         text.push_str(&format!(
-            "\n{} on {}, {}, by programs in other languages.\n",
+            "\n{} on {}, {}, measured by `scripts/bench-frameworks`.\n",
             names.join(", "),
-            plain(&peers.date),
-            counted(peers.threads, "thread")
+            plain(&frameworks.date),
+            counted(frameworks.threads, "thread")
         ));
     }
     text
@@ -160,7 +160,7 @@ mod tests {
     fn a_page_has_all_its_parts_in_order() {
         let performance = performance(vec![
             row("l1_loss", 128, &[("reference", 1.0), ("reference-into", 1.0), ("tch", 2.0)]),
-            Row { disturbed: Some("a build".to_owned()), ..row("mse_loss", 128, &[("reference", 1.0), ("tch", 2.0)]) },
+            Row { noisy: Some("a build".to_owned()), ..row("mse_loss", 128, &[("reference", 1.0), ("tch", 2.0)]) },
         ]);
         let page = page(&performance, &Goals::default());
         let parts = [
@@ -169,7 +169,7 @@ mod tests {
             "(../docs/bias.md)",
             "(../docs/performance.md)",
             "**1 thread**: 2026-11-26, A Processor, 1 MiB L2. Calibrated 2 times",
-            "- 1 of 2 rows were disturbed (‡)",
+            "- 1 of 2 rows are noisy (‡)",
             "- `reference`: losscheck-reference 0.1.0",
             "## Summary",
             "## Goals",

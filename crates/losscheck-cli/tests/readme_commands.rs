@@ -12,7 +12,7 @@
 //!   install.
 //! - `scripts/test` and other scripts that take long: `.ci/run` runs them.
 //! - `cargo test`: this test is a part of it. A filter has to be the name of a loss.
-//! - `scripts/bench-peers` downloads gigabytes, so that the test only asks it for its `--help`. It needs Python, which
+//! - `scripts/bench-frameworks` downloads gigabytes, so that the test only asks it for its `--help`. It needs Python, which
 //!   `cargo test` does not, so the test does this with the feature `tch`, whose libtorch comes through Python, too.
 //! - Arguments that the text mentions without a command: the help of the program, or a script, mentions them as well.
 
@@ -70,7 +70,7 @@ fn check(command: &str, folder: &Path) -> Result<(), String> {
             let goldens = repository().join("reference_data/goldens").join(loss).with_extension("json");
             if goldens.exists() { Ok(()) } else { Err(format!("`{loss}`, expected the name of a loss")) }
         }
-        ["scripts/bench-peers"] => prints_its_help("scripts/bench-peers"),
+        ["scripts/bench-frameworks"] => prints_its_help("scripts/bench-frameworks"),
         [script, ..] if script.starts_with("scripts/") => is_in_ci(&words),
         _ => Err("expected a command with a rule in tests/readme_commands.rs, found none for it".to_owned()),
     }
@@ -112,7 +112,7 @@ fn prints_its_help(script: &str) -> Result<(), String> {
         .arg("--help")
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-        .env("LOSSCHECK_PEERS_PYTHON", "python3");
+        .env("LOSSCHECK_FRAMEWORKS_PYTHON", "python3");
     let output = command.output().map_err(|error| error.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     if output.status.success() && text.starts_with("usage: ") { Ok(()) } else { Err(text) }

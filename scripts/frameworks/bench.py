@@ -37,7 +37,7 @@ class Bench:
     def measure(self, workload: Workload) -> list[Cell]:
         """A cell for each backend."""
         if workload.loss not in LOSSES:
-            return [Cell(workload.id, backend, [], "not among the peers' losses") for backend in self.backends]
+            return [Cell(workload.id, backend, [], "scripts/frameworks has no such loss") for backend in self.backends]
         calls: dict[str, Call] = {}
         absent: dict[str, str] = {}
         for backend in self.backends:
@@ -78,7 +78,7 @@ def case(loss: str, shape: Shape, shapes: tuple[tuple[str, Shape], ...], dtype: 
 
 
 def alternate(calls: Mapping[str, Call]) -> dict[str, list[float]]:
-    """Nanoseconds of a call, a sample of each in turn, so that what disturbs the machine disturbs all of them."""
+    """Nanoseconds of a call, a sample of each in turn, so that noise of the machine affects all of them."""
     counts = {name: calls_in_a_sample(call) for name, call in calls.items()}
     samples: dict[str, list[float]] = {name: [] for name in calls}
     gc.collect()

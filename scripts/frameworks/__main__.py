@@ -18,7 +18,7 @@ BACKENDS = {"xla": ("jax", "optax"), "torch.compile": ("torch",)}
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="bench-peers", description=__doc__)
+    parser = argparse.ArgumentParser(prog="bench-frameworks", description=__doc__)
     parser.add_argument("--criterion", type=Path, default=CRITERION, metavar="FOLDER", help="where the benchmarks' data is")
     parser.add_argument("--loss", action="append", metavar="NAME", help="only this loss; may be repeated")
     parser.add_argument("--backend", action="append", choices=BACKENDS, help="only this one; may be repeated")
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def fail(message: str) -> int:
-    print(f"bench-peers: {message}", file=sys.stderr)
+    print(f"bench-frameworks: {message}", file=sys.stderr)
     return 2
 
 

@@ -1,4 +1,4 @@
-"""The files in criterion's folder: what was measured, and the peers' figures (crates/losscheck/src/performance.rs)."""
+"""The files in criterion's folder: what was measured, and the frameworks' figures (benches/src/record.rs)."""
 
 import datetime
 import json
@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
-RUN_FORMAT = "losscheck-run/2"
-PEERS_FORMAT = "losscheck-peers/1"
-PEERS_FILE = "losscheck-peers.json"
+RUN_FORMAT = "losscheck-run/3"
+FRAMEWORKS_FORMAT = "losscheck-frameworks/1"
+FRAMEWORKS_FILE = "losscheck-frameworks.json"
 
 T = TypeVar("T")
 
@@ -103,10 +103,10 @@ def field(path: Path, fields: object, name: str, kind: type[T], where: str = "")
 
 
 class Figures:
-    """The peers' figures, complete on disk after every workload."""
+    """The frameworks' figures, complete on disk after every workload."""
 
     def __init__(self, folder: Path, threads: int, versions: Mapping[str, str], run: Iterable[Workload]) -> None:
-        self.path = folder / PEERS_FILE
+        self.path = folder / FRAMEWORKS_FILE
         self.header = {"threads": threads, "versions": dict(versions)}
         # In the order of the run, whatever the order of measuring.
         self.cells: dict[str, dict[str, Cell]] = {workload.id: {} for workload in run}
@@ -115,7 +115,7 @@ class Figures:
         """Takes over the cells of an earlier run of the same versions and threads, until they are measured anew."""
         if not self.path.exists():
             return
-        earlier = read(self.path, PEERS_FORMAT)
+        earlier = read(self.path, FRAMEWORKS_FORMAT)
         for name, expected in self.header.items():
             if (found := field(self.path, earlier, name, type(expected))) != expected:
                 advice = "run without --loss and --backend, which measures everything anew"
@@ -138,7 +138,7 @@ class Figures:
     def write(self) -> None:
         """Replaces the file at once, so that there is never half of one."""
         cells = [json.dumps(asdict(cell)) for row in self.cells.values() for cell in row.values()]
-        header = {"format": PEERS_FORMAT, "date": datetime.date.today().isoformat(), **self.header}
+        header = {"format": FRAMEWORKS_FORMAT, "date": datetime.date.today().isoformat(), **self.header}
         lines = "".join(f"{json.dumps(key)}: {json.dumps(value)},\n" for key, value in header.items())
         rows = ",\n".join(cells)
         text = f'{{\n{lines}"cells": [\n{rows}\n]\n}}\n'
