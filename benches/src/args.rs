@@ -57,7 +57,7 @@ impl Args {
         }
     }
 
-    /// Whether a benchmark is asked for.
+    /// Returns true if a benchmark is asked for.
     pub fn selects(&self, benchmark: &str) -> bool {
         self.filter.as_ref().is_none_or(|filter| filter.is_match(benchmark))
     }

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use crate::alternate::Work;
 
-/// A copy that reads and writes so many bytes in all.
+/// Returns a copy that reads and writes so many bytes in all.
 pub fn workload<'a>(bytes: u64) -> Work<'a> {
     let half = bytes.div_ceil(2) as usize;
     let (from, mut to) = (vec![1_u8; half], vec![0_u8; half]);

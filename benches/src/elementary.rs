@@ -45,13 +45,13 @@ impl<const N: usize> Pointwise<N> for Logistic {
     }
 }
 
-/// Whether there is such a loop for a loss.
+/// Returns true if there is such a loop for a loss.
 pub fn is_for(loss: LossKind) -> bool {
     use LossKind::{BinaryCrossEntropyWithLogits, CrossEntropy, PoissonNllLoss, SoftMarginLoss};
     matches!(loss, BinaryCrossEntropyWithLogits | CrossEntropy | PoissonNllLoss | SoftMarginLoss)
 }
 
-/// The loop for a case.
+/// Returns the loop for a case.
 pub fn workload<'a>(case: &Case, pass: Pass) -> Option<Work<'a>> {
     match case.dtype() {
         DType::F64 => of_case::<f64>(case, pass),
@@ -72,7 +72,7 @@ fn of_case<'a, R: Real>(case: &Case, pass: Pass) -> Option<Work<'a>> {
     }
 }
 
-/// A mean over tensors of one shape, with the gradient of the first if the pass has one.
+/// Returns a mean over tensors of one shape, with the gradient of the first if the pass has one.
 fn work<'a, R: Real, F: Pointwise<N> + 'a, const N: usize>(
     case: &Case,
     pass: Pass,

@@ -69,7 +69,7 @@ pub const BACKENDS: &[&dyn Backend] = &[
 /// How often a workload is measured at most, until its times are not noisy.
 const ATTEMPTS: usize = 3;
 
-/// The program: measures, prints the table, and fails if a backend differs in a way that is not known.
+/// Runs the program `cargo bench`: measures, prints the table, and fails if a backend differs in a way that is not known.
 pub fn main() -> ExitCode {
     let args = Args::parse();
     if let Some(done) = threads::restart_with(args.threads) {
@@ -142,7 +142,7 @@ fn run(measurements: &mut Measurements<'_>, workloads: &[Workload]) -> Watch {
     watch
 }
 
-/// Beside criterion's own data.
+/// Writes the record of a run beside criterion's own data.
 fn save(run: &RunRecord) -> Result<(), String> {
     let folder = std::env::var_os("CRITERION_HOME").map_or_else(criterion_folder, PathBuf::from);
     let file = folder.join(run_file(run.threads));
@@ -150,7 +150,7 @@ fn save(run: &RunRecord) -> Result<(), String> {
     write_atomically(&file, text.as_bytes()).map_err(|error| error.to_string())
 }
 
-/// `criterion` in the folder of what cargo builds, of which this program is a part.
+/// Returns the folder `criterion` in the one where cargo built this program.
 fn criterion_folder() -> PathBuf {
     let program = std::env::current_exe().unwrap_or_default();
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);

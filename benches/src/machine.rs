@@ -21,7 +21,7 @@ const DRIFT: f64 = 0.1;
 /// The share of the processors' time that is too much for others to take.
 const BUSY: f64 = 0.05;
 
-/// The processor and its caches, for people.
+/// Returns the processor and its caches, for people.
 pub fn processor() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {
@@ -138,7 +138,7 @@ fn best(mut run: impl FnMut()) -> f64 {
     (0..).take_while(|&tries| tries == 0 || start.elapsed() < TRY_FOR).map(time).fold(f64::INFINITY, f64::min)
 }
 
-/// The gigabytes a second that a copy reads and writes, in buffers of 3/2 as many elements as this.
+/// Returns the gigabytes a second that a copy reads and writes, in buffers of 3/2 as many elements as this.
 fn bandwidth(elements: usize) -> f64 {
     let elements = elements * 3 / 2;
     let bytes = 2 * size_of::<f32>() * elements;
@@ -148,7 +148,7 @@ fn bandwidth(elements: usize) -> f64 {
     (bytes * repetitions) as f64 / seconds / 1e9
 }
 
-/// The nanoseconds of a million multiplications and additions, each of which waits for the one before.
+/// Returns the nanoseconds of a million multiplications and additions, each of which waits for the one before.
 fn arithmetic() -> f64 {
     let seconds = best(|| {
         let x = (0..1_000_000).fold(black_box(1.0_f64), |x, _| x * 0.999_999 + 1e-6);
@@ -157,7 +157,7 @@ fn arithmetic() -> f64 {
     seconds * 1e9
 }
 
-/// The versions of what is measured, by name.
+/// Returns the versions of what is measured, by name.
 pub fn versions(backends: &[&dyn losscheck::backend::Backend]) -> BTreeMap<String, String> {
     backends.iter().map(|backend| (backend.name().to_owned(), backend.version())).collect()
 }

@@ -68,12 +68,12 @@ pub struct Measurements<'a> {
 }
 
 impl<'a> Measurements<'a> {
-    /// Of these backends, as the command line asks.
+    /// Returns measurements of these backends, which have not begun.
     pub fn new(args: &'a Args, backends: &'a [&'static dyn Backend]) -> Self {
         Self { args, backends, measured: Vec::new(), flaws: BTreeSet::new() }
     }
 
-    /// Which benchmarks of a workload the command line asks for, by pass and backend.
+    /// Returns which benchmarks of a workload the command line asks for, by pass and backend.
     pub fn selected(&self, workload: Workload) -> Vec<String> {
         let names = self.backends.iter().map(|backend| backend.name());
         let names: Vec<&str> = names.chain(baselines(workload)).collect();
@@ -155,7 +155,7 @@ impl<'a> Measurements<'a> {
         self.keep(sampled);
     }
 
-    /// Criterion's name for the benchmarks of a row.
+    /// Returns criterion's name for the benchmarks of a row.
     fn group(&self, id: &str) -> String {
         match self.args.threads {
             1 => id.to_owned(),
@@ -164,7 +164,7 @@ impl<'a> Measurements<'a> {
         }
     }
 
-    /// What was measured, for the report.
+    /// Returns what was measured, for the report.
     pub fn workloads(&self) -> Vec<WorkloadRecord> {
         let described = |Measured { workload, pass, timings, workspace, noisy }: &Measured| WorkloadRecord {
             id: id(*workload, *pass),
@@ -216,7 +216,7 @@ enum Prepared<'a> {
     Differs(Vec<Flaw>),
 }
 
-/// What to time, once it is verified.
+/// Verifies a backend, and returns what to time.
 fn prepare<'a>(verifier: &'a Verifier, backend: &'a dyn Backend, pass: Pass) -> Result<Prepared<'a>, Timing> {
     let missing = || Timing::Absent("no such loss".to_owned());
     if backend.coverage(verifier.workload().loss) == Coverage::Missing {
@@ -243,7 +243,7 @@ fn baseline<'a>(name: &str, verifier: &Verifier, pass: Pass) -> Option<Work<'a>>
     }
 }
 
-/// Criterion, which asks for the samples that have been taken.
+/// Returns criterion, set to ask for as many samples as have been taken.
 pub fn criterion() -> Criterion {
     let instant = Duration::from_nanos(1);
     Criterion::default()

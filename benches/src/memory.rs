@@ -21,7 +21,7 @@ fn count(bytes: isize) {
     }
 }
 
-/// A layout's size, which by `Layout`'s promise fits.
+/// Returns a layout's size, which by `Layout`'s promise fits.
 fn bytes(layout: Layout) -> isize {
     layout.size() as isize
 }
@@ -55,8 +55,8 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// The most bytes that this program held at a time while the work ran, in all its threads, beyond those before; nothing else
-/// may run meanwhile.
+/// Returns the most bytes that this program held at a time while the work ran, in all its threads, beyond those before; nothing
+/// else may run meanwhile.
 pub fn most_held(work: impl FnOnce()) -> u64 {
     HELD.store(0, Relaxed);
     MOST_HELD.store(0, Relaxed);

@@ -2,7 +2,7 @@
 
 use crate::statistics::significant;
 
-/// Three digits or, of large numbers, all before the point.
+/// Returns a number with three digits or, if it is large, with all before the point.
 pub(crate) fn digits(number: f64) -> String {
     let number = significant(number, 3);
     if number == 0.0 {
@@ -13,23 +13,23 @@ pub(crate) fn digits(number: f64) -> String {
     format!("{number:.decimals$}")
 }
 
-/// How many times.
+/// Returns how many times, for people.
 pub(crate) fn times(ratio: f64) -> String {
     format!("{}×", digits(ratio))
 }
 
-/// A share.
+/// Returns a share in percent, for people.
 pub(crate) fn percent(share: f64) -> String {
     let percent = 100.0 * share;
     if percent.abs() < 10.0 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
 }
 
-/// A number of things, in words.
+/// Returns a number of things, in words.
 pub(crate) fn counted(count: usize, thing: &str) -> String {
     if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }
 
-/// Text from a file, so that it neither ends a cell of a table nor a line.
+/// Returns text from a file in a form that ends neither a cell of a table nor a line.
 pub(crate) fn plain(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
 }

@@ -22,7 +22,7 @@ pub const ELEMENTARY: &str = "elementary";
 /// The file of the [`FrameworksRecord`] in criterion's folder.
 pub const FRAMEWORKS_FILE: &str = "losscheck-frameworks.json";
 
-/// The file of the [`RunRecord`] with so many threads, in criterion's folder.
+/// Returns the file of the [`RunRecord`] with so many threads, in criterion's folder.
 pub fn run_file(threads: usize) -> String {
     format!("losscheck-threads-{threads}.json")
 }

@@ -10,6 +10,7 @@ mod data;
 mod document;
 mod goal_table;
 mod goals;
+mod json;
 mod loss_table;
 mod page;
 mod plots;

@@ -1,6 +1,6 @@
 //! Medians, spreads and means.
 
-/// The number in the middle, or between the two in the middle; `None` of nothing.
+/// Returns the number in the middle, or between the two in the middle; `None` if there is none.
 pub(crate) fn median(numbers: &[f64]) -> Option<f64> {
     let mut sorted = numbers.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -11,20 +11,20 @@ pub(crate) fn median(numbers: &[f64]) -> Option<f64> {
     Some(f64::midpoint(sorted[sorted.len() / 2 - 1], upper))
 }
 
-/// The median of the distances to the median, as a share of it.
+/// Returns the median of the distances to the median, as a share of it.
 pub(crate) fn spread(numbers: &[f64]) -> Option<f64> {
     let middle = median(numbers)?;
     let distances: Vec<f64> = numbers.iter().map(|number| (number - middle).abs()).collect();
     median(&distances).map(|distance| distance / middle)
 }
 
-/// The geometric mean of positive numbers; `None` of nothing.
+/// Returns the geometric mean of positive numbers; `None` if there are none.
 pub(crate) fn geometric_mean(numbers: impl IntoIterator<Item = f64>) -> Option<f64> {
     let (count, sum) = numbers.into_iter().fold((0_u32, 0.0), |(count, sum), number| (count + 1, sum + number.ln()));
     (count > 0).then(|| (sum / f64::from(count)).exp())
 }
 
-/// A number to so many significant digits.
+/// Returns a number to so many significant digits.
 pub(crate) fn significant(number: f64, digits: usize) -> f64 {
     // A number in decimal is a number again.
     format!("{number:.*e}", digits.saturating_sub(1)).parse().unwrap_or(number)

@@ -16,7 +16,7 @@ pub(crate) fn with_header<T: Into<comfy_table::Cell>>(header: impl IntoIterator<
     table
 }
 
-/// The table: nanoseconds per element of the input, and for each backend but the first how many times those of the
+/// Returns the table: nanoseconds per element of the input, and for each backend but the first how many times those of the
 /// first. `None` where nothing was timed.
 pub fn render(backends: &[&str], rows: &[Measured]) -> Option<String> {
     let timed = |row: &&Measured| row.timings.iter().any(|timing| matches!(timing, Timing::Timed(_)));

@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 /// `main`.
 const VARIABLES: [&str; 4] = ["RAYON_NUM_THREADS", "CANDLE_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"];
 
-/// How the threads are limited, for people.
+/// Returns how the threads are limited, for people.
 pub fn statement(threads: u16) -> String {
     let count = if threads == 1 { "one thread".to_owned() } else { format!("{threads} threads") };
     format!(

@@ -64,22 +64,22 @@ struct Claim {
 }
 
 impl Verifier {
-    /// For that workload.
+    /// Returns a verifier of a workload, which has worked out nothing yet.
     pub fn new(workload: Workload) -> Self {
         Self { workload, case: OnceCell::new(), claims: OnceCell::new(), findings: RefCell::default() }
     }
 
-    /// The workload.
+    /// Returns the workload.
     pub fn workload(&self) -> Workload {
         self.workload
     }
 
-    /// The case to time.
+    /// Returns the case to time.
     pub fn case(&self) -> &Case {
         self.case.get_or_init(|| self.workload.case())
     }
 
-    /// Whether the backend computes what the pass times: the value, with [`Pass::ForwardAndGradient`] also the gradient
+    /// Returns whether the backend computes what the pass times: the value, with [`Pass::ForwardAndGradient`] also the gradient
     /// of `input`.
     pub fn verify(&self, backend: &dyn Backend, pass: Pass) -> Finding {
         let mut findings = self.findings.borrow_mut();
@@ -134,7 +134,7 @@ fn claims(workload: Workload, case: &Case) -> Vec<Claim> {
     vec![Claim { case: Some(slice), exact }, Claim { case: None, exact: whole }]
 }
 
-/// The value alone, by the reference in f64. A slice of the same distribution says how much larger than the value the
+/// Returns the value alone, by the reference in f64. A slice of the same distribution says how much larger than the value the
 /// terms are that add up to it.
 fn exact_of_whole(case: &Case, slice: &ExactAnswer) -> Result<ExactAnswer, Error> {
     let total = |value: &ArrayD<DoubleDouble>| value.iter().map(|x| x.abs().to_f64()).sum::<f64>();

@@ -66,7 +66,7 @@ pub struct Workload {
     pub dtype: DType,
 }
 
-/// Every workload.
+/// Returns every workload.
 pub fn all() -> impl Iterator<Item = Workload> {
     LossKind::ALL.iter().flat_map(|&loss| {
         [DType::F32, DType::F64].into_iter().flat_map(move |dtype| {
@@ -76,8 +76,8 @@ pub fn all() -> impl Iterator<Item = Workload> {
     })
 }
 
-/// The benchmark of a loss: the one place to add to for a new one.
-fn plan(loss: LossKind, shapes: Shapes) -> Plan {
+/// Returns the benchmark of a loss: the one place to add to for a new one.
+fn recipe(loss: LossKind, shapes: Shapes) -> Recipe {
     let (logits, probabilities) = (Draw::Float(-4.0..4.0), Draw::Float(0.01..0.99));
     match loss {
         LossKind::AdaptiveLogSoftmaxWithLoss => adaptive(shapes),
@@ -91,7 +91,7 @@ fn plan(loss: LossKind, shapes: Shapes) -> Plan {
             let [rows, length] = rows_and_classes(shapes);
             let tensor = |name| (name, vec![rows, length], Draw::Float(-1.0..1.0));
             let tensors = vec![tensor("input1"), tensor("input2"), ("target", vec![rows], Draw::Sign)];
-            Plan { loss: Loss::CosineEmbeddingLoss(Default::default()), tensors }
+            Recipe { loss: Loss::CosineEmbeddingLoss(Default::default()), tensors }
         }
         LossKind::CrossEntropy => rows(Loss::CrossEntropy(Default::default()), shapes, logits),
         LossKind::CtcLoss => {
@@ -103,12 +103,12 @@ fn plan(loss: LossKind, shapes: Shapes) -> Plan {
                 ("input_lengths", vec![samples], Draw::Integer(steps - steps / 5..steps + 1)),
                 ("target_lengths", vec![samples], Draw::Integer(labels / 2..labels + 1)),
             ];
-            Plan { loss: Loss::CtcLoss(Default::default()), tensors }
+            Recipe { loss: Loss::CtcLoss(Default::default()), tensors }
         }
         LossKind::GaussianNllLoss => {
-            let mut plan = pair(Loss::GaussianNllLoss(Default::default()), shapes, logits.clone(), logits);
-            plan.tensors.push(("var", vec![elements(shapes)], Draw::Float(0.1..4.0)));
-            plan
+            let mut recipe = pair(Loss::GaussianNllLoss(Default::default()), shapes, logits.clone(), logits);
+            recipe.tensors.push(("var", vec![elements(shapes)], Draw::Float(0.1..4.0)));
+            recipe
         }
         LossKind::HingeEmbeddingLoss => {
             pair(Loss::HingeEmbeddingLoss(Default::default()), shapes, Draw::Float(0.0..2.0), Draw::Sign)
@@ -123,13 +123,13 @@ fn plan(loss: LossKind, shapes: Shapes) -> Plan {
                 ("linear_weight", vec![classes, features], Draw::Float(-0.5..0.5)),
                 ("target", vec![rows], Draw::Integer(0..classes as i64)),
             ];
-            Plan { loss: Loss::LinearCrossEntropy(Default::default()), tensors }
+            Recipe { loss: Loss::LinearCrossEntropy(Default::default()), tensors }
         }
         LossKind::MarginRankingLoss => {
             let tensor = |name, draw| (name, vec![elements(shapes)], draw);
             let tensors =
                 vec![tensor("input1", logits.clone()), tensor("input2", logits), tensor("target", Draw::Sign)];
-            Plan { loss: Loss::MarginRankingLoss(Default::default()), tensors }
+            Recipe { loss: Loss::MarginRankingLoss(Default::default()), tensors }
         }
         LossKind::MseLoss => pair(Loss::MseLoss(Default::default()), shapes, logits.clone(), logits),
         LossKind::MultiMarginLoss => rows(Loss::MultiMarginLoss(Default::default()), shapes, logits),
@@ -138,12 +138,12 @@ fn plan(loss: LossKind, shapes: Shapes) -> Plan {
             let shape = vec![rows, classes];
             let lists = Draw::Lists { classes: classes as i64, length: 3 };
             let tensors = vec![("input", shape.clone(), logits), ("target", shape, lists)];
-            Plan { loss: Loss::MultilabelMarginLoss(Default::default()), tensors }
+            Recipe { loss: Loss::MultilabelMarginLoss(Default::default()), tensors }
         }
         LossKind::MultilabelSoftMarginLoss => {
             let shape = rows_and_classes(shapes).to_vec();
             let tensors = vec![("input", shape.clone(), logits), ("target", shape, probabilities)];
-            Plan { loss: Loss::MultilabelSoftMarginLoss(Default::default()), tensors }
+            Recipe { loss: Loss::MultilabelSoftMarginLoss(Default::default()), tensors }
         }
         LossKind::NllLoss2d => rows(Loss::NllLoss2d(Default::default()), shapes, Draw::Float(-8.0..-0.01)),
         LossKind::NllLoss => rows(Loss::NllLoss(Default::default()), shapes, Draw::Float(-8.0..-0.01)),
@@ -159,28 +159,28 @@ fn plan(loss: LossKind, shapes: Shapes) -> Plan {
     }
 }
 
-/// Input and target of one shape.
-fn pair(loss: Loss, shapes: Shapes, input: Draw, target: Draw) -> Plan {
+/// Returns a loss of an input and a target of one shape.
+fn pair(loss: Loss, shapes: Shapes, input: Draw, target: Draw) -> Recipe {
     let shape = vec![elements(shapes)];
-    Plan { loss, tensors: vec![("input", shape.clone(), input), ("target", shape, target)] }
+    Recipe { loss, tensors: vec![("input", shape.clone(), input), ("target", shape, target)] }
 }
 
-/// Rows of scores, and a class for each.
-fn rows(loss: Loss, shapes: Shapes, input: Draw) -> Plan {
+/// Returns a loss of rows of scores, and a class for each.
+fn rows(loss: Loss, shapes: Shapes, input: Draw) -> Recipe {
     let [rows, classes] = rows_and_classes(shapes);
     let target = Draw::Integer(0..classes as i64);
-    Plan { loss, tensors: vec![("input", vec![rows, classes], input), ("target", vec![rows], target)] }
+    Recipe { loss, tensors: vec![("input", vec![rows, classes], input), ("target", vec![rows], target)] }
 }
 
-/// Three tensors of vectors, the negatives far enough away that about half of the losses are 0.
-fn triplets(loss: Loss, shapes: Shapes) -> Plan {
+/// Returns a loss of three tensors of vectors, the negatives far enough away that about half of the losses are 0.
+fn triplets(loss: Loss, shapes: Shapes) -> Recipe {
     let shape = rows_and_classes(shapes).to_vec();
     let tensor = |name| (name, shape.clone(), Draw::Float(-1.0..1.0));
-    Plan { loss, tensors: ["anchor", "positive", "negative"].map(tensor).to_vec() }
+    Recipe { loss, tensors: ["anchor", "positive", "negative"].map(tensor).to_vec() }
 }
 
-/// A head, and two tails with the rarer classes.
-fn adaptive(shapes: Shapes) -> Plan {
+/// Returns a loss with a head, and two tails with the rarer classes.
+fn adaptive(shapes: Shapes) -> Recipe {
     let [rows, in_features, n_classes] = linear(shapes);
     let cutoffs = vec![n_classes / 5, n_classes / 2];
     let loss = AdaptiveLogSoftmaxWithLoss::new(in_features, n_classes, cutoffs.clone());
@@ -191,7 +191,7 @@ fn adaptive(shapes: Shapes) -> Plan {
     let input = ("input", vec![rows, in_features], Draw::Float(-1.0..1.0));
     let target = ("target", vec![rows], Draw::Integer(0..n_classes as i64));
     let options = adaptive_log_softmax_with_loss::Options { in_features, n_classes, cutoffs, ..Default::default() };
-    Plan {
+    Recipe {
         loss: Loss::AdaptiveLogSoftmaxWithLoss(options),
         tensors: [input].into_iter().chain(weights).chain([target]).collect(),
     }
@@ -199,7 +199,8 @@ fn adaptive(shapes: Shapes) -> Plan {
 
 const TAIL_WEIGHTS: [&str; 4] = ["tail.0.0.weight", "tail.0.1.weight", "tail.1.0.weight", "tail.1.1.weight"];
 
-struct Plan {
+/// A loss, and how its tensors are drawn.
+struct Recipe {
     /// With PyTorch's defaults unless there is a reason.
     loss: Loss,
     /// The tensors by name, in the order in which they are drawn; the first has the gradient that is timed.
@@ -239,7 +240,7 @@ fn rows_and_classes(shapes: Shapes) -> [usize; 2] {
     }
 }
 
-/// Rows, features and classes; the largest is a language model's head.
+/// Returns rows, features and classes; the largest is a language model's head.
 fn linear(shapes: Shapes) -> [usize; 3] {
     match shapes {
         Shapes::Small => [8, 16, 10],
@@ -249,7 +250,7 @@ fn linear(shapes: Shapes) -> [usize; 3] {
     }
 }
 
-/// Steps, samples, classes and labels: of characters, then of word pieces.
+/// Returns steps, samples, classes and labels: of characters, then of word pieces.
 fn speech(shapes: Shapes) -> [usize; 4] {
     match shapes {
         Shapes::Small => [20, 4, 10, 5],
@@ -293,25 +294,25 @@ impl Workload {
 
     /// Returns the shape of each tensor, by name.
     pub fn tensors(self) -> BTreeMap<String, Vec<usize>> {
-        plan(self.loss, self.shapes).tensors.into_iter().map(|(name, shape, _)| (name.to_owned(), shape)).collect()
+        recipe(self.loss, self.shapes).tensors.into_iter().map(|(name, shape, _)| (name.to_owned(), shape)).collect()
     }
 
-    /// The shape of the first tensor.
+    /// Returns the shape of the first tensor.
     pub fn shape(self) -> Vec<usize> {
-        plan(self.loss, self.shapes).tensors.swap_remove(0).1
+        recipe(self.loss, self.shapes).tensors.swap_remove(0).1
     }
 
-    /// The number of elements of the first tensor: what times are divided by.
+    /// Returns the number of elements of the first tensor: what times are divided by.
     pub fn elements(self) -> usize {
         self.shape().iter().product()
     }
 
-    /// The shape for people: `32x1000`.
+    /// Returns the shape for people: `32x1000`.
     pub fn shape_name(self) -> String {
         self.shape().iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
     }
 
-    /// The bytes that a pass moves if it reads every input and writes the gradient once.
+    /// Returns the bytes that a pass moves if it reads every input and writes the gradient once.
     pub fn bytes(self, pass: Pass) -> u64 {
         let float: u64 = if self.dtype == DType::F64 { 8 } else { 4 };
         let bytes = |(_, shape, draw): &(&str, Vec<usize>, Draw)| {
@@ -319,7 +320,7 @@ impl Workload {
             shape.iter().product::<usize>() as u64 * element
         };
         let gradient = if pass == Pass::ForwardAndGradient { self.elements() as u64 * float } else { 0 };
-        plan(self.loss, self.shapes).tensors.iter().map(bytes).sum::<u64>() + gradient
+        recipe(self.loss, self.shapes).tensors.iter().map(bytes).sum::<u64>() + gradient
     }
 
     /// Returns the same loss and distribution in other shapes.
@@ -327,9 +328,9 @@ impl Workload {
         Self { shapes, ..self }
     }
 
-    /// The case, the same each time.
+    /// Returns the case, the same each time.
     pub fn case(self) -> Case {
-        let Plan { loss, tensors } = plan(self.loss, self.shapes);
+        let Recipe { loss, tensors } = recipe(self.loss, self.shapes);
         let mut rng = Rng::with_seed(SEED);
         let mut tensor =
             |(name, shape, draw): (&str, Vec<usize>, Draw)| (name.to_owned(), draw.tensor(&mut rng, self.dtype, shape));

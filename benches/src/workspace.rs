@@ -19,18 +19,18 @@ pub fn measure(workload: Workload, pass: Pass, threads: u64, work: &mut Work<'_>
     Workspace { bytes: held.saturating_sub(results(workload, pass)), documented: documented(workload, pass, threads) }
 }
 
-/// The bytes of a number.
+/// Returns the bytes of a number.
 fn float(workload: Workload) -> u64 {
     if workload.dtype == DType::F64 { 8 } else { 4 }
 }
 
-/// The bytes of the mean and, if it is wanted, the gradient of the first tensor.
+/// Returns the bytes of the mean and, if it is wanted, the gradient of the first tensor.
 fn results(workload: Workload, pass: Pass) -> u64 {
     let gradient = if pass == Pass::ForwardAndGradient { workload.elements() as u64 } else { 0 };
     (1 + gradient) * float(workload)
 }
 
-/// The bytes that the documentation of `Loss`, or else of the loss, allows.
+/// Returns the bytes that the documentation of `Loss`, or else of the loss, allows.
 fn documented(workload: Workload, pass: Pass, threads: u64) -> u64 {
     let tensors = workload.tensors();
     let dims = |name: &str| tensors[name].iter().map(|&dim| dim as u64).collect::<Vec<_>>();
@@ -64,7 +64,7 @@ fn documented(workload: Workload, pass: Pass, threads: u64) -> u64 {
     }
 }
 
-/// The samples whose scores are held at once: a tenth of all, or as many as have 2^16 scores.
+/// Returns the samples whose scores are held at once: a tenth of all, or as many as have 2^16 scores.
 fn at_once(samples: u64, classes: u64) -> u64 {
     samples.div_ceil(10).max((1 << 16) / classes).min(samples)
 }

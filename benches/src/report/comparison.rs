@@ -70,7 +70,7 @@ impl Change {
 }
 
 impl Comparison {
-    /// Whether nothing is slower than before, beyond the noise.
+    /// Returns true if nothing is slower than before, beyond the noise.
     pub fn passed(&self) -> bool {
         !self.cells.iter().any(Change::is_slower)
     }
@@ -144,7 +144,7 @@ pub fn compare(old: &Performance, new: &Performance) -> Comparison {
     Comparison { remarks, cells, means, lost }
 }
 
-/// See [`Change::is_confirmed`].
+/// Sets [`Change::is_confirmed`] of each cell.
 fn confirm(cells: &mut [Change]) {
     let mut all_are_longer = BTreeMap::new();
     for cell in &*cells {
@@ -158,8 +158,9 @@ fn confirm(cells: &mut [Change]) {
 /// From so many times on there is one in a hundred to leave out.
 const MANY: usize = 100;
 
-/// By what share the times of libraries that are the same differ, of all but one in a hundred of one size: by chance, which
-/// does more to memory, shared by all users of a machine, than to caches. `None` where there are not many.
+/// Returns the share by which times of one size differ by chance: the largest change of the libraries that are the same, except
+/// for one in a hundred. Chance does more to memory, which all users of a machine share, than to caches. Returns `None` if
+/// there are few times.
 fn chance(
     old: &Performance,
     new: &Performance,
@@ -179,13 +180,13 @@ fn chance(
     (changes.len() >= MANY).then(|| changes[changes.len() - 1 - changes.len() / MANY].exp_m1())
 }
 
-/// The libraries that the reference is compared with.
+/// Returns the libraries that the reference is compared with.
 fn others(run: &RunSummary) -> impl Iterator<Item = &String> {
     run.versions.keys().filter(|name| ![REFERENCE, REFERENCE_INTO].contains(&name.as_str()))
 }
 
-/// How many times as long as before the other libraries take for the same, the least of them: they are sampled in turn with
-/// the reference, and what all of them lose the machine lost. What they gain proves nothing.
+/// Returns the least of how many times as long as before the other libraries take. They are sampled in turn with the reference,
+/// so that the machine lost what all of them lost. What they gain proves nothing.
 fn lost_by_all_others(run: &RunSummary, before: &Row, after: &Row, slowness: f64) -> f64 {
     let ratio = |name: &String| Some(after.figure(name)?.nanoseconds / before.figure(name)?.nanoseconds / slowness);
     others(run).filter_map(ratio).reduce(f64::min).map_or(1.0, |ratio| ratio.max(1.0))
@@ -198,7 +199,7 @@ struct Pair<'a> {
     new: Figure,
 }
 
-/// The cells of a backend that both documents have, and how many only the older one has.
+/// Returns the cells of a backend that both documents have, and how many only the older one has.
 fn pairs<'a>(old: &'a Performance, new: &'a Performance, threads: usize, backend: &str) -> (Vec<Pair<'a>>, usize) {
     let mut pairs = Vec::new();
     let mut lost = 0;
@@ -213,7 +214,7 @@ fn pairs<'a>(old: &'a Performance, new: &'a Performance, threads: usize, backend
     (pairs, lost)
 }
 
-/// A change of a time, in percent.
+/// Returns a change of a time, in percent.
 fn change(ratio: f64) -> String {
     // Without the sign of a zero.
     format!("{:+.1} %", (1000.0 * (ratio - 1.0)).round() / 10.0 + 0.0)

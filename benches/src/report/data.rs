@@ -14,8 +14,9 @@ use crate::record::{
 };
 use crate::report::document::{
     Calibrations, Cell, FORMAT, Figure, FrameworksRun, NOT_MEASURED, Performance, REFERENCE, REFERENCE_INTO, Range,
-    Row, RunSummary, from_file, from_json,
+    Row, RunSummary,
 };
+use crate::report::json::{from_file, from_json};
 use crate::size::Size;
 
 /// The order of the columns; others follow, and the other frameworks after them.
@@ -38,13 +39,13 @@ struct Sample {
 /// The `sample.json` of each benchmark, by its group and function.
 type Samples = HashMap<(String, String), PathBuf>;
 
-/// What the benchmarks left in criterion's folder.
+/// Reads what the benchmarks left in criterion's folder.
 ///
 /// Benchmarks that no run mentions are others', or older ones.
 ///
 /// # Errors
 ///
-/// Where there is no run, and where a file cannot be read or contradicts itself or another.
+/// Returns an error if there is no run, or if a file cannot be read or contradicts itself or another.
 pub fn read(folder: &Path) -> Result<Performance, DataError> {
     let mut runs = Vec::new();
     let mut rows = Vec::new();
@@ -75,7 +76,7 @@ pub fn read(folder: &Path) -> Result<Performance, DataError> {
     Ok(Performance { format: FORMAT.to_owned(), backends, runs, frameworks, rows })
 }
 
-/// The files of the runs, by their number of threads.
+/// Returns the files of the runs, by their number of threads.
 fn run_files(folder: &Path) -> Result<BTreeMap<usize, PathBuf>, DataError> {
     let threads = |path: &Path| -> Option<usize> {
         let name = path.file_name()?.to_str()?;
@@ -91,8 +92,8 @@ fn run_files(folder: &Path) -> Result<BTreeMap<usize, PathBuf>, DataError> {
     Ok(files)
 }
 
-/// Criterion's samples. Its folders are looked into rather than named, for it cuts long names off; where that made two
-/// of one benchmark, the newer one counts.
+/// Returns the files of criterion's samples. Their folders are searched, because criterion cuts long names off. If that made
+/// two folders of one benchmark, the newer one counts.
 fn samples(folder: &Path) -> Result<Samples, DataError> {
     let mut found: HashMap<(String, String), (SystemTime, PathBuf)> = HashMap::new();
     for group in entries(folder)?.into_iter().filter(|path| path.is_dir()) {
@@ -114,7 +115,7 @@ fn samples(folder: &Path) -> Result<Samples, DataError> {
     Ok(found.into_iter().map(|(key, (_, sample))| (key, sample)).collect())
 }
 
-/// What is in a folder, sorted.
+/// Returns what is in a folder, sorted.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let unreadable = |error: std::io::Error| DataError::new(folder, format!("cannot be read: {error}"));
     let entries = fs::read_dir(folder).map_err(unreadable)?.map(|entry| entry.map(|entry| entry.path()));
@@ -123,7 +124,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(entries)
 }
 
-/// The rows of a run.
+/// Returns the rows of a run.
 fn workloads(run: &RunRecord, file: &Path, samples: &Samples) -> Result<Vec<Row>, DataError> {
     let mut by_group: HashMap<&str, Vec<(&str, &Path)>> = HashMap::new();
     for ((group, function), sample) in samples {
@@ -180,7 +181,7 @@ fn workloads(run: &RunRecord, file: &Path, samples: &Samples) -> Result<Vec<Row>
     Ok(rows)
 }
 
-/// The figure of criterion's samples.
+/// Returns the figure of criterion's samples.
 fn figure(file: &Path) -> Result<Figure, DataError> {
     let Sample { iters, times } = from_json(file)?;
     if iters.len() != times.len() {
@@ -191,7 +192,7 @@ fn figure(file: &Path) -> Result<Figure, DataError> {
     Figure::of(&samples).ok_or_else(|| DataError::new(file, "`times`: expected positive numbers, and at least one"))
 }
 
-/// A run without its workloads.
+/// Returns a run without its workloads.
 fn summary(run: RunRecord) -> Result<RunSummary, String> {
     let RunRecord { date, processor, threads, versions, calibrations, .. } = run;
     let mut copy: BTreeMap<Size, Vec<f64>> = BTreeMap::new();
@@ -287,7 +288,7 @@ mod tests {
         })
     }
 
-    /// What criterion leaves of samples of so many nanoseconds.
+    /// Writes what criterion leaves of samples of so many nanoseconds.
     fn bench(folder: &Path, place: &str, group: &str, function: &str, samples: &[f64]) {
         let new = folder.join(place).join("new");
         write(&new.join("benchmark.json"), &json!({"group_id": group, "function_id": function, "title": "more"}));

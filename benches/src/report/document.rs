@@ -1,15 +1,14 @@
 //! The document of a report: all that the page and the plots are made from.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
 use losscheck::backend::Pass;
 use losscheck::error::DataError;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::record::Workspace;
+use crate::report::json::{from_file, json};
 use crate::size::Size;
 use crate::statistics::{median, significant, spread};
 
@@ -74,7 +73,7 @@ pub struct Calibrations {
     pub busy: Range,
 }
 
-/// Where some numbers are.
+/// The range of some numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Range {
@@ -167,14 +166,14 @@ impl Performance {
     ///
     /// # Errors
     ///
-    /// Where it cannot be read or is not a document of this kind.
+    /// Returns an error if the file cannot be read or is not a document of this kind.
     pub fn read(file: &Path) -> Result<Self, DataError> {
         let performance: Self = from_file(file, FORMAT)?;
         performance.check().map_err(|message| DataError::new(file, message))?;
         Ok(performance)
     }
 
-    /// The document, a line for each row.
+    /// Returns the document, a line for each row.
     pub fn to_text(&self) -> String {
         let Self { format, backends, runs, frameworks, rows } = self;
         let rows: Vec<String> = rows.iter().map(json).collect();
@@ -189,7 +188,7 @@ impl Performance {
         )
     }
 
-    /// What no type says of a document.
+    /// Checks what no type says of a document.
     fn check(&self) -> Result<(), String> {
         let threads: BTreeSet<usize> = self.runs.iter().map(|run| run.threads).collect();
         if threads.len() < self.runs.len() {
@@ -234,24 +233,24 @@ impl Performance {
         Ok(())
     }
 
-    /// The run with so many threads.
+    /// Returns the run with so many threads.
     pub(crate) fn run(&self, threads: usize) -> Option<&RunSummary> {
         self.runs.iter().find(|run| run.threads == threads)
     }
 
-    /// Whether there are runs with several numbers of threads, so that one must be told from the other.
+    /// Returns true if there are runs with several numbers of threads, so that the rows have to name theirs.
     pub(crate) fn has_several_runs(&self) -> bool {
         self.runs.len() > 1
     }
 
-    /// The same workload with another number of threads.
+    /// Returns the same workload with another number of threads.
     pub(crate) fn with_threads(&self, row: &Row, threads: usize) -> Option<&Row> {
         self.rows.iter().find(|other| other.threads == threads && other.workload() == row.workload())
     }
 }
 
 impl Row {
-    /// The row's name: `LOSS/PASS/SHAPE/DTYPE`, with the threads where there are several.
+    /// Returns the row's name: `LOSS/PASS/SHAPE/DTYPE`, followed by the threads if there are several.
     pub(crate) fn name(&self) -> String {
         let Self { loss, pass, shape, dtype, threads, .. } = self;
         let threads = if *threads == 1 { String::new() } else { format!("/threads-{threads}") };
@@ -267,12 +266,12 @@ impl Row {
         if self.noisy.is_some() { " ‡" } else { "" }
     }
 
-    /// What tells rows apart, in the order of the document.
+    /// Returns what tells rows apart, in the order of the document.
     pub(crate) fn key(&self) -> (&str, Pass, &str, Size, u64, &str, usize) {
         (&self.loss, self.pass, &self.dtype, self.size, self.elements, &self.shape, self.threads)
     }
 
-    /// The time of a backend.
+    /// Returns the time of a backend.
     pub(crate) fn figure(&self, backend: &str) -> Option<Figure> {
         match self.cells.get(backend)? {
             Cell::Timed(figure) => Some(*figure),
@@ -280,12 +279,12 @@ impl Row {
         }
     }
 
-    /// The nanoseconds of a call of a backend.
+    /// Returns the nanoseconds of a call of a backend.
     pub(crate) fn nanoseconds(&self, backend: &str) -> Option<f64> {
         self.figure(backend).map(|figure| figure.nanoseconds)
     }
 
-    /// Why a backend has no time; `None` where it has.
+    /// Returns why a backend has no time; `None` if it has one.
     pub(crate) fn absence(&self, backend: &str) -> Option<&str> {
         match self.cells.get(backend) {
             Some(Cell::Timed(_)) => None,
@@ -294,12 +293,12 @@ impl Row {
         }
     }
 
-    /// The fewest nanoseconds of any backend but the reference that writes into buffers, which alone need not allocate.
+    /// Returns the fewest nanoseconds of any backend but the reference that writes into buffers, which alone need not allocate.
     pub(crate) fn best(&self) -> Option<f64> {
         self.fewest(|backend| backend != REFERENCE_INTO)
     }
 
-    /// How many times as long as the reference another takes.
+    /// Returns how many times as long as the reference another takes.
     pub(crate) fn speed_up(&self, against: Against<'_>) -> Option<f64> {
         let other = match against {
             Against::Backend(backend) => self.nanoseconds(backend),
@@ -313,7 +312,7 @@ impl Row {
         wanted.filter_map(|backend| self.nanoseconds(backend)).min_by(f64::total_cmp)
     }
 
-    /// The share of a copy's bandwidth that a time comes to.
+    /// Returns the share of a copy's bandwidth that a time comes to.
     pub(crate) fn share_of_copy(&self, nanoseconds: f64) -> Option<f64> {
         Some(self.copy?.nanoseconds / nanoseconds)
     }
@@ -325,14 +324,14 @@ impl Row {
         Some(self.copy?.nanoseconds.max(elementary) / self.nanoseconds(REFERENCE)?)
     }
 
-    /// The gigabytes a second of a call that takes so long.
+    /// Returns the gigabytes a second of a call that takes so long.
     pub(crate) fn bandwidth(&self, nanoseconds: f64) -> f64 {
         self.bytes as f64 / nanoseconds
     }
 }
 
 impl Figure {
-    /// The figure of samples: nanoseconds of a call.
+    /// Returns the figure of samples: nanoseconds of a call.
     pub(crate) fn of(samples: &[f64]) -> Option<Self> {
         let is_time = |sample: &f64| sample.is_finite() && *sample > 0.0;
         if !samples.iter().all(is_time) {
@@ -344,7 +343,7 @@ impl Figure {
 }
 
 impl Range {
-    /// Where these numbers are; `None` of nothing.
+    /// Returns the range of some numbers; `None` if there are none.
     pub(crate) fn of(numbers: &[f64]) -> Option<Self> {
         let rounded = |number: f64| significant(number, DIGITS);
         Some(Self {
@@ -355,41 +354,13 @@ impl Range {
     }
 }
 
-fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("plain data")
-}
-
-/// What a file of JSON holds.
-pub(crate) fn from_json<T: DeserializeOwned>(file: &Path) -> Result<T, DataError> {
-    let text = fs::read_to_string(file).map_err(|error| DataError::new(file, format!("cannot be read: {error}")))?;
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&text)).map_err(|error| {
-        let path = error.path().to_string();
-        // What is wrong with a key is said of the object.
-        let field = path.trim_end_matches(".?");
-        DataError::new(file, format!("`{field}`: {}", error.inner()))
-    })
-}
-
-/// What a file of JSON holds whose first field is that format.
-pub(crate) fn from_file<T: DeserializeOwned>(file: &Path, format: &str) -> Result<T, DataError> {
-    #[derive(Deserialize)]
-    struct Head {
-        format: String,
-    }
-
-    // First the format, for the fields of another one are none to complain about.
-    let head: Head = from_json(file)?;
-    if head.format != format {
-        return Err(DataError::new(file, format!("`format`: `{}`, expected `{format}`", head.format)));
-    }
-    from_json(file)
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::fs;
+
     use super::*;
 
-    /// A row of a forward pass in f32 on one thread, with 12 bytes an element, a copy at 10 GB/s, and without spread.
+    /// Returns a row of a forward pass in f32 on one thread, with 12 bytes an element, a copy at 10 GB/s, and without spread.
     pub(crate) fn row(loss: &str, elements: u64, times: &[(&str, f64)]) -> Row {
         let cell =
             |&(name, nanoseconds): &(&str, f64)| (name.to_owned(), Cell::Timed(Figure { nanoseconds, spread: 0.0 }));
@@ -429,7 +400,7 @@ pub(crate) mod tests {
         row
     }
 
-    /// A document with these rows and arithmetic of 1000 ns.
+    /// Returns a document with these rows and arithmetic of 1000 ns.
     pub(crate) fn performance(rows: Vec<Row>) -> Performance {
         let order = ["reference", "reference-into", "candle-nn", "candle", "tch", "xla"];
         let has = |name: &str| rows.iter().any(|row| row.cells.contains_key(name));

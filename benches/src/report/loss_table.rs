@@ -9,7 +9,7 @@ use crate::report::document::{Performance, REFERENCE, REFERENCE_INTO, Row};
 /// By how much a time may be longer than the best and still count as one.
 const TIE: f64 = 0.025;
 
-/// The table of a loss, whose rows these are.
+/// Returns the table of a loss, from its rows.
 pub(crate) fn loss_table(performance: &Performance, rows: &[&Row]) -> String {
     let backends: Vec<&str> = performance.backends.iter().map(String::as_str).collect();
     let notes = Notes::new(&backends, rows);
@@ -49,7 +49,7 @@ pub(crate) fn loss_table(performance: &Performance, rows: &[&Row]) -> String {
     text
 }
 
-/// Nanoseconds of an element, and how many times those of the best.
+/// Returns a cell of the table: nanoseconds per element, and how many times those of the best.
 fn cell(row: &Row, backend: &str, best: Option<f64>, notes: &Notes<'_>) -> String {
     let Some(time) = row.nanoseconds(backend) else {
         return notes.mark(row.absence(backend).unwrap_or_default());
@@ -79,7 +79,7 @@ impl<'a> Notes<'a> {
         Self(notes)
     }
 
-    /// The mark of a reason; without a number where there is just one.
+    /// Returns the mark of a reason, without a number if there is just one.
     fn mark(&self, reason: &str) -> String {
         let place = self.0.iter().position(|(known, _)| *known == reason).filter(|_| self.0.len() > 1);
         place.map_or_else(|| "†".to_owned(), |place| format!("†{}", place + 1))

@@ -93,7 +93,7 @@ pub fn page(performance: &Performance, goals: &Goals) -> String {
     text
 }
 
-/// What was run, and on what.
+/// Returns what was run, and on what.
 fn made(performance: &Performance) -> String {
     let mut text = String::new();
     for run in &performance.runs {

@@ -7,14 +7,14 @@ use crate::numbers::times;
 use crate::report::document::{Against, Performance, REFERENCE, REFERENCE_INTO, Row};
 use crate::statistics::geometric_mean;
 
-/// The ratios of the rows that both have, from the lowest.
+/// Returns the ratios of the rows that both have, from the lowest.
 pub(crate) fn ratios<'a>(rows: impl IntoIterator<Item = &'a Row>, against: Against<'_>) -> Vec<(f64, &'a Row)> {
     let mut ratios: Vec<_> = rows.into_iter().filter_map(|row| Some((row.speed_up(against)?, row))).collect();
     ratios.sort_by(|(one, _), (other, _)| one.total_cmp(other));
     ratios
 }
 
-/// The dtypes of a document.
+/// Returns the dtypes of a document.
 pub(crate) fn dtypes(performance: &Performance) -> Vec<&str> {
     let mut dtypes: Vec<&str> = performance.rows.iter().map(|row| row.dtype.as_str()).collect();
     dtypes.sort_unstable();
@@ -22,7 +22,7 @@ pub(crate) fn dtypes(performance: &Performance) -> Vec<&str> {
     dtypes
 }
 
-/// A line for each backend, pass, dtype and number of threads.
+/// Returns a line for each backend, pass, dtype and number of threads.
 pub(crate) fn means(performance: &Performance) -> String {
     let others = performance.backends.iter().filter(|name| ![REFERENCE, REFERENCE_INTO].contains(&name.as_str()));
     let mut all: Vec<(Against<'_>, String)> =

@@ -73,7 +73,7 @@ impl<'a> Canvas<'a> {
     }
 }
 
-/// What the library says of a drawing. The backend writes into a string, which takes all.
+/// Converts an error of the library. The backend writes into a string, so that none is expected.
 fn done<T, E: std::error::Error + Send + Sync>(
     result: Result<T, plotters::drawing::DrawingAreaErrorKind<E>>,
 ) -> io::Result<T> {
@@ -90,7 +90,7 @@ pub(crate) struct Axis {
 }
 
 impl Axis {
-    /// An axis on which there is place for these positive numbers; `None` of nothing.
+    /// Returns an axis with place for these positive numbers; `None` if there are none.
     pub(crate) fn new(numbers: impl IntoIterator<Item = f64>, pixels: (i32, i32)) -> Option<Self> {
         let ends = |ends: Option<(f64, f64)>, number: f64| {
             let (low, high) = ends.unwrap_or((number, number));
@@ -103,7 +103,7 @@ impl Axis {
         Some(Self { numbers: (low / 1.15, high * 1.15), pixels })
     }
 
-    /// The pixel of a number; that of the nearer end if the number is not on the axis.
+    /// Returns the pixel of a number, or of the nearer end if the number is not on the axis.
     pub(crate) fn pixel(&self, number: f64) -> i32 {
         let (low, high) = self.numbers;
         let (from, to) = (f64::from(self.pixels.0), f64::from(self.pixels.1));
@@ -111,7 +111,7 @@ impl Axis {
         pixel.round().clamp(from.min(to), from.max(to)) as i32
     }
 
-    /// The numbers 1, 2 and 5, ten times those, and so on, as far as they are on the axis; on a long one 1 alone.
+    /// Returns the numbers on the axis of the form 1, 2 or 5 times a power of ten; on a long axis only the powers.
     pub(crate) fn ticks(&self) -> Vec<f64> {
         let (low, high) = self.numbers;
         let digits: &[f64] = if high / low > 2000.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
@@ -121,7 +121,7 @@ impl Axis {
     }
 }
 
-/// A number on an axis, without more digits than it has.
+/// Returns a number on an axis, without more digits than it has.
 pub(crate) fn tick(number: f64) -> String {
     // Products with powers of ten are not exact.
     crate::statistics::significant(number, 3).to_string()
