@@ -26,7 +26,6 @@ pub(crate) struct Args {
 }
 
 const AFTER: &str = "\
-Exit code: 0, the report is written; 1, it is written, and the reference has become slower than in the baseline; 2, bad usage or
-bad data.
+Exit code: 0, the report is written; 1, the reference has become slower than in the baseline; 2, bad usage or bad data.
 
 Example: cargo run --release --bin bench-report -- --baseline reports/performance.json";

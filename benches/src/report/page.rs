@@ -46,22 +46,22 @@ of what a copy does is writing; NLL reads a single number of each row. Marks at 
 const LOSSES: &str = "
 ## Every loss
 
-Nanoseconds for an element of the first tensor and, in brackets, how many times the best; **bold** is the best and what is
-within 2.5 % of it. GB/s are the reference's, of the bytes that must be read and written (every input once, every result
-once), then their share of what a copy of as many bytes, timed in turn with the libraries, reads and writes. `workspace` is what
-a call of the reference holds at most beside its inputs and results, in thousands of bytes; the documentation of `Loss` in
+Nanoseconds per element of the first tensor and, in brackets, how many times those of the best. **Bold** are the best and what is
+within 2.5 % of it. `GB/s` is what the reference reads and writes, with every input and every result counted once, and `of a copy`
+is its share of what a copy of as many bytes reads and writes, timed in turn with the libraries. `workspace` is the most that a
+call of the reference holds beside its inputs and results, in thousands of bytes; the documentation of `Loss` in
 losscheck-reference says what to expect.
 ";
 
 const INTO: &str = "
-`reference-into` is the reference writing into the caller's buffers. It leaves out the allocation of the results, which all
-others include, and so it neither counts as the best nor has a ratio.
+`reference-into` is the reference writing into the caller's buffers. It alone does not allocate the results, so that it neither
+counts as the best nor has a ratio.
 ";
 
 const OF_ELEMENTARY: &str = "
-`elementary` is no library: the loop of the reference's losses of elements, over the same numbers, which takes e^x of each, or
-e^-|x| and ln(1 + e^-|x|), adds up, and writes as large a gradient. For cross-entropy it goes through the scores alone, without
-rows, their largest scores, and classes.
+`elementary` is not a library. It is the loop of the reference's losses of single elements, over the same numbers: it computes e^x
+of each, or e^-|x| and ln(1 + e^-|x|), adds up, and writes a gradient of the same size. For cross-entropy it goes through the
+scores alone, without rows, their largest scores, and classes.
 ";
 
 /// Returns the page of a document, which says how the goals stand.
