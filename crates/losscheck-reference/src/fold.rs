@@ -15,7 +15,7 @@ const HALF: usize = LANES / 2;
 /// Sums side by side: so many that the compiler leaves their loop a loop, which it vectorises.
 const SUMS: usize = 32;
 /// Of what is left of a row.
-const FEW: usize = 4;
+const PARALLEL_SUMS: usize = 4;
 
 /// Sums side by side.
 pub(crate) type SumsOf<R, const N: usize> = <<R as Real>::Sum as Sum<R>>::Lanes<N>;
@@ -32,19 +32,19 @@ trait Step<S, R: Real> {
 /// Terms with guard digits.
 struct Terms<F>(F);
 
-impl<R: Real, F: Fn(R, R) -> R::Guarded> Step<R, R> for Terms<F> {
+impl<R: Real, F: Fn(R, R) -> R::Working> Step<R, R> for Terms<F> {
     #[inline(always)]
     fn add<const N: usize>(&self, sums: SumsOf<R, N>, x: &[R; N], y: &[R; N]) -> SumsOf<R, N> {
-        let mut terms = [R::Guarded::ZERO; N];
+        let mut terms = [R::Working::ZERO; N];
         for lane in 0..N {
             terms[lane] = (self.0)(x[lane], y[lane]);
         }
-        R::plus_each_guarded(sums, terms)
+        R::plus_each_working(sums, terms)
     }
 
     #[inline(always)]
     fn add_one(&self, sum: R::Sum, x: R, y: R) -> R::Sum {
-        R::plus_guarded(sum, (self.0)(x, y))
+        R::plus_working(sum, (self.0)(x, y))
     }
 }
 
@@ -79,10 +79,10 @@ fn fold_pairs<S: Copy, R: Real>(x: &[S], y: &[S], step: &impl Step<S, R>) -> R::
 
 /// The sum over the pairs of two rows, in the order of [`fold_few`]. Compiled once for all terms.
 fn fold_plainly<S: Copy, R: Real>(x: &[S], y: &[S], add: &dyn Fn(R::Sum, S, S) -> R::Sum) -> R::Sum {
-    let (mut sums, mut rest) = ([R::Sum::ZERO; FEW], R::Sum::ZERO);
-    let whole = x.len().min(y.len()) / FEW * FEW;
+    let (mut sums, mut rest) = ([R::Sum::ZERO; PARALLEL_SUMS], R::Sum::ZERO);
+    let whole = x.len().min(y.len()) / PARALLEL_SUMS * PARALLEL_SUMS;
     for (at, (&x, &y)) in x.iter().zip(y).enumerate() {
-        let sum = if at < whole { &mut sums[at % FEW] } else { &mut rest };
+        let sum = if at < whole { &mut sums[at % PARALLEL_SUMS] } else { &mut rest };
         *sum = add(*sum, x, y);
     }
     merged(sums, R::Sum::merge).merge(rest)
@@ -109,7 +109,7 @@ fn fold_many<S: Copy, R: Real>(x: &[S], y: &[S], step: &impl Step<S, R>) -> R::S
 /// Of a few pairs at once, then one by one.
 #[inline(always)]
 fn fold_few<S: Copy, R: Real>(x: &[S], y: &[S], step: &impl Step<S, R>) -> R::Sum {
-    let (mut sums, mut rest) = (SumsOf::<R, FEW>::ZERO, SumsOf::<R, 1>::ZERO);
+    let (mut sums, mut rest) = (SumsOf::<R, PARALLEL_SUMS>::ZERO, SumsOf::<R, 1>::ZERO);
     let ((x, rest_of_x), (y, rest_of_y)) = (x.as_chunks(), y.as_chunks());
     for (x, y) in x.iter().zip(y) {
         sums = step.add(sums, x, y);
@@ -132,13 +132,13 @@ fn merged_apart<R: Real>(sums: &SumsOf<R, SUMS>) -> R::Sum {
 
 /// The sum of `term(x, y)` over the pairs of two rows.
 #[inline(always)]
-pub(crate) fn sum_of_pairs<R: Real>(x: &[R], y: &[R], term: impl Fn(R, R) -> R::Guarded) -> R::Guarded {
-    R::guarded_total(fold_pairs::<R, R>(x, y, &Terms(term)))
+pub(crate) fn sum_of_pairs<R: Real>(x: &[R], y: &[R], term: impl Fn(R, R) -> R::Working) -> R::Working {
+    R::working_total(fold_pairs::<R, R>(x, y, &Terms(term)))
 }
 
 /// The sum of `term(x)` for each of `row`.
 #[inline(always)]
-pub(crate) fn sum_of<R: Real>(row: &[R], term: impl Fn(R) -> R::Guarded) -> R::Sum {
+pub(crate) fn sum_of<R: Real>(row: &[R], term: impl Fn(R) -> R::Working) -> R::Sum {
     let step = Terms(
         #[inline(always)]
         |x, _| term(x),
@@ -156,7 +156,7 @@ pub(crate) fn dot<S: Copy, R: Real>(x: &[S], y: &[S], factors: impl Fn(S, S) -> 
 #[inline(always)]
 pub(crate) fn dots<R: Real>(x: &[R], y: &[R]) -> [R::Sum; 3] {
     // Sums that keep what they lose are too many for the registers.
-    if R::HAS_VECTORS && R::HAS_GUARD_DIGITS && x.len() >= SUMS {
+    if R::HAS_VECTORS && R::HAS_EXTRA_DIGITS && x.len() >= SUMS {
         return dots_at_once(x, y);
     }
     [dot(x, x, pair), dot(y, y, pair), dot(x, y, pair)]
@@ -199,8 +199,8 @@ pub(crate) fn sum<R: Real>(n: usize, term: impl Fn(usize) -> R) -> R::Sum {
     if !R::HAS_VECTORS {
         return sum_plainly(n, &term);
     }
-    let (mut sums, whole) = (SumsOf::<R, FEW>::ZERO, n - n % FEW);
-    for at in (0..whole).step_by(FEW) {
+    let (mut sums, whole) = (SumsOf::<R, PARALLEL_SUMS>::ZERO, n - n % PARALLEL_SUMS);
+    for at in (0..whole).step_by(PARALLEL_SUMS) {
         sums = sums.plus(std::array::from_fn(|lane| term(at + lane)));
     }
     let rest = (whole..n).fold(R::Sum::ZERO, |sum, at| sum.plus(term(at)));
@@ -209,9 +209,9 @@ pub(crate) fn sum<R: Real>(n: usize, term: impl Fn(usize) -> R) -> R::Sum {
 
 /// [`sum`] in the same order. Compiled once for all terms.
 fn sum_plainly<R: Real>(n: usize, term: &dyn Fn(usize) -> R) -> R::Sum {
-    let (mut sums, mut rest) = ([R::Sum::ZERO; FEW], R::Sum::ZERO);
+    let (mut sums, mut rest) = ([R::Sum::ZERO; PARALLEL_SUMS], R::Sum::ZERO);
     for at in 0..n {
-        let sum = if at < n / FEW * FEW { &mut sums[at % FEW] } else { &mut rest };
+        let sum = if at < n / PARALLEL_SUMS * PARALLEL_SUMS { &mut sums[at % PARALLEL_SUMS] } else { &mut rest };
         *sum = sum.plus(term(at));
     }
     merged(sums, R::Sum::merge).merge(rest)

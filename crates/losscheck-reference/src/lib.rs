@@ -56,5 +56,5 @@ pub use loss::{Backward, Loss, Shapes};
 
 pub use losses::*;
 pub use processor::Instructions;
-pub use real::{CompensatedSum, DoubleDouble, Dual, Float, Real, Sum, SumLanes};
+pub use real::{CompensatedSum, DoubleDouble, Dual, Float, MatrixProduct, Real, Sum, SumLanes};
 pub use reduction::Reduction;

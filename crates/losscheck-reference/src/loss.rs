@@ -131,25 +131,26 @@ pub struct Backward<'a, R, const K: usize> {
     pub gradients: [Option<ArrayViewMutD<'a, R>>; K],
 }
 
-/// What a driver makes of a [`Backward`], if there is one.
-pub(crate) struct Pull<'a, R, const K: usize> {
-    /// Whether there is one.
+/// A [`Backward`] as the drivers take it.
+pub(crate) struct PreparedBackward<'a, R, const K: usize> {
+    /// Whether gradients are asked for.
     pub(crate) is_wanted: bool,
-    /// The cotangent of a value that is reduced; else 1.
-    pub(crate) common: R,
-    /// Those of a value that is not; all ones where absent.
-    pub(crate) each: Option<ArrayViewD<'a, R>>,
-    /// Where the gradients go.
+    /// The cotangent of a reduced value; 1 if the value is not reduced.
+    pub(crate) scalar: R,
+    /// The cotangents of an unreduced value; `None` if they are all ones.
+    pub(crate) per_element: Option<ArrayViewD<'a, R>>,
+    /// The destinations of the gradients.
     pub(crate) gradients: [Option<ArrayViewMutD<'a, R>>; K],
 }
 
-impl<'a, R: Real, const K: usize> Pull<'a, R, K> {
+impl<'a, R: Real, const K: usize> PreparedBackward<'a, R, K> {
     pub(crate) fn new(backward: Option<Backward<'a, R, K>>, is_reduced: bool) -> Self {
         let is_wanted = backward.is_some();
         let (cotangent, gradients) =
             backward.map_or((None, [const { None }; K]), |backward| (backward.cotangent, backward.gradients));
-        let common = cotangent.as_ref().filter(|_| is_reduced).and_then(|cotangent| cotangent.first().copied());
-        Self { is_wanted, common: common.unwrap_or(R::ONE), each: cotangent.filter(|_| !is_reduced), gradients }
+        let scalar = cotangent.as_ref().filter(|_| is_reduced).and_then(|cotangent| cotangent.first().copied());
+        let per_element = cotangent.filter(|_| !is_reduced);
+        Self { is_wanted, scalar: scalar.unwrap_or(R::ONE), per_element, gradients }
     }
 }
 

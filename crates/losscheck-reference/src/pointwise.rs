@@ -1,8 +1,8 @@
 //! The driver of losses that act on each element by itself: broadcasting, weights, reduction and cotangents.
 
 mod arithmetic;
+mod chunk;
 mod kernel;
-mod piece;
 
 use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
 
@@ -14,8 +14,8 @@ use crate::{Backward, Error, Real, Reduction, Shapes, Sum};
 
 /// The formula of a loss of `N` numbers.
 pub trait Pointwise<const N: usize>: Sync {
-    /// Whether the terms of the formula may cancel, so that it is worked out in [`Real::Guarded`].
-    const CANCELS: bool = false;
+    /// Whether the terms of the formula may cancel, so that it is worked out in [`Real::Working`].
+    const NEEDS_EXTRA_PRECISION: bool = false;
 
     /// Whether the formula is compiled for vectors. Without them it gives the same results several times as slowly, and takes
     /// a small part of the time to build: enough for a formula that only tests call.
@@ -124,10 +124,10 @@ impl<R: Real, const N: usize> Elements<'_, R, N> {
         let of_gradients = std::array::from_fn(|operand| self.operands[operand].shape());
         check_buffer_shapes(of_value, of_gradients, &value, &backward)?;
         // Both are constants, so that only one of the two is compiled.
-        if R::HAS_GUARD_DIGITS && F::CANCELS {
-            Kernel::<R, Widened, N, K>::with(formula, |kernel| piece::run(self, &shape, kernel, value, backward));
+        if R::HAS_EXTRA_DIGITS && F::NEEDS_EXTRA_PRECISION {
+            Kernel::<R, Widened, N, K>::with(formula, |kernel| chunk::run(self, &shape, kernel, value, backward));
         } else {
-            Kernel::<R, Own, N, K>::with(formula, |kernel| piece::run(self, &shape, kernel, value, backward));
+            Kernel::<R, Own, N, K>::with(formula, |kernel| chunk::run(self, &shape, kernel, value, backward));
         }
         Ok(())
     }

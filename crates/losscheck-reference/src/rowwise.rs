@@ -1,19 +1,19 @@
 //! The driver of losses over classes: the class dimension, class indices and probabilities, `ignore_index`, reduction
 //! and cotangents.
 
-mod side_by_side;
+mod interleaved;
 
 use std::ops::Range;
 
 use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 
-pub use self::side_by_side::SideBySide;
+pub use self::interleaved::Interleaved;
 pub use crate::buffers::ElementSource;
 use crate::lanes::LaneSinks;
 pub use crate::lanes::LaneSource;
-use crate::loss::{Pull, check_buffers, check_shape, find};
+use crate::loss::{PreparedBackward, check_buffers, check_shape, find};
 use crate::reduction::{self, Losses};
-use crate::threads::{self, Divide};
+use crate::threads::{self, SplitWork};
 use crate::{Backward, Error, Real, Reduction, Shapes, Sum};
 
 /// The formula of a loss of one row of class scores, whose target is a `T`: a class, or a probability for each class.
@@ -38,7 +38,7 @@ pub struct RowGradients<'a, R: Real> {
     /// That of the target, where it is asked for and the target is differentiable.
     pub target: Option<&'a mut [R]>,
     /// Space to work in.
-    pub workspace: &'a mut Vec<R::Guarded>,
+    pub workspace: &'a mut Vec<R::Working>,
 }
 
 /// The targets of all rows.
@@ -348,44 +348,44 @@ impl<R: Real, T: Targets<R>> Rows<'_, R, T> {
     where
         F: for<'r> Rowwise<R, T::Row<'r>>,
     {
-        self.evaluate_pieces(value, backward, formula.value_takes_all(), &|piece, cotangent| {
+        self.evaluate_pieces(value, backward, formula.value_takes_all(), &|chunk, cotangent| {
             R::fast_or_plain(
-                piece,
+                chunk,
                 #[inline(always)]
-                |piece| piece.run(formula, cotangent),
-                |piece| piece.run_plainly(formula, cotangent),
+                |chunk| chunk.run(formula, cotangent),
+                |chunk| chunk.run_plainly(formula, cotangent),
             )
         })
     }
 
-    /// Evaluates piece by piece: `run` takes each, and where there are gradients the cotangent that its rows have in common.
+    /// Evaluates chunk by chunk: `run` takes each, and where there are gradients the cotangent that its rows have in common.
     fn evaluate_pieces<const K: usize>(
         &self,
         mut value: ArrayViewMutD<'_, R>,
         backward: Option<Backward<'_, R, K>>,
         value_takes_all: bool,
-        run: &RunPiece<'_, R, T>,
+        run: &RunChunk<'_, R, T>,
     ) -> Result<(), Error> {
         let shapes = self.shapes::<K>()?;
         check_buffers(&shapes, &value, &backward)?;
         let divisor = self.targets.divisor(self.classes(), self.row_dims().iter().product(), &self.weight)?;
         let is_reduced = self.reduction != Reduction::None;
         let divisor = if self.reduction == Reduction::Mean { divisor } else { R::Sum::ZERO.plus(R::ONE) };
-        let pull = Pull::new(backward, is_reduced);
-        let common_cotangent = pull.common / divisor.total();
-        let mut gradients = pull.gradients.into_iter();
-        let all = Piece {
+        let prepared = PreparedBackward::new(backward, is_reduced);
+        let common_cotangent = prepared.scalar / divisor.total();
+        let mut gradients = prepared.gradients.into_iter();
+        let all = Chunk {
             scores: self.scores.view(),
             targets: self.targets.clone(),
-            cotangents: pull.each,
+            cotangents: prepared.per_element,
             losses: if is_reduced { None } else { Some(value.view_mut()) },
             score_gradient: gradients.next().flatten(),
             target_gradient: gradients.next().flatten(),
             class_axis: self.class_axis(),
-            takes_all: pull.is_wanted || value_takes_all,
+            takes_all: prepared.is_wanted || value_takes_all,
         };
-        let common_cotangent = pull.is_wanted.then_some(common_cotangent);
-        let sum = threads::share(all, &|piece| run(piece, common_cotangent), &R::Sum::merge);
+        let common_cotangent = prepared.is_wanted.then_some(common_cotangent);
+        let sum = threads::par_reduce(all, &|chunk| run(chunk, common_cotangent), &R::Sum::merge);
         if is_reduced {
             value.fill(sum.over(divisor));
         }
@@ -393,11 +393,11 @@ impl<R: Real, T: Targets<R>> Rows<'_, R, T> {
     }
 }
 
-/// Runs a piece, with gradients if there is a cotangent that its rows have in common, and returns the sum of its losses.
-type RunPiece<'f, R, T> = dyn Fn(&mut Piece<'_, R, T>, Option<R>) -> <R as Real>::Sum + Sync + 'f;
+/// Runs a chunk, with gradients if there is a cotangent that its rows have in common, and returns the sum of its losses.
+type RunChunk<'f, R, T> = dyn Fn(&mut Chunk<'_, R, T>, Option<R>) -> <R as Real>::Sum + Sync + 'f;
 
 /// Some of the rows.
-struct Piece<'a, R, T> {
+struct Chunk<'a, R, T> {
     scores: ArrayViewD<'a, R>,
     targets: T,
     /// One for each row, or none where they have one in common.
@@ -411,13 +411,13 @@ struct Piece<'a, R, T> {
     takes_all: bool,
 }
 
-impl<'a, R: Real, T: Targets<R>> Divide for Piece<'a, R, T> {
+impl<'a, R: Real, T: Targets<R>> SplitWork for Chunk<'a, R, T> {
     fn size(&self) -> usize {
         let per_row = if self.takes_all { 1 } else { self.scores.shape()[self.class_axis].max(1) };
         self.scores.len() / per_row
     }
 
-    fn divide(self) -> Result<[Self; 2], Self> {
+    fn split(self) -> Result<[Self; 2], Self> {
         let samples = self.scores.shape()[0];
         if self.class_axis == 0 || samples < 2 {
             return Err(self);
@@ -432,8 +432,8 @@ impl<'a, R: Real, T: Targets<R>> Divide for Piece<'a, R, T> {
         let (target_gradient, rest_of_target_gradient) = self.target_gradient.map(cut).unzip();
         let Self { class_axis, takes_all, .. } = self;
         Ok([
-            Piece { scores, targets, cotangents, losses, score_gradient, target_gradient, class_axis, takes_all },
-            Piece {
+            Chunk { scores, targets, cotangents, losses, score_gradient, target_gradient, class_axis, takes_all },
+            Chunk {
                 scores: rest_of_scores,
                 targets: rest_of_targets,
                 cotangents: rest_of_cotangents,
@@ -447,8 +447,8 @@ impl<'a, R: Real, T: Targets<R>> Divide for Piece<'a, R, T> {
     }
 }
 
-impl<R: Real, T: Targets<R>> Piece<'_, R, T> {
-    /// Runs the formula like [`Piece::run`], without vectors. Compiled once for all formulas.
+impl<R: Real, T: Targets<R>> Chunk<'_, R, T> {
+    /// Runs the formula like [`Chunk::run`], without vectors. Compiled once for all formulas.
     #[inline(never)]
     fn run_plainly<'f>(
         &mut self,

@@ -1,17 +1,17 @@
 //! Work shared among the threads of rayon's pool.
 
 /// Work that can be cut in two.
-pub(crate) trait Divide: Sized + Send {
+pub(crate) trait SplitWork: Sized + Send {
     /// The number of elements that it goes through.
     fn size(&self) -> usize;
 
     /// Both parts in order, or all of it where it cannot be cut.
-    fn divide(self) -> Result<[Self; 2], Self>;
+    fn split(self) -> Result<[Self; 2], Self>;
 }
 
-/// The most elements that are gone through in one piece. Where work is cut depends on its shape alone, and so does what is
+/// The most elements that are gone through in one chunk. Where work is cut depends on its shape alone, and so does what is
 /// summed with what: the result is the same to the bit for any number of threads.
-const PIECE: usize = 1 << 16;
+const CHUNK: usize = 1 << 16;
 
 /// From so many elements on, waking another thread takes less time than it saves, for the cheapest of formulas.
 const WORTH_SHARING: usize = 1 << 19;
@@ -21,31 +21,31 @@ pub(crate) fn is_worth_sharing(size: usize) -> bool {
     size >= WORTH_SHARING && rayon::current_num_threads() > 1
 }
 
-/// Runs the pieces, on several threads if that pays, and merges what they give in their order.
-pub(crate) fn share<W: Divide, T: Send>(
+/// Runs the chunks, on several threads if that pays, and merges what they give in their order.
+pub(crate) fn par_reduce<W: SplitWork, T: Send>(
     work: W,
     run: &(dyn Fn(&mut W) -> T + Sync),
     merge: &(dyn Fn(T, T) -> T + Sync),
 ) -> T {
     let is_shared = is_worth_sharing(work.size());
-    run_pieces(work, is_shared, run, merge)
+    run_chunks(work, is_shared, run, merge)
 }
 
-fn run_pieces<W: Divide, T: Send>(
+fn run_chunks<W: SplitWork, T: Send>(
     mut work: W,
     is_shared: bool,
     run: &(dyn Fn(&mut W) -> T + Sync),
     merge: &(dyn Fn(T, T) -> T + Sync),
 ) -> T {
-    if work.size() <= PIECE {
+    if work.size() <= CHUNK {
         return run(&mut work);
     }
-    match work.divide() {
+    match work.split() {
         Err(mut whole) => run(&mut whole),
         Ok(parts) => {
             let [mut first, mut second] = parts.map(|part| (Some(part), None));
             let run_part = |(part, result): &mut (Option<W>, Option<T>)| {
-                *result = part.take().map(|part| run_pieces(part, is_shared, run, merge));
+                *result = part.take().map(|part| run_chunks(part, is_shared, run, merge));
             };
             join(is_shared, &mut || run_part(&mut first), &mut || run_part(&mut second));
             match (first.1, second.1) {

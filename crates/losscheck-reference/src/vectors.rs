@@ -3,10 +3,10 @@
 use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 
 use crate::buffers::{Sink, Source, broadcast};
-use crate::loss::{Pull, check_buffer_shapes};
+use crate::loss::{PreparedBackward, check_buffer_shapes};
 use crate::pointwise::broadcast_shapes;
 use crate::reduction::{self, Losses};
-use crate::threads::{self, Divide};
+use crate::threads::{self, SplitWork};
 use crate::{Backward, Error, Real, Reduction, Shapes, Sum};
 
 /// The formula of a loss of `N` vectors of the same length.
@@ -80,12 +80,12 @@ impl<R: Real, const N: usize> Vectors<'_, R, N> {
         let (rows, length) = self.rows(names)?;
         let of_value = self.reduction.value_shape(&rows);
         check_buffer_shapes(of_value, self.operands.each_ref().map(|operand| operand.shape()), &value, &backward)?;
-        let run = |piece: &mut Piece<'_, R, N>, backs: bool, common_cotangent: R| {
+        let run = |chunk: &mut Chunk<'_, R, N>, backs: bool, common_cotangent: R| {
             R::fast_or_plain(
-                piece,
+                chunk,
                 #[inline(always)]
-                |piece| piece.run(formula, backs, common_cotangent),
-                |piece| piece.run_plainly(formula, backs, common_cotangent),
+                |chunk| chunk.run(formula, backs, common_cotangent),
+                |chunk| chunk.run_plainly(formula, backs, common_cotangent),
             )
         };
         self.run(&run, &rows, length, value, backward);
@@ -94,7 +94,7 @@ impl<R: Real, const N: usize> Vectors<'_, R, N> {
 
     fn run(
         &self,
-        run: &RunPiece<'_, R, N>,
+        run: &RunChunk<'_, R, N>,
         rows: &[usize],
         length: usize,
         mut value: ArrayViewMutD<'_, R>,
@@ -104,29 +104,29 @@ impl<R: Real, const N: usize> Vectors<'_, R, N> {
         let shape = [rows, &[length]].concat();
         let is_reduced = self.reduction != Reduction::None;
         let divisor = reduction::count::<R>(if self.reduction == Reduction::Mean { count } else { 1 });
-        let pull = Pull::new(backward, is_reduced);
-        let common_cotangent = pull.common / divisor.total();
-        let all = Piece {
+        let prepared = PreparedBackward::new(backward, is_reduced);
+        let common_cotangent = prepared.scalar / divisor.total();
+        let all = Chunk {
             operands: self.operands.each_ref().map(|operand| broadcast(operand, &shape)),
             labels: self.labels.as_ref().map(|labels| broadcast(labels, rows)),
-            cotangents: pull.each,
+            cotangents: prepared.per_element,
             losses: if is_reduced { None } else { Some(value.view_mut()) },
-            gradients: pull.gradients,
+            gradients: prepared.gradients,
         };
-        let backs = pull.is_wanted;
-        let sum = threads::share(all, &|piece| run(piece, backs, common_cotangent), &R::Sum::merge);
+        let backs = prepared.is_wanted;
+        let sum = threads::par_reduce(all, &|chunk| run(chunk, backs, common_cotangent), &R::Sum::merge);
         if is_reduced {
             value.fill(sum.over(divisor));
         }
     }
 }
 
-/// Runs a piece, with gradients or without, given the cotangent that its vectors have in common, and returns the sum of its
+/// Runs a chunk, with gradients or without, given the cotangent that its vectors have in common, and returns the sum of its
 /// losses.
-type RunPiece<'f, R, const N: usize> = dyn Fn(&mut Piece<'_, R, N>, bool, R) -> <R as Real>::Sum + Sync + 'f;
+type RunChunk<'f, R, const N: usize> = dyn Fn(&mut Chunk<'_, R, N>, bool, R) -> <R as Real>::Sum + Sync + 'f;
 
 /// Some of the vectors; all tensors but the gradients have the same dimensions, and the operands that of the vectors.
-struct Piece<'a, R, const N: usize> {
+struct Chunk<'a, R, const N: usize> {
     operands: [ArrayViewD<'a, R>; N],
     labels: Option<ArrayViewD<'a, R>>,
     /// One for each loss, or none where they have one in common.
@@ -136,14 +136,14 @@ struct Piece<'a, R, const N: usize> {
     gradients: [Option<ArrayViewMutD<'a, R>>; N],
 }
 
-impl<'a, R: Real, const N: usize> Divide for Piece<'a, R, N> {
+impl<'a, R: Real, const N: usize> SplitWork for Chunk<'a, R, N> {
     fn size(&self) -> usize {
         self.operands[0].len()
     }
 
-    fn divide(self) -> Result<[Self; 2], Self> {
+    fn split(self) -> Result<[Self; 2], Self> {
         let shape = self.operands[0].shape();
-        // Gradients that are summed over a dimension are summed in one piece.
+        // Gradients that are summed over a dimension are summed in one chunk.
         let is_whole = |gradient: &ArrayViewMutD<'_, R>| gradient.shape() == shape;
         if shape.len() < 2 || shape[0] < 2 || !self.gradients.iter().flatten().all(is_whole) {
             return Err(self);
@@ -159,8 +159,8 @@ impl<'a, R: Real, const N: usize> Divide for Piece<'a, R, N> {
         let rest_of_operands = operands.each_ref().map(|(_, rest)| rest.clone());
         let operands = operands.map(|(operand, _)| operand);
         Ok([
-            Piece { operands, labels, cotangents, losses, gradients },
-            Piece {
+            Chunk { operands, labels, cotangents, losses, gradients },
+            Chunk {
                 operands: rest_of_operands,
                 labels: rest_of_labels,
                 cotangents: rest_of_cotangents,
@@ -171,8 +171,8 @@ impl<'a, R: Real, const N: usize> Divide for Piece<'a, R, N> {
     }
 }
 
-impl<R: Real, const N: usize> Piece<'_, R, N> {
-    /// Runs the formula like [`Piece::run`], without vectors. Compiled once for all formulas.
+impl<R: Real, const N: usize> Chunk<'_, R, N> {
+    /// Runs the formula like [`Chunk::run`], without vectors. Compiled once for all formulas.
     #[inline(never)]
     fn run_plainly(&mut self, formula: &dyn Vectorwise<R, N>, backs: bool, common_cotangent: R) -> R::Sum {
         self.run(formula, backs, common_cotangent)

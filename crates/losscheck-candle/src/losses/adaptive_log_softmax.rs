@@ -4,7 +4,7 @@ use candle_core::{DType, Result, Tensor, bail};
 
 use super::Reduction;
 use super::check::float;
-use super::graft::graft;
+use super::custom_gradient::with_custom_gradient;
 use super::linear::linear;
 use super::log_softmax::log_softmax;
 use super::reduction::sum_rows;
@@ -163,7 +163,7 @@ impl AdaptiveLogSoftmaxWithLoss {
         for tail in 0..self.tails.len() {
             let of_tail = head.narrow(1, self.shortlist + tail, 1)?;
             let in_tail = log_softmax(&self.tail(tail, input)?)?;
-            log_probs.push(graft(in_tail.broadcast_add(&of_tail.detach())?, &of_tail, sum_rows)?);
+            log_probs.push(with_custom_gradient(in_tail.broadcast_add(&of_tail.detach())?, &of_tail, sum_rows)?);
         }
         Tensor::cat(&log_probs, 1)
     }

@@ -2,7 +2,7 @@ use candle_core::{Result, Tensor};
 
 use super::Reduction;
 use super::check::{broadcast, float, probabilities, same_shape};
-use super::graft::graft;
+use super::custom_gradient::with_custom_gradient;
 use super::ln_1p::ln_1p;
 
 /// Binary cross-entropy of probabilities, -w (t max(ln x, -100) + (1 - t) max(ln(1 - x), -100)).
@@ -33,11 +33,11 @@ pub fn binary_cross_entropy(
     let negative = (t.affine(-1., 1.)? * ln_1mx.maximum(-100.)?)?;
     let losses = (positive + negative)?.neg()?;
 
-    let losses = graft(losses, input, move |gradient| {
+    let losses = with_custom_gradient(losses, input, move |gradient| {
         let variance = (&x * x.affine(-1., 1.)?)?.maximum(1e-12)?;
         gradient * ((&x - &t)? / variance)?
     })?;
-    let losses = graft(losses, target, move |gradient| gradient * (&ln_1mx - &ln_x)?)?;
+    let losses = with_custom_gradient(losses, target, move |gradient| gradient * (&ln_1mx - &ln_x)?)?;
     match weight {
         None => reduction.apply(&losses),
         Some(weight) => reduction.apply(&(&losses * broadcast("weight", weight, input.dims())?)?),

@@ -2,7 +2,7 @@ use candle_core::{Result, Tensor};
 
 use super::Reduction;
 use super::check::{broadcast, float, same_shape};
-use super::graft::graft;
+use super::custom_gradient::with_custom_gradient;
 use super::ln_1p::ln_1p;
 
 /// Binary cross-entropy of logits, -w (pos_weight t ln p + (1 - t) ln(1 - p)) with p = sigmoid(x).
@@ -39,25 +39,25 @@ pub fn binary_cross_entropy_with_logits(
         None => {
             let linear = (is_positive.where_cond(&negative, &t)? * x.abs()?)?;
             let losses = (linear + rest)?;
-            let losses = graft(losses, input, move |gradient| {
+            let losses = with_custom_gradient(losses, input, move |gradient| {
                 // p - t
                 gradient * is_positive.where_cond(&(&negative - &smaller)?, &(&smaller - &t)?)?
             })?;
-            graft(losses, target, move |gradient| gradient * x.neg()?)?
+            with_custom_gradient(losses, target, move |gradient| gradient * x.neg()?)?
         }
         Some(pos_weight) => {
             let pos_weight = broadcast("pos_weight", pos_weight, input.dims())?;
             let positive = (&pos_weight * t)?;
             let (above_0, below_0) = (x.relu()?, x.neg()?.relu()?);
             let losses = ((&positive * (&below_0 + &rest)?)? + (&negative * (&above_0 + &rest)?)?)?;
-            let losses = graft(losses, input, move |gradient| {
+            let losses = with_custom_gradient(losses, input, move |gradient| {
                 // (1 - t) p - pos_weight t (1 - p)
                 let larger = smaller.affine(-1., 1.)?;
                 let above = ((&negative * &larger)? - (&positive * &smaller)?)?;
                 let below = ((&negative * &smaller)? - (&positive * &larger)?)?;
                 gradient * is_positive.where_cond(&above, &below)?
             })?;
-            graft(losses, target, move |gradient| {
+            with_custom_gradient(losses, target, move |gradient| {
                 // pos_weight softplus(-x) - softplus(x), where only one of the last two terms is not 0.
                 let of_rest = (pos_weight.affine(1., -1.)? * &rest)?;
                 gradient * ((of_rest + (&pos_weight * &below_0)?)? - &above_0)?

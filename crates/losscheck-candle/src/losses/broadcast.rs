@@ -1,7 +1,7 @@
 use candle_core::{Result, Tensor, bail};
 
 use super::check::countable;
-use super::graft::graft;
+use super::custom_gradient::with_custom_gradient;
 use super::reduction::sum_rows;
 
 /// The tensors in the shape that they broadcast to.
@@ -36,7 +36,7 @@ pub(super) fn broadcast_to(tensor: &Tensor, shape: &[usize]) -> Result<Tensor> {
     let is_kept = |&dim: &usize| dim >= added && dims[dim - added] == shape[dim];
     let (kept, summed): (Vec<_>, Vec<_>) = (0..shape.len()).partition(is_kept);
     let order = [kept, summed].concat();
-    graft(whole.detach(), tensor, move |gradient| {
+    with_custom_gradient(whole.detach(), tensor, move |gradient| {
         let elements: usize = dims.iter().product();
         let columns = gradient.elem_count() / elements;
         sum_rows(&gradient.permute(order.as_slice())?.reshape((elements, columns))?)?.reshape(dims.as_slice())

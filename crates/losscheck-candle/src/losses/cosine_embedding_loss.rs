@@ -3,8 +3,8 @@ use candle_core::{Result, Tensor, bail};
 use super::Reduction;
 use super::broadcast::{broadcast, broadcast_to};
 use super::check::float;
+use super::custom_gradient::with_custom_gradient;
 use super::distance::scale;
-use super::graft::graft;
 use super::reduction::sum_rows;
 
 /// The options of [`cosine_embedding_loss`].
@@ -86,7 +86,7 @@ pub fn cosine_embedding_loss(
         // The part of each unit vector that is across the other.
         let across = (other - own.broadcast_mul(&cosine)?)?.broadcast_div(&norm)?.broadcast_div(&scale)?;
         let slopes = across.broadcast_mul(&slope)?;
-        losses = graft(losses, argument, move |gradient| slopes.broadcast_mul(gradient))?;
+        losses = with_custom_gradient(losses, argument, move |gradient| slopes.broadcast_mul(gradient))?;
     }
     reduction.apply(&losses.reshape(target.shape())?)
 }

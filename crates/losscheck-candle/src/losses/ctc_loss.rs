@@ -2,7 +2,7 @@ use candle_core::{DType, Result, Tensor, bail};
 
 use super::Reduction;
 use super::check::float;
-use super::graft::graft;
+use super::custom_gradient::with_custom_gradient;
 
 /// The options of [`ctc_loss`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +57,8 @@ pub fn ctc_loss(
     let is_infinite = exact.eq(f64::INFINITY)?;
     let is_zeroed = if options.zero_infinity { is_infinite } else { is_infinite.zeros_like()? };
     let value = is_zeroed.where_cond(&exact.zeros_like()?, &exact)?;
-    let mut losses = graft(value, &scores, move |gradient| trellis.gradient(&sums, &exact, &is_zeroed, gradient))?;
+    let mut losses =
+        with_custom_gradient(value, &scores, move |gradient| trellis.gradient(&sums, &exact, &is_zeroed, gradient))?;
     if options.reduction == Reduction::Mean {
         let counts: Vec<f64> = labels.iter().map(|labels| labels.len().max(1) as f64).collect();
         losses = (&losses / Tensor::new(counts, losses.device())?.to_dtype(losses.dtype())?)?;

@@ -3,7 +3,7 @@ use candle_core::{Result, Tensor, bail};
 use super::Reduction;
 use super::broadcast::broadcast;
 use super::check::float;
-use super::graft::graft;
+use super::custom_gradient::with_custom_gradient;
 
 /// The options of [`gaussian_nll_loss`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,7 +48,7 @@ pub fn gaussian_nll_loss(input: &Tensor, target: &Tensor, var: &Tensor, options:
     let mut losses = (v.log()? + &square)?.affine(0.5, constant)?;
     let by_var = (square.affine(-0.5, 0.5)? / v)?;
     for (argument, slope) in [(&input, slope.clone()), (&target, slope.neg()?), (&var, by_var)] {
-        losses = graft(losses, argument, move |gradient| gradient * &slope)?;
+        losses = with_custom_gradient(losses, argument, move |gradient| gradient * &slope)?;
     }
     reduction.apply(&losses)
 }

@@ -3,7 +3,7 @@ use candle_core::{Result, Tensor};
 use super::Reduction;
 use super::broadcast::broadcast;
 use super::check::float;
-use super::graft::graft;
+use super::custom_gradient::with_custom_gradient;
 
 /// The options of [`hinge_embedding_loss`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,7 +39,7 @@ pub fn hinge_embedding_loss(input: &Tensor, target: &Tensor, options: HingeEmbed
     let slack = x.affine(-1., options.margin)?;
     let unlike = is_alike.where_cond(&zeros, &slack.maximum(&zeros)?)?;
     let alike = is_unlike.where_cond(&zeros, &x)?;
-    let losses = graft((unlike + alike)?, &input, move |gradient| {
+    let losses = with_custom_gradient((unlike + alike)?, &input, move |gradient| {
         let hinge = slack.ge(0.)?.where_cond(&gradient.neg()?, &zeros)?;
         is_alike.where_cond(&zeros, &hinge)? + is_unlike.where_cond(&zeros, gradient)?
     })?;

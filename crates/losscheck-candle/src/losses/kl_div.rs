@@ -2,7 +2,7 @@ use candle_core::{Result, Tensor};
 
 use super::broadcast::broadcast;
 use super::check::float;
-use super::graft::graft;
+use super::custom_gradient::with_custom_gradient;
 use super::reduction::{Reduction, sum};
 
 /// The options of [`kl_div`].
@@ -53,8 +53,8 @@ pub fn kl_div(input: &Tensor, target: &Tensor, options: KlDivOptions) -> Result<
         let losses = t.eq(0.)?.where_cond(&at_0, &(&t * &difference)?)?;
         (losses, t, difference.affine(1., 1.)?)
     };
-    let losses = graft(losses, &input, move |gradient| (gradient * &probability)?.neg())?;
-    let losses = graft(losses, &target, move |gradient| gradient * &by_target)?;
+    let losses = with_custom_gradient(losses, &input, move |gradient| (gradient * &probability)?.neg())?;
+    let losses = with_custom_gradient(losses, &target, move |gradient| gradient * &by_target)?;
     match options.reduction {
         KlDivReduction::None => Reduction::None.apply(&losses),
         KlDivReduction::Mean => Reduction::Mean.apply(&losses),

@@ -1,7 +1,7 @@
 use candle_core::{Result, Tensor};
 
 use super::check::countable;
-use super::graft::graft;
+use super::custom_gradient::with_custom_gradient;
 use super::reduction::sum_rows;
 
 /// The scores of a linear layer, x W^T + b, for rows x of shape (N, K), a weight W of shape (Q, K) and a bias b of (Q).
@@ -10,7 +10,7 @@ pub(super) fn linear(rows: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> R
     match bias {
         Some(bias) if scores.elem_count() > 0 => {
             let sum = |gradient: &Tensor| sum_rows(&gradient.t()?.contiguous()?)?.squeeze(1);
-            graft(scores.broadcast_add(&bias.detach())?, bias, sum)
+            with_custom_gradient(scores.broadcast_add(&bias.detach())?, bias, sum)
         }
         _ => Ok(scores),
     }

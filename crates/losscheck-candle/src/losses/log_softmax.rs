@@ -1,6 +1,6 @@
 use candle_core::{Result, Tensor};
 
-use super::graft::graft;
+use super::custom_gradient::with_custom_gradient;
 use super::ln_1p::ln_1p;
 use super::reduction::sum_rows;
 
@@ -20,7 +20,7 @@ pub(super) fn log_softmax(rows: &Tensor) -> Result<Tensor> {
     let s = sum_rows(&others)?;
     let value = shifted.broadcast_sub(&ln_1p(&s)?)?;
 
-    graft(value, rows, move |gradient| {
+    with_custom_gradient(value, rows, move |gradient| {
         // The sum of the other gradients on its own: to take the largest logit's out of the total would cancel.
         let gradient_of_others = gradient.force_contiguous()?;
         let at_largest = gradient_of_others.gather(&largest, 1)?;

@@ -3,7 +3,7 @@ use candle_core::{Result, Tensor, bail};
 use super::Reduction;
 use super::broadcast::broadcast;
 use super::check::float;
-use super::graft::graft;
+use super::custom_gradient::with_custom_gradient;
 
 /// The options of [`margin_ranking_loss`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -44,7 +44,8 @@ pub fn margin_ranking_loss(
     let mut losses = shortfall.maximum(&zeros)?;
     for (argument, slope) in [(&input1, t.neg()?), (&input2, t), (&target, difference.neg()?)] {
         let (is_short, zeros) = (is_short.clone(), zeros.clone());
-        losses = graft(losses, argument, move |gradient| is_short.where_cond(gradient, &zeros)? * &slope)?;
+        losses =
+            with_custom_gradient(losses, argument, move |gradient| is_short.where_cond(gradient, &zeros)? * &slope)?;
     }
     options.reduction.apply(&losses)
 }

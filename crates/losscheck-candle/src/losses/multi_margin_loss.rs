@@ -2,7 +2,7 @@ use candle_core::{Result, Tensor, bail};
 
 use super::Reduction;
 use super::check::class_weight;
-use super::graft::graft;
+use super::custom_gradient::with_custom_gradient;
 use super::labels::{Rows, class_mask};
 use super::reduction::sum_rows;
 
@@ -62,7 +62,7 @@ pub fn multi_margin_loss(
     let terms = if p == 2 { z.sqr()? } else { z.clone() };
     // Hinges of 0 are left out of the products with the weights, which may be infinite.
     let losses = sum_rows(&z.ne(0.)?.where_cond(&terms.broadcast_mul(&share)?, &zeros)?)?;
-    let losses = graft(losses, &rows.rows, move |gradient| {
+    let losses = with_custom_gradient(losses, &rows.rows, move |gradient| {
         let slopes = if p == 2 { z.affine(2., 0.)? } else { z.ones_like()? };
         let slopes = z.gt(0.)?.where_cond(&slopes.broadcast_mul(&(gradient * &share)?)?, &zeros)?;
         own.where_cond(&sum_rows(&slopes)?.neg()?.broadcast_as(slopes.shape())?, &slopes)

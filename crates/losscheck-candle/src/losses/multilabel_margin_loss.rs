@@ -1,7 +1,7 @@
 use candle_core::{Result, Tensor, bail};
 
 use super::Reduction;
-use super::graft::graft;
+use super::custom_gradient::with_custom_gradient;
 use super::labels::{Rows, class_mask};
 use super::reduction::sum_rows;
 
@@ -44,7 +44,9 @@ pub fn multilabel_margin_loss(input: &Tensor, target: &Tensor, reduction: Reduct
         slopes = ((slopes + counted)? + own.where_cond(&total, &zeros)?)?;
     }
     let classes = rows.classes as f64;
-    let losses = graft((sums / classes)?, &rows.rows, move |gradient| slopes.broadcast_mul(&(gradient / classes)?))?;
+    let losses = with_custom_gradient((sums / classes)?, &rows.rows, move |gradient| {
+        slopes.broadcast_mul(&(gradient / classes)?)
+    })?;
     let shape = &input.dims()[..input.rank() - 1];
     reduction.apply(&losses.reshape(shape)?)
 }

@@ -3,7 +3,7 @@ use candle_core::{Result, Tensor};
 use super::Reduction;
 use super::broadcast::broadcast;
 use super::check::float;
-use super::graft::graft;
+use super::custom_gradient::with_custom_gradient;
 
 /// The options of [`poisson_nll_loss`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,7 +62,7 @@ pub fn poisson_nll_loss(input: &Tensor, target: &Tensor, options: PoissonNllOpti
             gradient - ((gradient * &t)? / &rate)?
         }
     };
-    let losses = graft(losses, &input, by_input)?;
-    let losses = graft(losses, &target, move |gradient| gradient * &by_target)?;
+    let losses = with_custom_gradient(losses, &input, by_input)?;
+    let losses = with_custom_gradient(losses, &target, move |gradient| gradient * &by_target)?;
     reduction.apply(&losses)
 }

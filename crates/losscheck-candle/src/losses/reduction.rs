@@ -1,6 +1,6 @@
 use candle_core::{Result, Tensor};
 
-use super::graft::graft;
+use super::custom_gradient::with_custom_gradient;
 
 /// How the losses of the elements (of the samples, for losses over classes) are put together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -70,7 +70,7 @@ pub(super) fn sum_rows(matrix: &Tensor) -> Result<Tensor> {
     if let Some(rest) = rest {
         sums = (sums + rest)?;
     }
-    graft(sums, matrix, move |gradient| gradient.broadcast_as(&shape))
+    with_custom_gradient(sums, matrix, move |gradient| gradient.broadcast_as(&shape))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use candle_core::{Result, Tensor, bail};
 use super::Reduction;
 use super::broadcast::broadcast_to;
 use super::check::float;
-use super::graft::graft;
+use super::custom_gradient::with_custom_gradient;
 use super::ln_1p::ln_1p;
 
 /// The logistic loss ln(1 + e^(-t x)) of a score x and a target t of 1 or -1.
@@ -23,7 +23,7 @@ pub fn soft_margin_loss(input: &Tensor, target: &Tensor, reduction: Reduction) -
     let z = (&t * input.detach())?.neg()?;
     let e = z.abs()?.neg()?.exp()?;
     let losses = (z.relu()? + ln_1p(&e)?)?;
-    let losses = graft(losses, input, move |gradient| {
+    let losses = with_custom_gradient(losses, input, move |gradient| {
         let numerator = z.ge(0.)?.where_cond(&e.ones_like()?, &e)?;
         let sigmoid = (numerator / e.affine(1., 1.)?)?;
         gradient * (&t * sigmoid)?.neg()?

@@ -3,8 +3,8 @@ use candle_core::{Result, Tensor, bail};
 use super::Reduction;
 use super::broadcast::broadcast;
 use super::check::float;
+use super::custom_gradient::with_custom_gradient;
 use super::distance::DistanceFunction;
-use super::graft::graft;
 
 /// The options of [`triplet_margin_loss`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -130,7 +130,9 @@ pub fn triplet_margin_with_distance_loss(
         // NaN is neither, and has to show in the gradients of what it comes from.
         let slopes = inactive.broadcast_as(slopes.shape())?.where_cond(&slopes.zeros_like()?, &slopes)?;
         let (active, zeros) = (active.clone(), zeros.clone());
-        losses = graft(losses, argument, move |gradient| slopes.broadcast_mul(&active.where_cond(gradient, &zeros)?))?;
+        losses = with_custom_gradient(losses, argument, move |gradient| {
+            slopes.broadcast_mul(&active.where_cond(gradient, &zeros)?)
+        })?;
     }
     reduction.apply(&losses.reshape(rows)?)
 }

@@ -99,7 +99,7 @@ pub(crate) fn sum_of_others_of_each<S: Copy, R: Real, const N: usize>(
 pub(crate) fn guarded_sum_of_others_of_each<R: Real, const N: usize>(
     rows: &[[R; N]],
     left_out: [usize; N],
-    term: impl Fn(usize, R) -> R::Guarded,
+    term: impl Fn(usize, R) -> R::Working,
 ) -> [R::Sum; N] {
     if N == 1 {
         let (before, rest) = rows.as_flattened().split_at(left_out[0]);
@@ -118,9 +118,9 @@ pub(crate) fn guarded_sum_of_others_of_each<R: Real, const N: usize>(
         );
         let others: [_; N] = each(
             #[inline(always)]
-            |row| if left_out[row] == at as u32 { R::Guarded::ZERO } else { terms[row] },
+            |row| if left_out[row] == at as u32 { R::Working::ZERO } else { terms[row] },
         );
-        sums = R::plus_each_guarded(sums, others);
+        sums = R::plus_each_working(sums, others);
     }
     sums.sums()
 }

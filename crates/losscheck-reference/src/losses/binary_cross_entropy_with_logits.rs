@@ -66,7 +66,7 @@ impl Pointwise<2> for Formula {
 
 /// Logit, target, weight of the positive part.
 impl Pointwise<3> for Formula {
-    const CANCELS: bool = true;
+    const NEEDS_EXTRA_PRECISION: bool = true;
 
     #[inline(always)]
     fn value<R: Real>(&self, [x, t, pos_weight]: [R; 3]) -> R {

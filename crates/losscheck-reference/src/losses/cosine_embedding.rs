@@ -66,18 +66,18 @@ impl<R: Real> Side<R> {
 
     /// With twice the digits.
     #[inline(always)]
-    fn of<S: Real<Guarded = R>>(x: &[S]) -> Self {
+    fn of<S: Real<Working = R>>(x: &[S]) -> Self {
         let squares = fold::dot(
             x,
             x,
             #[inline(always)]
-            |x, _| (x.guarded(), x.guarded()),
+            |x, _| (x.widen(), x.widen()),
         );
         if is_in_range(squares.total()) {
             return Self::new(R::ONE, squares.parts());
         }
         let scale = x.iter().fold(R::ONE, |largest, x| {
-            let x = x.guarded().abs();
+            let x = x.widen().abs();
             if x > largest && x < R::from_f64(f64::INFINITY) { x } else { largest }
         });
         let squares = fold::dot(
@@ -85,7 +85,7 @@ impl<R: Real> Side<R> {
             x,
             #[inline(always)]
             |x, _| {
-                let x = x.guarded() / scale;
+                let x = x.widen() / scale;
                 (x, x)
             },
         );
@@ -102,11 +102,11 @@ fn is_in_range<R: Real>(square: R) -> bool {
 
 impl<R: Real> Cosine<R> {
     #[inline(always)]
-    fn of<S: Real<Guarded = R>>(vectors @ [x1, x2]: [&[S]; 2]) -> Self {
-        let [of_1, of_2, of_both] = fold::dots(x1, x2).map(S::guarded_parts);
+    fn of<S: Real<Working = R>>(vectors @ [x1, x2]: [&[S]; 2]) -> Self {
+        let [of_1, of_2, of_both] = fold::dots(x1, x2).map(S::working_parts);
         if is_in_range(of_1[0]) && is_in_range(of_2[0]) {
             let sides = [of_1, of_2].map(|square| Side::new(R::ONE, square));
-            let cosine = Self::new(sides, of_both, !S::HAS_GUARD_DIGITS);
+            let cosine = Self::new(sides, of_both, !S::HAS_EXTRA_DIGITS);
             if cosine.whole == R::ZERO || cosine.rest.abs() > R::from_f64(NARROW) {
                 return cosine;
             }
@@ -115,13 +115,13 @@ impl<R: Real> Cosine<R> {
     }
 
     #[inline(always)]
-    fn with_twice_the_digits<S: Real<Guarded = R>>([x1, x2]: [&[S]; 2]) -> Self {
+    fn with_twice_the_digits<S: Real<Working = R>>([x1, x2]: [&[S]; 2]) -> Self {
         let sides @ [one, two] = [Side::of(x1), Side::of(x2)];
         let products = fold::dot(
             x1,
             x2,
             #[inline(always)]
-            |x1, x2| (x1.guarded() / one.scale, x2.guarded() / two.scale),
+            |x1, x2| (x1.widen() / one.scale, x2.widen() / two.scale),
         );
         Self::new(sides, products.parts(), true)
     }
@@ -151,7 +151,7 @@ impl<R: Real> Cosine<R> {
     /// Writes the slope times the gradients. Says whether some element of them is all but nothing of the two terms that it
     /// is the difference of, as beside an element that makes up nearly all of its vector.
     #[inline(always)]
-    fn pull_back<S: Real<Guarded = R>>(&self, slope: R, vectors: [&[S]; 2], gradients: [&mut [S]; 2]) -> bool {
+    fn pull_back<S: Real<Working = R>>(&self, slope: R, vectors: [&[S]; 2], gradients: [&mut [S]; 2]) -> bool {
         let [product, low] = self.product;
         // The part of a vector that is across the other: x2 |x1|^2 - x1 (x1 . x2) for the gradient of x1.
         if !self.is_doubled {
@@ -171,7 +171,7 @@ impl<R: Real> Cosine<R> {
     }
 
     #[inline(always)]
-    fn write<S: Real<Guarded = R>>(
+    fn write<S: Real<Working = R>>(
         &self,
         slope: R,
         [x1, x2]: [&[S]; 2],
@@ -192,15 +192,15 @@ impl<R: Real> Cosine<R> {
         let elements = x1.iter().zip(x2).zip(by_1.iter_mut().zip(by_2));
         if let ([Some(factor_1), Some(factor_2)], true) = (factors, [one.scale, two.scale] == [R::ONE; 2]) {
             for ((&x1, &x2), (by_1, by_2)) in elements {
-                let (x1, x2) = (x1.guarded(), x2.guarded());
-                *by_1 = S::rounded(factor_1 * across(x1, one, x2));
-                *by_2 = S::rounded(factor_2 * across(x2, two, x1));
+                let (x1, x2) = (x1.widen(), x2.widen());
+                *by_1 = S::narrow(factor_1 * across(x1, one, x2));
+                *by_2 = S::narrow(factor_2 * across(x2, two, x1));
             }
         } else {
             for ((&x1, &x2), (by_1, by_2)) in elements {
-                let (x1, x2) = (x1.guarded() / one.scale, x2.guarded() / two.scale);
-                *by_1 = S::rounded(slope * (across(x1, one, x2) / lengths_of_1 / one.scale));
-                *by_2 = S::rounded(slope * (across(x2, two, x1) / lengths_of_2 / two.scale));
+                let (x1, x2) = (x1.widen() / one.scale, x2.widen() / two.scale);
+                *by_1 = S::narrow(slope * (across(x1, one, x2) / lengths_of_1 / one.scale));
+                *by_2 = S::narrow(slope * (across(x2, two, x1) / lengths_of_2 / two.scale));
             }
         }
         cancels
@@ -247,17 +247,17 @@ impl CosineEmbeddingLoss {
 impl<R: Real> Vectorwise<R, 2> for CosineEmbeddingLoss {
     #[inline(always)]
     fn value(&self, vectors: [&[R]; 2], label: R) -> R {
-        R::rounded(self.loss(&Cosine::of(vectors), label.guarded()))
+        R::narrow(self.loss(&Cosine::of(vectors), label.widen()))
     }
 
     #[inline(always)]
     fn value_and_pullback(&self, cotangent: R, [x1, x2]: [&[R]; 2], label: R, [by_1, by_2]: [&mut [R]; 2]) -> R {
-        let (cosine, label) = (Cosine::of([x1, x2]), label.guarded());
-        let slope = cotangent.guarded() * self.slope(&cosine, label);
+        let (cosine, label) = (Cosine::of([x1, x2]), label.widen());
+        let slope = cotangent.widen() * self.slope(&cosine, label);
         if cosine.pull_back(slope, [x1, x2], [&mut *by_1, &mut *by_2]) && !cosine.is_doubled {
             Cosine::with_twice_the_digits([x1, x2]).pull_back(slope, [x1, x2], [by_1, by_2]);
         }
-        R::rounded(self.loss(&cosine, label))
+        R::narrow(self.loss(&cosine, label))
     }
 }
 

@@ -2,7 +2,7 @@ use ndarray::{ArrayViewD, ArrayViewMutD};
 
 use crate::fold;
 use crate::losses::{InputAndClasses, InputAndTarget};
-use crate::rowwise::{Classes, Probabilities, RowGradients, Rows, Rowwise, SideBySide, weight_of};
+use crate::rowwise::{Classes, Interleaved, Probabilities, RowGradients, Rows, Rowwise, weight_of};
 use crate::{Backward, Error, Loss, Real, Reduction, Shapes, Sum, prefetch};
 
 /// Cross-entropy of class scores, with p = softmax(x), for a row with target probabilities q:
@@ -50,7 +50,7 @@ struct Formula<'a, R> {
 }
 
 /// -ln softmax of rows side by side.
-struct Surprise<R, const N: usize> {
+struct NegLogSoftmax<R, const N: usize> {
     /// The largest score of each row, and its class.
     max: [R; N],
     argmax: [usize; N],
@@ -60,11 +60,11 @@ struct Surprise<R, const N: usize> {
     ln_sum: [R; N],
 }
 
-impl<R: Real, const N: usize> Surprise<R, N> {
+impl<R: Real, const N: usize> NegLogSoftmax<R, N> {
     /// Leaves e^(x_c - max) in `exps`. `enter` takes the scores into this arithmetic.
     #[inline(always)]
     fn with_exps<S: Real>(scores: &[[S; N]], enter: impl Fn(S) -> R, exps: &mut [[R; N]]) -> Self {
-        let surprise = Self::with(
+        let neg_log_softmax = Self::with(
             scores,
             enter,
             #[inline(always)]
@@ -74,12 +74,12 @@ impl<R: Real, const N: usize> Surprise<R, N> {
                 exps.copy_from_slice(terms);
             },
         );
-        for (row, &argmax) in surprise.argmax.iter().enumerate() {
+        for (row, &argmax) in neg_log_softmax.argmax.iter().enumerate() {
             if let Some(exps) = exps.get_mut(argmax) {
                 exps[row] = R::ONE;
             }
         }
-        surprise
+        neg_log_softmax
     }
 
     #[inline(always)]
@@ -109,19 +109,19 @@ impl<R: Real, const N: usize> Surprise<R, N> {
 
     /// -ln p of a class with this score.
     #[inline(always)]
-    fn of(&self, row: usize, score: R) -> R {
+    fn neg_log_prob(&self, row: usize, score: R) -> R {
         (self.max[row] - score) + self.ln_sum[row]
     }
 
     /// -ln p of a class of each row, with these scores.
     #[inline(always)]
     fn of_each(&self, scores: [R; N]) -> [R; N] {
-        fold::each(|row| self.of(row, scores[row]))
+        fold::each(|row| self.neg_log_prob(row, scores[row]))
     }
 
     /// e^(x_c - max) summed over all classes but this one.
     #[inline(always)]
-    fn all_but(&self, row: usize, class: usize, exp: R) -> R {
+    fn exp_sum_except(&self, row: usize, class: usize, exp: R) -> R {
         if class == self.argmax[row] { self.others[row] } else { (R::ONE + self.others[row]) - exp }
     }
 }
@@ -129,26 +129,30 @@ impl<R: Real, const N: usize> Surprise<R, N> {
 impl<R: Real> Formula<'_, R> {
     /// What the target puts on a class, given its probability before smoothing.
     #[inline(always)]
-    fn coefficient(&self, class: usize, probability: R, classes: usize) -> R::Guarded {
-        let constant = R::Guarded::from_f64;
+    fn coefficient(&self, class: usize, probability: R, classes: usize) -> R::Working {
+        let constant = R::Working::from_f64;
         let smoothed = if self.label_smoothing > 0.0 {
             let share = constant(self.label_smoothing / classes as f64);
-            probability.guarded() * constant(1.0 - self.label_smoothing) + share
+            probability.widen() * constant(1.0 - self.label_smoothing) + share
         } else {
-            probability.guarded()
+            probability.widen()
         };
-        smoothed * weight_of(&self.weight, class).guarded()
+        smoothed * weight_of(&self.weight, class).widen()
     }
 
     #[inline(always)]
-    fn value_of_coefficients(scores: &[R], coefficient: impl Fn(usize) -> R::Guarded) -> R {
-        Self::weighted(&Surprise::new(fold::single(scores), R::guarded), scores, coefficient)
+    fn value_of_coefficients(scores: &[R], coefficient: impl Fn(usize) -> R::Working) -> R {
+        Self::weighted(&NegLogSoftmax::new(fold::single(scores), R::widen), scores, coefficient)
     }
 
     #[inline(always)]
-    fn weighted(surprise: &Surprise<R::Guarded, 1>, scores: &[R], coefficient: impl Fn(usize) -> R::Guarded) -> R {
-        let sum = fold::sum(scores.len(), |c| coefficient(c) * surprise.of(0, scores[c].guarded()));
-        R::rounded(sum.total())
+    fn weighted(
+        neg_log_softmax: &NegLogSoftmax<R::Working, 1>,
+        scores: &[R],
+        coefficient: impl Fn(usize) -> R::Working,
+    ) -> R {
+        let sum = fold::sum(scores.len(), |c| coefficient(c) * neg_log_softmax.neg_log_prob(0, scores[c].widen()));
+        R::narrow(sum.total())
     }
 
     /// Gradients that cancel where a class is as probable as it should be.
@@ -156,21 +160,21 @@ impl<R: Real> Formula<'_, R> {
     fn pullback_of_coefficients(
         cotangent: R,
         scores: &[R],
-        coefficient: impl Fn(usize) -> R::Guarded,
+        coefficient: impl Fn(usize) -> R::Working,
         gradient: &mut [R],
-        exps: &mut Vec<R::Guarded>,
-    ) -> (R, Surprise<R::Guarded, 1>) {
-        exps.resize(scores.len(), R::Guarded::ZERO);
-        let surprise = Surprise::with_exps(fold::single(scores), R::guarded, fold::single_mut(exps));
+        exps: &mut Vec<R::Working>,
+    ) -> (R, NegLogSoftmax<R::Working, 1>) {
+        exps.resize(scores.len(), R::Working::ZERO);
+        let neg_log_softmax = NegLogSoftmax::with_exps(fold::single(scores), R::widen, fold::single_mut(exps));
         let total = fold::sum(scores.len(), &coefficient);
-        let sum = R::Guarded::ONE + surprise.others[0];
+        let sum = R::Working::ONE + neg_log_softmax.others[0];
         for (c, (gradient, &exp)) in gradient.iter_mut().zip(&*exps).enumerate() {
             let own = coefficient(c);
             let others = total.plus(-own).total();
-            let (p, rest) = (exp / sum, surprise.all_but(0, c, exp) / sum);
-            *gradient = R::rounded(cotangent.guarded() * (p * others - rest * own));
+            let (p, rest) = (exp / sum, neg_log_softmax.exp_sum_except(0, c, exp) / sum);
+            *gradient = R::narrow(cotangent.widen() * (p * others - rest * own));
         }
-        (Self::weighted(&surprise, scores, coefficient), surprise)
+        (Self::weighted(&neg_log_softmax, scores, coefficient), neg_log_softmax)
     }
 }
 
@@ -204,13 +208,14 @@ impl<R: Real> Rowwise<R, &[R]> for Formula<'_, R> {
     fn value_and_pullback(&self, cotangent: R, scores: &[R], target: &[R], gradients: RowGradients<'_, R>) -> R {
         let coefficient = |c| self.coefficient(c, target[c], scores.len());
         let RowGradients { scores: gradient, target: target_gradient, workspace } = gradients;
-        let (value, surprise) = Self::pullback_of_coefficients(cotangent, scores, coefficient, gradient, workspace);
+        let (value, neg_log_softmax) =
+            Self::pullback_of_coefficients(cotangent, scores, coefficient, gradient, workspace);
         if let Some(target_gradient) = target_gradient {
             let share = if self.label_smoothing > 0.0 { 1.0 - self.label_smoothing } else { 1.0 };
-            let factor = cotangent.guarded() * R::Guarded::from_f64(share);
+            let factor = cotangent.widen() * R::Working::from_f64(share);
             for (c, gradient) in target_gradient.iter_mut().enumerate() {
-                let factor = factor * weight_of(&self.weight, c).guarded();
-                *gradient = R::rounded(factor * surprise.of(0, scores[c].guarded()));
+                let factor = factor * weight_of(&self.weight, c).widen();
+                *gradient = R::narrow(factor * neg_log_softmax.neg_log_prob(0, scores[c].widen()));
             }
         }
         value
@@ -233,11 +238,11 @@ impl<R: Real> Unsmoothed<'_, R> {
     }
 }
 
-impl<R: Real> SideBySide<R> for Unsmoothed<'_, R> {
+impl<R: Real> Interleaved<R> for Unsmoothed<'_, R> {
     #[inline(always)]
     fn values<const N: usize>(&self, scores: &[[R; N]], classes: [usize; N]) -> [R; N] {
-        let surprise = Surprise::new(scores, |score| score);
-        self.weighted_each(classes, surprise.of_each(fold::element_of_each(scores, classes)))
+        let neg_log_softmax = NegLogSoftmax::new(scores, |score| score);
+        self.weighted_each(classes, neg_log_softmax.of_each(fold::element_of_each(scores, classes)))
     }
 
     #[inline(always)]
@@ -248,12 +253,12 @@ impl<R: Real> SideBySide<R> for Unsmoothed<'_, R> {
         classes: [usize; N],
         gradients: &mut [[R; N]],
     ) -> [R; N] {
-        let surprise = Surprise::with_exps(scores, |score| score, gradients);
+        let neg_log_softmax = NegLogSoftmax::with_exps(scores, |score| score, gradients);
         let weighted = self.weighted_each(classes, cotangents);
-        let factors: [R; N] = fold::each(|row| weighted[row] / (R::ONE + surprise.others[row]));
+        let factors: [R; N] = fold::each(|row| weighted[row] / (R::ONE + neg_log_softmax.others[row]));
         let own: [R; N] = fold::each(|row| {
             let class = classes[row];
-            -(factors[row] * surprise.all_but(row, class, gradients[class][row]))
+            -(factors[row] * neg_log_softmax.exp_sum_except(row, class, gradients[class][row]))
         });
         for gradients in gradients.iter_mut() {
             for row in 0..N {
@@ -263,16 +268,16 @@ impl<R: Real> SideBySide<R> for Unsmoothed<'_, R> {
         for row in 0..N {
             gradients[classes[row]][row] = own[row];
         }
-        self.weighted_each(classes, surprise.of_each(fold::element_of_each(scores, classes)))
+        self.weighted_each(classes, neg_log_softmax.of_each(fold::element_of_each(scores, classes)))
     }
 }
 
 /// Writes the logarithms of a row's softmax.
 #[inline(always)]
 pub(super) fn log_softmax<R: Real>(scores: &[R], logarithms: &mut [R]) {
-    let surprise = Surprise::new(fold::single(scores), |score| score);
+    let neg_log_softmax = NegLogSoftmax::new(fold::single(scores), |score| score);
     for (logarithm, &score) in logarithms.iter_mut().zip(scores) {
-        *logarithm = -surprise.of(0, score);
+        *logarithm = -neg_log_softmax.neg_log_prob(0, score);
     }
 }
 
@@ -282,9 +287,9 @@ pub(super) fn log_softmax_pullback<R: Real>(
     cotangent: &[R],
     scores: &[R],
     gradient: &mut [R],
-    workspace: &mut Vec<R::Guarded>,
+    workspace: &mut Vec<R::Working>,
 ) {
-    Formula::pullback_of_coefficients(-R::ONE, scores, |c| cotangent[c].guarded(), gradient, workspace);
+    Formula::pullback_of_coefficients(-R::ONE, scores, |c| cotangent[c].widen(), gradient, workspace);
 }
 
 impl<R: Real> CrossEntropyLoss<'_, R> {

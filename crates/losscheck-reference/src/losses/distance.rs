@@ -5,19 +5,19 @@ use crate::{Real, fold};
 /// A distance of two vectors.
 pub trait Distance: Sync {
     /// The distance of a and b.
-    fn distance<R: Real>(&self, a: &[R], b: &[R]) -> R::Guarded;
+    fn distance<R: Real>(&self, a: &[R], b: &[R]) -> R::Working;
 
     /// What writes the cotangent times the derivatives by a and by b, whose distance is known.
-    fn pullback<R: Real>(&self, cotangent: R::Guarded, distance: R::Guarded, vectors: [&[R]; 2]) -> impl Pullback<R>;
+    fn pullback<R: Real>(&self, cotangent: R::Working, distance: R::Working, vectors: [&[R]; 2]) -> impl Pullback<R>;
 }
 
 /// The most elements that a [`Pullback`] takes at once.
 pub const PULLBACK_ELEMENTS: usize = 32;
 
 /// A function that writes the gradients by a part of both vectors, of at most [`PULLBACK_ELEMENTS`] elements, given the same part of each.
-pub trait Pullback<R: Real>: Fn([&[R]; 2], [&mut [R::Guarded]; 2]) {}
+pub trait Pullback<R: Real>: Fn([&[R]; 2], [&mut [R::Working]; 2]) {}
 
-impl<R: Real, F: Fn([&[R]; 2], [&mut [R::Guarded]; 2])> Pullback<R> for F {}
+impl<R: Real, F: Fn([&[R]; 2], [&mut [R::Working]; 2])> Pullback<R> for F {}
 
 /// The p-norm of the difference, to each element of which `eps` is added:
 ///
@@ -46,28 +46,28 @@ impl Default for PairwiseDistance {
 impl PairwiseDistance {
     /// a - b + eps.
     #[inline(always)]
-    fn difference<R: Real>(&self, a: R, b: R) -> R::Guarded {
-        (a.guarded() - b.guarded()) + R::from_f64(self.eps).guarded()
+    fn difference<R: Real>(&self, a: R, b: R) -> R::Working {
+        (a.widen() - b.widen()) + R::from_f64(self.eps).widen()
     }
 
     #[inline(always)]
-    fn magnitudes<R: Real>(&self, a: &[R], b: &[R]) -> impl Iterator<Item = R::Guarded> {
+    fn magnitudes<R: Real>(&self, a: &[R], b: &[R]) -> impl Iterator<Item = R::Working> {
         a.iter().zip(b).map(|(&a, &b)| self.difference(a, b).abs())
     }
 
     #[inline(always)]
-    fn largest<R: Real>(&self, a: &[R], b: &[R]) -> R::Guarded {
-        self.magnitudes(a, b).fold(R::Guarded::ZERO, |largest, d| d.maximum(largest))
+    fn largest<R: Real>(&self, a: &[R], b: &[R]) -> R::Working {
+        self.magnitudes(a, b).fold(R::Working::ZERO, |largest, d| d.maximum(largest))
     }
 
     /// The norm as a product of two: a scale, and what the norm is in its unit, which is in range.
     #[inline(always)]
-    fn norm<R: Real>(&self, a: &[R], b: &[R]) -> (R::Guarded, R::Guarded) {
+    fn norm<R: Real>(&self, a: &[R], b: &[R]) -> (R::Working, R::Working) {
         if self.p == 2.0 {
-            let square = |d: R::Guarded| d * d;
+            let square = |d: R::Working| d * d;
             let norm = fold::sum_of_pairs(a, b, |a, b| square(self.difference(a, b))).sqrt();
             if fold::is_ordinary(norm) {
-                return (R::Guarded::ONE, norm);
+                return (R::Working::ONE, norm);
             }
         }
         self.other_norm(a, b)
@@ -76,18 +76,18 @@ impl PairwiseDistance {
     /// [`PairwiseDistance::norm`] if it is not Euclidean, or near the ends of the range. Not inlined: a triplet has three
     /// distances in two passes, and these branches would be compiled for each of them.
     #[inline(never)]
-    fn other_norm<R: Real>(&self, a: &[R], b: &[R]) -> (R::Guarded, R::Guarded) {
+    fn other_norm<R: Real>(&self, a: &[R], b: &[R]) -> (R::Working, R::Working) {
         R::vectorize(
             #[inline(always)]
             || {
-                let one = R::Guarded::ONE;
+                let one = R::Working::ONE;
                 let scale = || {
                     let largest = self.largest(a, b);
-                    let is_scale = largest > R::Guarded::ZERO && largest < R::Guarded::from_f64(f64::INFINITY);
+                    let is_scale = largest > R::Working::ZERO && largest < R::Working::from_f64(f64::INFINITY);
                     if is_scale { largest } else { one }
                 };
                 if self.p == 2.0 {
-                    let square = |d: R::Guarded| d * d;
+                    let square = |d: R::Working| d * d;
                     let scale = scale();
                     (scale, fold::sum_of_pairs(a, b, |a, b| square(self.difference(a, b) / scale)).sqrt())
                 } else if self.p == 1.0 {
@@ -95,14 +95,14 @@ impl PairwiseDistance {
                 } else if self.p == f64::INFINITY {
                     (one, self.largest(a, b))
                 } else if self.p == f64::NEG_INFINITY {
-                    let infinity = R::Guarded::from_f64(f64::INFINITY);
+                    let infinity = R::Working::from_f64(f64::INFINITY);
                     (one, self.magnitudes(a, b).fold(infinity, |smallest, d| d.minimum(smallest)))
                 } else if self.p == 0.0 {
-                    let count = |d: R::Guarded| if d == R::Guarded::ZERO || d.is_nan() { d } else { one };
+                    let count = |d: R::Working| if d == R::Working::ZERO || d.is_nan() { d } else { one };
                     (one, fold::sum_of_pairs(a, b, |a, b| count(self.difference(a, b))))
                 } else {
                     // Powers of ratios, which stay in range.
-                    let (scale, p) = (scale(), R::Guarded::from_f64(self.p));
+                    let (scale, p) = (scale(), R::Working::from_f64(self.p));
                     let power = |a: R, b: R| (self.difference(a, b).abs() / scale).powf(p);
                     (scale, fold::sum_of_pairs(a, b, power).powf(one / p))
                 }
@@ -112,8 +112,8 @@ impl PairwiseDistance {
 
     /// The slopes if they are no multiples of the differences.
     #[inline(never)]
-    fn other_slopes<R: Real>(&self, distance: R::Guarded, [a, b]: [&[R]; 2]) -> Slopes<R::Guarded> {
-        let (zero, one) = (R::Guarded::ZERO, R::Guarded::ONE);
+    fn other_slopes<R: Real>(&self, distance: R::Working, [a, b]: [&[R]; 2]) -> Slopes<R::Working> {
+        let (zero, one) = (R::Working::ZERO, R::Working::ONE);
         let (scale, norm) = if fold::is_ordinary(distance) { (one, distance) } else { self.norm(a, b) };
         let ties = if self.p.is_infinite() {
             fold::sum_of_pairs(a, b, |a, b| if self.difference(a, b).abs() == norm { one } else { zero })
@@ -130,12 +130,12 @@ impl PairwiseDistance {
     #[inline(never)]
     fn other_pullback<R: Real>(
         &self,
-        cotangent: R::Guarded,
-        slopes: &Slopes<R::Guarded>,
+        cotangent: R::Working,
+        slopes: &Slopes<R::Working>,
         a: &[R],
         b: &[R],
-    ) -> [[R::Guarded; PULLBACK_ELEMENTS]; 2] {
-        let (zero, count) = (R::Guarded::ZERO, a.len());
+    ) -> [[R::Working; PULLBACK_ELEMENTS]; 2] {
+        let (zero, count) = (R::Working::ZERO, a.len());
         let mut by_both = [[zero; PULLBACK_ELEMENTS]; 2];
         R::vectorize(
             #[inline(always)]
@@ -184,13 +184,13 @@ impl<R: Real> Slopes<R> {
 
 impl Distance for PairwiseDistance {
     #[inline(always)]
-    fn distance<R: Real>(&self, a: &[R], b: &[R]) -> R::Guarded {
+    fn distance<R: Real>(&self, a: &[R], b: &[R]) -> R::Working {
         let (scale, norm) = self.norm(a, b);
         scale * norm
     }
 
     #[inline(always)]
-    fn pullback<R: Real>(&self, cotangent: R::Guarded, distance: R::Guarded, vectors: [&[R]; 2]) -> impl Pullback<R> {
+    fn pullback<R: Real>(&self, cotangent: R::Working, distance: R::Working, vectors: [&[R]; 2]) -> impl Pullback<R> {
         // A Euclidean slope is a multiple of the difference, where the multiple is in range.
         let is_multiple = self.p == 2.0 && fold::is_ordinary(distance);
         let multiple = if is_multiple { fold::factor(cotangent, distance) } else { None };
@@ -210,10 +210,10 @@ impl Distance for PairwiseDistance {
 
 /// Writes the slope of each pair of elements as that of a, and its opposite as that of b.
 #[inline(always)]
-fn write_slopes<R: Real>([a, b]: [&[R]; 2], [by_a, by_b]: [&mut [R::Guarded]; 2], slope: impl Fn(R, R) -> R::Guarded) {
+fn write_slopes<R: Real>([a, b]: [&[R]; 2], [by_a, by_b]: [&mut [R::Working]; 2], slope: impl Fn(R, R) -> R::Working) {
     for ((&a, &b), (by_a, by_b)) in a.iter().zip(b).zip(by_a.iter_mut().zip(by_b)) {
         // A sum with 0 is not a negative 0.
-        let (slope, zero) = (slope(a, b), R::Guarded::ZERO);
+        let (slope, zero) = (slope(a, b), R::Working::ZERO);
         *by_a = zero + slope;
         *by_b = zero - slope;
     }
@@ -228,12 +228,12 @@ const MANHATTAN: &PairwiseDistance = &PairwiseDistance { p: 1.0, eps: 0.0 };
 
 impl Distance for ManhattanDistance {
     #[inline(always)]
-    fn distance<R: Real>(&self, a: &[R], b: &[R]) -> R::Guarded {
+    fn distance<R: Real>(&self, a: &[R], b: &[R]) -> R::Working {
         MANHATTAN.distance(a, b)
     }
 
     #[inline(always)]
-    fn pullback<R: Real>(&self, cotangent: R::Guarded, distance: R::Guarded, vectors: [&[R]; 2]) -> impl Pullback<R> {
+    fn pullback<R: Real>(&self, cotangent: R::Working, distance: R::Working, vectors: [&[R]; 2]) -> impl Pullback<R> {
         MANHATTAN.pullback(cotangent, distance, vectors)
     }
 }
@@ -244,19 +244,19 @@ pub struct SquaredEuclideanDistance;
 
 impl Distance for SquaredEuclideanDistance {
     #[inline(always)]
-    fn distance<R: Real>(&self, a: &[R], b: &[R]) -> R::Guarded {
+    fn distance<R: Real>(&self, a: &[R], b: &[R]) -> R::Working {
         fold::sum_of_pairs(a, b, |a, b| {
-            let d = a.guarded() - b.guarded();
+            let d = a.widen() - b.widen();
             d * d
         })
     }
 
     #[inline(always)]
-    fn pullback<R: Real>(&self, cotangent: R::Guarded, _: R::Guarded, _: [&[R]; 2]) -> impl Pullback<R> {
+    fn pullback<R: Real>(&self, cotangent: R::Working, _: R::Working, _: [&[R]; 2]) -> impl Pullback<R> {
         #[inline(always)]
         move |vectors, gradients| {
             write_slopes(vectors, gradients, |a, b| {
-                let d = a.guarded() - b.guarded();
+                let d = a.widen() - b.widen();
                 cotangent * (d + d)
             });
         }

@@ -2,6 +2,7 @@ use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 
 use crate::loss::check_domain;
 use crate::pointwise::{Elements, Pointwise};
+use crate::real::ln_2_pi;
 use crate::{Backward, Error, Loss, Real, Reduction, Shapes};
 
 /// Negative log-likelihood of t under a Gaussian distribution of mean x and variance v:
@@ -64,14 +65,14 @@ fn has_one_dimension_1(var: &[usize], input: &[usize]) -> bool {
 }
 
 impl Pointwise<3> for GaussianNLLLoss {
-    const CANCELS: bool = true;
+    const NEEDS_EXTRA_PRECISION: bool = true;
 
     #[inline(always)]
     fn value<R: Real>(&self, [x, t, var]: [R; 3]) -> R {
         let (half, d) = (R::from_f64(0.5), x - t);
         let v = var.maximum(R::from_f64(self.eps));
         let loss = half * (v.ln() + d * (d / v));
-        if self.full { loss + half * R::ln_2_pi() } else { loss }
+        if self.full { loss + half * ln_2_pi::<R>() } else { loss }
     }
 
     #[inline(always)]

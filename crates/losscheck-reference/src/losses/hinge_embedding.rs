@@ -36,7 +36,7 @@ impl HingeEmbeddingLoss {
 }
 
 impl Pointwise<2> for HingeEmbeddingLoss {
-    const CANCELS: bool = true;
+    const NEEDS_EXTRA_PRECISION: bool = true;
 
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {

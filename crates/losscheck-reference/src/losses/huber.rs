@@ -45,7 +45,7 @@ impl<R: Real> HuberLoss<'_, R> {
 }
 
 impl<T: Sync> Pointwise<2> for HuberLoss<'_, T> {
-    const CANCELS: bool = true;
+    const NEEDS_EXTRA_PRECISION: bool = true;
 
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {

@@ -77,7 +77,7 @@ impl KLDivLoss {
 }
 
 impl Pointwise<2> for KLDivLoss {
-    const CANCELS: bool = true;
+    const NEEDS_EXTRA_PRECISION: bool = true;
 
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {

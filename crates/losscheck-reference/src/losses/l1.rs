@@ -32,7 +32,7 @@ impl<R: Real> L1Loss<'_, R> {
 }
 
 impl<T: Sync> Pointwise<2> for L1Loss<'_, T> {
-    const CANCELS: bool = true;
+    const NEEDS_EXTRA_PRECISION: bool = true;
 
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {

@@ -41,7 +41,7 @@ impl MarginRankingLoss {
 }
 
 impl Pointwise<3> for MarginRankingLoss {
-    const CANCELS: bool = true;
+    const NEEDS_EXTRA_PRECISION: bool = true;
 
     #[inline(always)]
     fn value<R: Real>(&self, operands: [R; 3]) -> R {

@@ -32,7 +32,7 @@ impl<R: Real> MSELoss<'_, R> {
 }
 
 impl<T: Sync> Pointwise<2> for MSELoss<'_, T> {
-    const CANCELS: bool = true;
+    const NEEDS_EXTRA_PRECISION: bool = true;
 
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {

@@ -2,7 +2,7 @@ use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 
 use crate::loss::{check_buffers, check_shape};
 use crate::losses::InputAndClasses;
-use crate::rowwise::{Labels, Rows, SideBySide, Targets, weight_of};
+use crate::rowwise::{Interleaved, Labels, Rows, Targets, weight_of};
 use crate::{Backward, Error, Loss, Real, Reduction, Shapes, fold};
 
 /// Margin loss of class scores x for a row with class y, over the C classes:
@@ -44,17 +44,17 @@ struct Formula<'a, R> {
 impl<R: Real> Formula<'_, R> {
     /// max(0, margin - x_y + x_i), for a score x_i.
     #[inline(always)]
-    fn hinge(&self, own: R, score: R) -> R::Guarded {
-        let z = (R::Guarded::from_f64(self.margin) - own.guarded()) + score.guarded();
-        z.maximum(R::Guarded::ZERO)
+    fn hinge(&self, own: R, score: R) -> R::Working {
+        let z = (R::Working::from_f64(self.margin) - own.widen()) + score.widen();
+        z.maximum(R::Working::ZERO)
     }
 
     /// The slope of that to the power of p.
     #[inline(always)]
-    fn slope(&self, own: R, score: R) -> R::Guarded {
+    fn slope(&self, own: R, score: R) -> R::Working {
         let z = self.hinge(own, score);
-        let slope = if self.is_squared { z + z } else { R::Guarded::ONE };
-        if z > R::Guarded::ZERO { slope } else { R::Guarded::ZERO }
+        let slope = if self.is_squared { z + z } else { R::Working::ONE };
+        if z > R::Working::ZERO { slope } else { R::Working::ZERO }
     }
 
     /// The sum of `term(x_y, x_i)` over the other classes.
@@ -62,8 +62,8 @@ impl<R: Real> Formula<'_, R> {
     fn sum_of_others<const N: usize>(
         scores: &[[R; N]],
         classes: [usize; N],
-        term: impl Fn(R, R) -> R::Guarded,
-    ) -> [R::Guarded; N] {
+        term: impl Fn(R, R) -> R::Working,
+    ) -> [R::Working; N] {
         let own = fold::element_of_each(scores, classes);
         let sums = fold::guarded_sum_of_others_of_each(
             scores,
@@ -71,17 +71,17 @@ impl<R: Real> Formula<'_, R> {
             #[inline(always)]
             |row, score| term(own[row], score),
         );
-        fold::each(|row| R::guarded_total(sums[row]))
+        fold::each(|row| R::working_total(sums[row]))
     }
 
     /// w_y / C.
     #[inline(always)]
-    fn share(&self, class: usize, classes: usize) -> R::Guarded {
-        weight_of(&self.weight, class).guarded() / R::Guarded::from_f64(classes as f64)
+    fn share(&self, class: usize, classes: usize) -> R::Working {
+        weight_of(&self.weight, class).widen() / R::Working::from_f64(classes as f64)
     }
 }
 
-impl<R: Real> SideBySide<R> for Formula<'_, R> {
+impl<R: Real> Interleaved<R> for Formula<'_, R> {
     #[inline(always)]
     fn values<const N: usize>(&self, scores: &[[R; N]], classes: [usize; N]) -> [R; N] {
         let sums = Self::sum_of_others(
@@ -95,7 +95,7 @@ impl<R: Real> SideBySide<R> for Formula<'_, R> {
         );
         fold::each(
             #[inline(always)]
-            |row| R::rounded(sums[row] * self.share(classes[row], scores.len())),
+            |row| R::narrow(sums[row] * self.share(classes[row], scores.len())),
         )
     }
 
@@ -108,13 +108,13 @@ impl<R: Real> SideBySide<R> for Formula<'_, R> {
         gradients: &mut [[R; N]],
     ) -> [R; N] {
         let own = fold::element_of_each(scores, classes);
-        let factors: [R::Guarded; N] = fold::each(
+        let factors: [R::Working; N] = fold::each(
             #[inline(always)]
-            |row| cotangents[row].guarded() * self.share(classes[row], scores.len()),
+            |row| cotangents[row].widen() * self.share(classes[row], scores.len()),
         );
         for (gradients, scores) in gradients.iter_mut().zip(scores) {
             for row in 0..N {
-                gradients[row] = R::rounded(factors[row] * self.slope(own[row], scores[row]));
+                gradients[row] = R::narrow(factors[row] * self.slope(own[row], scores[row]));
             }
         }
         let slopes = Self::sum_of_others(
@@ -124,7 +124,7 @@ impl<R: Real> SideBySide<R> for Formula<'_, R> {
             |own, score| self.slope(own, score),
         );
         for row in 0..N {
-            gradients[classes[row]][row] = -R::rounded(factors[row] * slopes[row]);
+            gradients[classes[row]][row] = -R::narrow(factors[row] * slopes[row]);
         }
         self.values(scores, classes)
     }

@@ -29,13 +29,13 @@ impl<R: Real> Rowwise<R, LabelList<'_>> for Formula {
     fn value(&self, scores: &[R], list: LabelList<'_>) -> R {
         let mut sum = R::Sum::ZERO;
         for &j in list.classes {
-            let margin = R::Guarded::ONE - scores[j].guarded();
+            let margin = R::Working::ONE - scores[j].widen();
             for others in list.others(scores.len()) {
-                let hinge = |score: R| (margin + score.guarded()).maximum(R::Guarded::ZERO);
+                let hinge = |score: R| (margin + score.widen()).maximum(R::Working::ZERO);
                 sum = sum.merge(fold::sum_of(&scores[others], hinge));
             }
         }
-        R::rounded(R::guarded_total(sum) / R::Guarded::from_f64(scores.len() as f64))
+        R::narrow(R::working_total(sum) / R::Working::from_f64(scores.len() as f64))
     }
 
     #[inline(always)]
@@ -43,23 +43,23 @@ impl<R: Real> Rowwise<R, LabelList<'_>> for Formula {
         // First how many hinges are above 0, then what they are worth.
         let counts = gradients.workspace;
         counts.clear();
-        counts.resize(scores.len(), R::Guarded::ZERO);
+        counts.resize(scores.len(), R::Working::ZERO);
         for &j in list.classes {
-            let margin = R::Guarded::ONE - scores[j].guarded();
+            let margin = R::Working::ONE - scores[j].widen();
             let is_above = |score: R| {
-                if margin + score.guarded() > R::Guarded::ZERO { R::Guarded::ONE } else { R::Guarded::ZERO }
+                if margin + score.widen() > R::Working::ZERO { R::Working::ONE } else { R::Working::ZERO }
             };
             for others in list.others(scores.len()) {
                 let (scores, counts_of_others) = (&scores[others.clone()], &mut counts[others]);
                 for (count, &score) in counts_of_others.iter_mut().zip(scores) {
                     *count = *count + is_above(score);
                 }
-                counts[j] = counts[j] - R::guarded_total(fold::sum_of(scores, is_above));
+                counts[j] = counts[j] - R::working_total(fold::sum_of(scores, is_above));
             }
         }
-        let factor = cotangent.guarded() / R::Guarded::from_f64(scores.len() as f64);
+        let factor = cotangent.widen() / R::Working::from_f64(scores.len() as f64);
         for (gradient, &count) in gradients.scores.iter_mut().zip(&*counts) {
-            *gradient = R::rounded(factor * count);
+            *gradient = R::narrow(factor * count);
         }
         self.value(scores, list)
     }

@@ -2,6 +2,7 @@ use ndarray::{ArrayViewD, ArrayViewMutD};
 
 use crate::losses::InputAndTarget;
 use crate::pointwise::{Elements, Pointwise};
+use crate::real::ln_2_pi;
 use crate::{Backward, Error, Loss, Real, Reduction, Shapes};
 
 /// Negative log-likelihood of a count t under a Poisson distribution, whose rate is e^x or, without `log_input`, x:
@@ -48,7 +49,7 @@ struct Formula<const LOG_INPUT: bool, const FULL: bool> {
 }
 
 impl<const LOG_INPUT: bool, const FULL: bool> Pointwise<2> for Formula<LOG_INPUT, FULL> {
-    const CANCELS: bool = FULL || !LOG_INPUT;
+    const NEEDS_EXTRA_PRECISION: bool = FULL || !LOG_INPUT;
 
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
@@ -58,7 +59,7 @@ impl<const LOG_INPUT: bool, const FULL: bool> Pointwise<2> for Formula<LOG_INPUT
         }
         let half = R::from_f64(0.5);
         let ln_t = t.ln();
-        let stirling = (t * ln_t - t) + half * (ln_t + R::ln_2_pi());
+        let stirling = (t * ln_t - t) + half * (ln_t + ln_2_pi::<R>());
         if t <= R::ONE { loss } else { loss + stirling }
     }
 

@@ -40,7 +40,7 @@ impl SmoothL1Loss {
 }
 
 impl Pointwise<2> for SmoothL1Loss {
-    const CANCELS: bool = true;
+    const NEEDS_EXTRA_PRECISION: bool = true;
 
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {

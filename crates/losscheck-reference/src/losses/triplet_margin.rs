@@ -109,27 +109,27 @@ impl<R: Real> Distances<R> {
 
 impl<D: Distance> TripletMarginWithDistanceLoss<D> {
     #[inline(always)]
-    fn distances<R: Real>(&self, [a, p, n]: [&[R]; 3]) -> Distances<R::Guarded> {
+    fn distances<R: Real>(&self, [a, p, n]: [&[R]; 3]) -> Distances<R::Working> {
         let d = &self.distance_function;
         let swapped = if self.swap { Some(d.distance(p, n)) } else { None };
         Distances { positive: d.distance(a, p), negative: d.distance(a, n), swapped }
     }
 
     #[inline(always)]
-    fn shortfall<R: Real>(&self, distances: &Distances<R::Guarded>) -> R::Guarded {
-        (R::from_f64(self.margin).guarded() + distances.positive) - distances.nearest()
+    fn shortfall<R: Real>(&self, distances: &Distances<R::Working>) -> R::Working {
+        (R::from_f64(self.margin).widen() + distances.positive) - distances.nearest()
     }
 
     /// Writes the cotangent times the gradients of the shortfall.
     #[inline(always)]
     fn pull_back<R: Real>(
         &self,
-        cotangent: R::Guarded,
-        distances: &Distances<R::Guarded>,
+        cotangent: R::Working,
+        distances: &Distances<R::Working>,
         [a, p, n]: [&[R]; 3],
         mut gradients: [&mut [R]; 3],
     ) {
-        let (d, zero) = (&self.distance_function, R::Guarded::ZERO);
+        let (d, zero) = (&self.distance_function, R::Working::ZERO);
         let [own, of_swapped] = distances.shares();
         let to_positive = d.pullback(cotangent, distances.positive, [a, p]);
         let to_negative = d.pullback(-(cotangent * own), distances.negative, [a, n]);
@@ -157,7 +157,7 @@ impl<D: Distance> TripletMarginWithDistanceLoss<D> {
             for (gradient, by) in gradients.iter_mut().zip([by_a, by_p, by_n]) {
                 let gradient = &mut gradient[part.clone()];
                 prefetch::ahead_of(gradient);
-                gradient.iter_mut().zip(by).for_each(|(to, by)| *to = R::rounded(*by));
+                gradient.iter_mut().zip(by).for_each(|(to, by)| *to = R::narrow(*by));
             }
         }
     }
@@ -186,22 +186,22 @@ impl<D: Distance> TripletMarginWithDistanceLoss<D> {
 impl<R: Real, D: Distance> Vectorwise<R, 3> for TripletMarginWithDistanceLoss<D> {
     #[inline(always)]
     fn value(&self, vectors: [&[R]; 3], _: R) -> R {
-        R::rounded(self.shortfall::<R>(&self.distances(vectors)).maximum(R::Guarded::ZERO))
+        R::narrow(self.shortfall::<R>(&self.distances(vectors)).maximum(R::Working::ZERO))
     }
 
     #[inline(always)]
     fn value_and_pullback(&self, cotangent: R, vectors: [&[R]; 3], _: R, gradients: [&mut [R]; 3]) -> R {
-        let zero = R::Guarded::ZERO;
+        let zero = R::Working::ZERO;
         let distances = self.distances(vectors);
         let shortfall = self.shortfall::<R>(&distances);
         // NaN has to show in the gradients of what it comes from.
         if shortfall >= zero || shortfall.is_nan() {
-            let cotangent = if shortfall >= zero { cotangent.guarded() } else { zero };
+            let cotangent = if shortfall >= zero { cotangent.widen() } else { zero };
             self.pull_back(cotangent, &distances, vectors, gradients);
         } else {
             gradients.into_iter().for_each(|gradient| gradient.fill(R::ZERO));
         }
-        R::rounded(shortfall.maximum(zero))
+        R::narrow(shortfall.maximum(zero))
     }
 }
 

@@ -39,24 +39,24 @@ impl<R: Real> Arithmetic<R> for Own {
     }
 }
 
-/// The arithmetic of [`Real::Guarded`], for formulas whose terms may cancel.
+/// The arithmetic of [`Real::Working`], for formulas whose terms may cancel.
 pub(super) struct Widened;
 
 impl<R: Real> Arithmetic<R> for Widened {
-    type Number = R::Guarded;
+    type Number = R::Working;
 
     #[inline(always)]
-    fn enter(x: R) -> R::Guarded {
-        x.guarded()
+    fn enter(x: R) -> R::Working {
+        x.widen()
     }
 
     #[inline(always)]
-    fn leave(x: R::Guarded) -> R {
-        R::rounded(x)
+    fn leave(x: R::Working) -> R {
+        R::narrow(x)
     }
 
     #[inline(always)]
-    fn add(sum: R::Sum, loss: R::Guarded) -> R::Sum {
-        R::plus_guarded(sum, loss)
+    fn add(sum: R::Sum, loss: R::Working) -> R::Sum {
+        R::plus_working(sum, loss)
     }
 }

@@ -41,19 +41,19 @@ impl<R, const N: usize, const K: usize> Stretch<'_, R, N, K> {
 #[derive(Clone, Copy)]
 pub(super) struct Totals<R: Real> {
     sums: [R::Sum; LANES],
-    /// The last few losses of each lane, added up plainly if that is quicker ([`Sum::PLAIN`]).
+    /// The last few losses of each lane, added up plainly if that is quicker ([`Sum::TERMS_PER_COMPENSATION`]).
     plain: [R; LANES],
 }
 
 impl<R: Real> Totals<R> {
     pub(super) const ZERO: Self = Self { sums: [R::Sum::ZERO; LANES], plain: [R::ZERO; LANES] };
 
-    const PLAIN: usize = <R::Sum as Sum<R>>::PLAIN;
+    const TERMS_PER_COMPENSATION: usize = <R::Sum as Sum<R>>::TERMS_PER_COMPENSATION;
 
     /// Adds the loss of a lane.
     #[inline(always)]
     pub(super) fn add<A: Arithmetic<R>>(&mut self, lane: usize, loss: A::Number) {
-        if Self::PLAIN > 1 {
+        if Self::TERMS_PER_COMPENSATION > 1 {
             self.plain[lane] = A::leave(A::enter(self.plain[lane]) + loss);
         } else {
             self.sums[lane] = A::add(self.sums[lane], loss);
@@ -66,7 +66,7 @@ impl<R: Real> Totals<R> {
         for (lane, &loss) in losses.iter().enumerate() {
             self.add::<A>(lane, loss);
         }
-        if (group + 1).is_multiple_of(Self::PLAIN) {
+        if (group + 1).is_multiple_of(Self::TERMS_PER_COMPENSATION) {
             self.settle();
         }
     }
@@ -74,7 +74,7 @@ impl<R: Real> Totals<R> {
     /// Adds to the sums what has been added up plainly.
     #[inline(always)]
     pub(super) fn settle(&mut self) {
-        if Self::PLAIN > 1 {
+        if Self::TERMS_PER_COMPENSATION > 1 {
             for lane in 0..LANES {
                 self.sums[lane] = self.sums[lane].plus(self.plain[lane]);
                 self.plain[lane] = R::ZERO;

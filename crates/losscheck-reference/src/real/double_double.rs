@@ -12,7 +12,7 @@ use std::cmp::Ordering;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use std::sync::LazyLock;
 
-use super::{Real, Sum, SumLanes};
+use super::{MatrixProduct, Real, Sum, SumLanes};
 
 /// An f64 and the remainder that it leaves.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -255,9 +255,11 @@ impl Neg for DoubleDouble {
     }
 }
 
+impl MatrixProduct for DoubleDouble {}
+
 impl Real for DoubleDouble {
     type Sum = DoubleDouble;
-    type Guarded = Self;
+    type Working = Self;
 
     const ZERO: Self = Self { high: 0.0, low: 0.0 };
     const ONE: Self = Self { high: 1.0, low: 0.0 };
@@ -273,27 +275,27 @@ impl Real for DoubleDouble {
     }
 
     #[inline(always)]
-    fn guarded(self) -> Self {
+    fn widen(self) -> Self {
         self
     }
 
     #[inline(always)]
-    fn rounded(guarded: Self) -> Self {
-        guarded
+    fn narrow(working: Self) -> Self {
+        working
     }
 
     #[inline(always)]
-    fn guarded_total(sum: Self::Sum) -> Self::Guarded {
+    fn working_total(sum: Self::Sum) -> Self::Working {
         sum
     }
 
     #[inline(always)]
-    fn plus_guarded(sum: Self::Sum, term: Self::Guarded) -> Self::Sum {
+    fn plus_working(sum: Self::Sum, term: Self::Working) -> Self::Sum {
         sum.plus(term)
     }
 
     #[inline(always)]
-    fn plus_each_guarded<const N: usize>(sums: [Self; N], terms: [Self; N]) -> [Self; N] {
+    fn plus_each_working<const N: usize>(sums: [Self; N], terms: [Self; N]) -> [Self; N] {
         sums.plus(terms)
     }
 

@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use super::{Real, Sum};
+use super::{MatrixProduct, Real, Sum};
 
 /// A value and its derivative along one direction; comparison looks at the value alone.
 #[derive(Clone, Copy, Debug)]
@@ -93,11 +93,13 @@ impl<R: Real> Neg for Dual<R> {
     }
 }
 
+impl<R: Real> MatrixProduct for Dual<R> {}
+
 impl<R: Real> Real for Dual<R> {
     type Sum = DualSum<R::Sum>;
-    type Guarded = Dual<R::Guarded>;
+    type Working = Dual<R::Working>;
 
-    const HAS_GUARD_DIGITS: bool = R::HAS_GUARD_DIGITS;
+    const HAS_EXTRA_DIGITS: bool = R::HAS_EXTRA_DIGITS;
 
     const ZERO: Self = Self { value: R::ZERO, derivative: R::ZERO };
     const ONE: Self = Self { value: R::ONE, derivative: R::ZERO };
@@ -111,27 +113,27 @@ impl<R: Real> Real for Dual<R> {
     }
 
     #[inline(always)]
-    fn guarded(self) -> Self::Guarded {
-        Dual { value: self.value.guarded(), derivative: self.derivative.guarded() }
+    fn widen(self) -> Self::Working {
+        Dual { value: self.value.widen(), derivative: self.derivative.widen() }
     }
 
     #[inline(always)]
-    fn guarded_total(sum: Self::Sum) -> Self::Guarded {
-        Dual { value: R::guarded_total(sum.value), derivative: R::guarded_total(sum.derivative) }
+    fn working_total(sum: Self::Sum) -> Self::Working {
+        Dual { value: R::working_total(sum.value), derivative: R::working_total(sum.derivative) }
     }
 
-    fn plus_guarded(sum: Self::Sum, term: Self::Guarded) -> Self::Sum {
-        let value = R::plus_guarded(sum.value, term.value);
-        DualSum { value, derivative: R::plus_guarded(sum.derivative, term.derivative) }
+    fn plus_working(sum: Self::Sum, term: Self::Working) -> Self::Sum {
+        let value = R::plus_working(sum.value, term.value);
+        DualSum { value, derivative: R::plus_working(sum.derivative, term.derivative) }
     }
 
-    fn plus_each_guarded<const N: usize>(sums: [Self::Sum; N], terms: [Self::Guarded; N]) -> [Self::Sum; N] {
-        std::array::from_fn(|lane| Self::plus_guarded(sums[lane], terms[lane]))
+    fn plus_each_working<const N: usize>(sums: [Self::Sum; N], terms: [Self::Working; N]) -> [Self::Sum; N] {
+        std::array::from_fn(|lane| Self::plus_working(sums[lane], terms[lane]))
     }
 
     #[inline(always)]
-    fn rounded(guarded: Self::Guarded) -> Self {
-        Self { value: R::rounded(guarded.value), derivative: R::rounded(guarded.derivative) }
+    fn narrow(working: Self::Working) -> Self {
+        Self { value: R::narrow(working.value), derivative: R::narrow(working.derivative) }
     }
 
     /// The derivative at 0 is 0, the convention for the losses.

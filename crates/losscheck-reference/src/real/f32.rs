@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use super::{Float, Real, matrix, within};
+use super::{Float, MatrixProduct, Real, matrix, within};
 use crate::processor;
 
 impl Float for f32 {
@@ -11,12 +11,18 @@ impl Float for f32 {
     const LARGEST: Self = f32::MAX;
 }
 
+impl MatrixProduct for f32 {
+    fn add_matrix_product(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, sums: ArrayViewMut2<'_, f64>) {
+        matrix::add_product_in_blocks::<Self, matrix::Exact>(a, b, sums);
+    }
+}
+
 impl Real for f32 {
     /// 29 bits to spare: a sum of fewer than 2^28 terms, rounded once, is within 1 ULP of the exact one at its scale.
     type Sum = f64;
-    type Guarded = f64;
+    type Working = f64;
 
-    const HAS_GUARD_DIGITS: bool = true;
+    const HAS_EXTRA_DIGITS: bool = true;
     const HAS_VECTORS: bool = true;
 
     const ZERO: Self = 0.0;
@@ -33,27 +39,27 @@ impl Real for f32 {
     }
 
     #[inline(always)]
-    fn guarded(self) -> f64 {
+    fn widen(self) -> f64 {
         f64::from(self)
     }
 
     #[inline(always)]
-    fn rounded(guarded: f64) -> Self {
-        guarded as f32
+    fn narrow(working: f64) -> Self {
+        working as f32
     }
 
     #[inline(always)]
-    fn guarded_total(sum: f64) -> f64 {
+    fn working_total(sum: f64) -> f64 {
         sum
     }
 
     #[inline(always)]
-    fn plus_guarded(sum: f64, term: f64) -> f64 {
+    fn plus_working(sum: f64, term: f64) -> f64 {
         sum + term
     }
 
     #[inline(always)]
-    fn plus_each_guarded<const N: usize>(mut sums: [f64; N], terms: [f64; N]) -> [f64; N] {
+    fn plus_each_working<const N: usize>(mut sums: [f64; N], terms: [f64; N]) -> [f64; N] {
         for lane in 0..N {
             sums[lane] += terms[lane];
         }
@@ -97,10 +103,6 @@ impl Real for f32 {
 
     fn powf(self, exponent: Self) -> Self {
         libm::powf(self, exponent)
-    }
-
-    fn add_matrix_product(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, sums: ArrayViewMut2<'_, f64>) {
-        matrix::add_product_in_blocks::<Self, matrix::Exact>(a, b, sums);
     }
 
     #[inline(always)]

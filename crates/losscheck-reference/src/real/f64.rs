@@ -3,7 +3,7 @@
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::sum::CompensatedLanes;
-use super::{CompensatedSum, Float, Real, Sum, SumLanes, matrix, within};
+use super::{CompensatedSum, Float, MatrixProduct, Real, Sum, SumLanes, matrix, within};
 use crate::processor;
 
 impl Float for f64 {
@@ -12,9 +12,19 @@ impl Float for f64 {
     const LARGEST: Self = f64::MAX;
 }
 
+impl MatrixProduct for f64 {
+    fn add_matrix_product(
+        a: ArrayView2<'_, f64>,
+        b: ArrayView2<'_, f64>,
+        sums: ArrayViewMut2<'_, CompensatedSum<f64>>,
+    ) {
+        matrix::add_product_in_blocks::<Self, matrix::Compensated>(a, b, sums);
+    }
+}
+
 impl Real for f64 {
     type Sum = CompensatedSum<f64>;
-    type Guarded = Self;
+    type Working = Self;
 
     const HAS_VECTORS: bool = true;
 
@@ -32,27 +42,27 @@ impl Real for f64 {
     }
 
     #[inline(always)]
-    fn guarded(self) -> Self {
+    fn widen(self) -> Self {
         self
     }
 
     #[inline(always)]
-    fn rounded(guarded: Self) -> Self {
-        guarded
+    fn narrow(working: Self) -> Self {
+        working
     }
 
     #[inline(always)]
-    fn guarded_total(sum: Self::Sum) -> Self::Guarded {
+    fn working_total(sum: Self::Sum) -> Self::Working {
         sum.total()
     }
 
     #[inline(always)]
-    fn plus_guarded(sum: Self::Sum, term: Self::Guarded) -> Self::Sum {
+    fn plus_working(sum: Self::Sum, term: Self::Working) -> Self::Sum {
         sum.plus(term)
     }
 
     #[inline(always)]
-    fn plus_each_guarded<const N: usize>(
+    fn plus_each_working<const N: usize>(
         sums: CompensatedLanes<Self, N>,
         terms: [Self; N],
     ) -> CompensatedLanes<Self, N> {
@@ -96,10 +106,6 @@ impl Real for f64 {
 
     fn powf(self, exponent: Self) -> Self {
         libm::pow(self, exponent)
-    }
-
-    fn add_matrix_product(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, sums: ArrayViewMut2<'_, Self::Sum>) {
-        matrix::add_product_in_blocks::<Self, matrix::Compensated>(a, b, sums);
     }
 
     #[inline(always)]

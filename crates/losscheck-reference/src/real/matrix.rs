@@ -14,7 +14,7 @@ use crate::{fold, processor};
 /// How many sums are worked on at once.
 const LANES: usize = 16;
 /// From so many terms on, blocks are worth their copying.
-const MANY: usize = 16;
+const WORTH_COPYING: usize = 16;
 /// Fewer columns would leave most lanes of a block empty.
 const COLUMNS: usize = 3;
 
@@ -43,7 +43,7 @@ pub(super) fn add_product_in_blocks<R: Real, T: Totals<R>>(
     sums: ArrayViewMut2<'_, R::Sum>,
 ) {
     let is_b_by_columns = b.t().is_standard_layout();
-    if b.nrows() < MANY || is_b_by_columns && a.nrows() < COLUMNS {
+    if b.nrows() < WORTH_COPYING || is_b_by_columns && a.nrows() < COLUMNS {
         return add_product(a, b, sums);
     }
     // Whichever has rows in order is not to be copied.

@@ -20,7 +20,8 @@ pub use sum::{CompensatedSum, Sum, SumLanes};
 ///
 /// Comparison, infinities and NaN follow IEEE 754: a comparison with NaN is false.
 pub trait Real:
-    Copy
+    MatrixProduct
+    + Copy
     + Debug
     + PartialOrd
     + Add<Output = Self>
@@ -33,15 +34,15 @@ pub trait Real:
     + 'static
 {
     /// What sums of many terms are kept in: wide enough that rounding the total once is all the error there is, but for
-    /// what is lost where [`Sum::PLAIN`] terms join it together.
+    /// what is lost where [`Sum::TERMS_PER_COMPENSATION`] terms join it together.
     type Sum: Sum<Self>;
 
     /// What formulas whose terms may cancel are worked out in: a type with guard digits, where the processor has one that
     /// is as quick; f64 for f32, any other type itself.
-    type Guarded: Real;
+    type Working: Real;
 
-    /// Whether [`Real::Guarded`] has more digits than this type.
-    const HAS_GUARD_DIGITS: bool = false;
+    /// Whether [`Real::Working`] has more digits than this type.
+    const HAS_EXTRA_DIGITS: bool = false;
 
     /// Whether [`Real::vectorize`] runs several numbers at once.
     const HAS_VECTORS: bool = false;
@@ -58,28 +59,28 @@ pub trait Real:
     fn to_f64(self) -> f64;
 
     /// The same number, with guard digits.
-    fn guarded(self) -> Self::Guarded;
+    fn widen(self) -> Self::Working;
 
     /// The nearest value to a number with guard digits.
-    fn rounded(guarded: Self::Guarded) -> Self;
+    fn narrow(working: Self::Working) -> Self;
 
     /// The total of a sum, with guard digits.
-    fn guarded_total(sum: Self::Sum) -> Self::Guarded;
+    fn working_total(sum: Self::Sum) -> Self::Working;
 
     /// The total of a sum, with guard digits, and what its rounding leaves.
     #[inline(always)]
-    fn guarded_parts(sum: Self::Sum) -> [Self::Guarded; 2] {
-        let high = Self::guarded_total(sum);
-        [high, Self::guarded_total(Self::plus_guarded(sum, -high))]
+    fn working_parts(sum: Self::Sum) -> [Self::Working; 2] {
+        let high = Self::working_total(sum);
+        [high, Self::working_total(Self::plus_working(sum, -high))]
     }
 
     /// A sum with one more term that has guard digits.
-    fn plus_guarded(sum: Self::Sum, term: Self::Guarded) -> Self::Sum;
+    fn plus_working(sum: Self::Sum, term: Self::Working) -> Self::Sum;
 
     /// Each of several sums with one more term that has guard digits.
-    fn plus_each_guarded<const N: usize>(
+    fn plus_each_working<const N: usize>(
         sums: <Self::Sum as Sum<Self>>::Lanes<N>,
-        terms: [Self::Guarded; N],
+        terms: [Self::Working; N],
     ) -> <Self::Sum as Sum<Self>>::Lanes<N>;
 
     /// The absolute value.
@@ -136,19 +137,6 @@ pub trait Real:
         self.partial_cmp(&self).is_none()
     }
 
-    /// ln(2 pi).
-    #[inline(always)]
-    fn ln_2_pi() -> Self {
-        // The nearest f64, and what it leaves.
-        Self::from_f64(1.837_877_066_409_345_6) + Self::from_f64(-7.756_588_316_134_483e-17)
-    }
-
-    /// Adds to each of `sums` (M, N) the products of a row of `a` (M, K) and a column of `b` (K, N), none of which is
-    /// rounded by itself; where K is large, the sum of a few may be.
-    fn add_matrix_product(a: ArrayView2<'_, Self>, b: ArrayView2<'_, Self>, sums: ArrayViewMut2<'_, Self::Sum>) {
-        matrix::add_product(a, b, sums);
-    }
-
     /// Runs a kernel over this type, for floats compiled for the widest vectors that the processor has.
     #[inline(always)]
     fn vectorize<T>(kernel: impl FnOnce() -> T) -> T {
@@ -161,6 +149,25 @@ pub trait Real:
     fn fast_or_plain<I, T>(input: I, _fast: impl FnOnce(I) -> T, plain: impl FnOnce(I) -> T) -> T {
         plain(input)
     }
+}
+
+/// Products of matrices, which the losses of linear layers take.
+pub trait MatrixProduct: Sized {
+    /// Adds to each of `sums` (M, N) the products of a row of `a` (M, K) and a column of `b` (K, N). No product is rounded by
+    /// itself; if K is large, the sum of a few may be.
+    fn add_matrix_product(a: ArrayView2<'_, Self>, b: ArrayView2<'_, Self>, sums: ArrayViewMut2<'_, Self::Sum>)
+    where
+        Self: Real,
+    {
+        matrix::add_product(a, b, sums);
+    }
+}
+
+/// ln(2 pi).
+#[inline(always)]
+pub(crate) fn ln_2_pi<R: Real>() -> R {
+    // The nearest f64, and what it leaves.
+    R::from_f64(1.837_877_066_409_345_6) + R::from_f64(-7.756_588_316_134_483e-17)
 }
 
 /// `x` within that range; comparisons written so that NaN passes through.

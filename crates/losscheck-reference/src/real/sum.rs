@@ -12,7 +12,7 @@ pub trait Sum<R>: Copy + Send + Sync {
 
     /// How many terms of a sum of many are added up plainly before they join it, where that is quicker: so few that it
     /// loses no more than two ULPs of the sum of their magnitudes.
-    const PLAIN: usize = 1;
+    const TERMS_PER_COMPENSATION: usize = 1;
 
     /// The sum with one more term.
     fn plus(self, term: R) -> Self;
@@ -140,7 +140,7 @@ impl<R: Real> Sum<R> for CompensatedSum<R> {
 
     type Lanes<const N: usize> = CompensatedLanes<R, N>;
 
-    const PLAIN: usize = 4;
+    const TERMS_PER_COMPENSATION: usize = 4;
 
     #[inline(always)]
     fn plus(self, term: R) -> Self {

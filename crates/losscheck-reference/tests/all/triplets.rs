@@ -6,9 +6,9 @@ use ndarray::{ArrayD, IxDyn};
 /// The distance of a vector from 0, and its slopes.
 fn distance_and_slopes<R: Real>(p: f64, a: &[R]) -> (f64, Vec<f64>) {
     let (distance, zeros) = (PairwiseDistance { p, eps: 0.0 }, vec![R::ZERO; a.len()]);
-    let (mut by_a, mut by_b) = (vec![R::Guarded::ZERO; a.len()], vec![R::Guarded::ZERO; a.len()]);
+    let (mut by_a, mut by_b) = (vec![R::Working::ZERO; a.len()], vec![R::Working::ZERO; a.len()]);
     let norm = distance.distance(a, &zeros);
-    distance.pullback(R::Guarded::ONE, norm, [a, &zeros])([a, &zeros], [&mut by_a, &mut by_b]);
+    distance.pullback(R::Working::ONE, norm, [a, &zeros])([a, &zeros], [&mut by_a, &mut by_b]);
     assert!(by_a.iter().zip(&by_b).all(|(a, b)| *a == -*b), "{by_a:?} {by_b:?}");
     (norm.to_f64(), by_a.iter().map(|slope| slope.to_f64()).collect())
 }

@@ -3,8 +3,8 @@
 //! The options are the arguments of the class and the `result` that is asked for; the parameters are tensors by the names
 //! of its `state_dict`.
 
-mod magnitudes;
 mod random;
+mod scale;
 
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ use proptest::strategy::BoxedStrategy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use self::magnitudes::Magnitudes;
+use self::scale::Magnitudes;
 use super::classes;
 use super::{Inputs, LossSpec, Outputs, Request, Signature, ValueAndGradients};
 use crate::tensor::{DType, Tensors};

@@ -21,9 +21,9 @@ pub struct Options {
 }
 
 /// The two logarithms, weighted by target and its complement.
-struct Terms;
+struct BinaryCrossEntropyScale;
 
-impl Pointwise<2> for Terms {
+impl Pointwise<2> for BinaryCrossEntropyScale {
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         let highest = R::from_f64(100.0);
         (t * x.ln().abs().minimum(highest)).abs() + ((R::ONE - t) * (-x).ln_1p().abs().minimum(highest)).abs()
@@ -44,7 +44,13 @@ impl LossSpec for Options {
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        elements::pair_error_scale(&InF64(Terms), inputs.float("weight"), self.reduction, Denominator::Elements, inputs)
+        elements::pair_error_scale(
+            &InF64(BinaryCrossEntropyScale),
+            inputs.float("weight"),
+            self.reduction,
+            Denominator::Elements,
+            inputs,
+        )
     }
 
     fn reduction(&self) -> Option<&'static str> {

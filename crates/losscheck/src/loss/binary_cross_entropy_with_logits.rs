@@ -22,11 +22,11 @@ pub struct Options {
 
 /// PyTorch documents (1 - t) x - (1 + (pos_weight - 1) t) ln sigmoid(x), and the gradient as the difference of a sigmoid
 /// and the target.
-pub(super) struct Terms {
+pub(super) struct BinaryCrossEntropyWithLogitsScale {
     pub(super) smallest_normal: f64,
 }
 
-impl Terms {
+impl BinaryCrossEntropyWithLogitsScale {
     // Inlined so that both are compiled for the instructions that their caller is compiled for.
     #[inline(always)]
     fn minus_ln_sigmoid<R: Real>(&self, x: R) -> R {
@@ -41,7 +41,7 @@ impl Terms {
 }
 
 /// Logit, target, weight of the positive part.
-impl Pointwise<3> for Terms {
+impl Pointwise<3> for BinaryCrossEntropyWithLogitsScale {
     fn value<R: Real>(&self, [x, t, pos_weight]: [R; 3]) -> R {
         let factor = R::ONE + ((pos_weight - R::ONE) * t).abs();
         ((R::ONE - t) * x).abs() + factor * self.minus_ln_sigmoid(x)
@@ -57,7 +57,7 @@ impl Pointwise<3> for Terms {
 }
 
 /// Without a weight the target's gradient is the logit, a single term.
-impl Pointwise<2> for Terms {
+impl Pointwise<2> for BinaryCrossEntropyWithLogitsScale {
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         self.value([x, t, R::ONE])
     }
@@ -78,7 +78,7 @@ impl LossSpec for Options {
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
         let weight = inputs.float("weight");
-        let terms = InF64(Terms { smallest_normal: inputs.smallest_normal() });
+        let terms = InF64(BinaryCrossEntropyWithLogitsScale { smallest_normal: inputs.smallest_normal() });
         let Some(pos_weight) = inputs.float("pos_weight") else {
             return elements::pair_error_scale(&terms, weight, self.reduction, Denominator::Elements, inputs);
         };

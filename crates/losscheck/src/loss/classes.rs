@@ -69,8 +69,7 @@ pub(super) fn divided(
     denominator: Denominator,
 ) -> ValueAndGradients<DoubleDouble> {
     let factor = if reduction == Reduction::Mean { denominator.condition / denominator.sum } else { DoubleDouble::ONE };
-    let gradients = evaluation.gradients.iter_mut().map(|(_, gradient)| gradient);
-    for array in gradients.chain([&mut evaluation.value]) {
+    for array in evaluation.arrays_mut() {
         array.mapv_inplace(|x| x.abs() * factor);
     }
     evaluation

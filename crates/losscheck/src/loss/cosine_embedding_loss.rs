@@ -26,14 +26,14 @@ pub struct Options {
 const NAMES: [&str; 2] = ["input1", "input2"];
 
 /// The cosine is a quotient of sums; the loss a difference of it, and so is each gradient.
-struct Terms {
+struct CosineEmbeddingScale {
     part: Part,
     margin: DoubleDouble,
     smallest_normal: DoubleDouble,
     epsilon: f64,
 }
 
-impl Terms {
+impl CosineEmbeddingScale {
     /// The cosine, the sum of the magnitudes of its terms, and the lengths.
     fn cosine(&self, [x1, x2]: [&[DoubleDouble]; 2]) -> (DoubleDouble, DoubleDouble, [DoubleDouble; 2]) {
         let sum =
@@ -61,7 +61,7 @@ impl Terms {
     }
 }
 
-impl Vectorwise<DoubleDouble, 2> for Terms {
+impl Vectorwise<DoubleDouble, 2> for CosineEmbeddingScale {
     fn value(&self, vectors: [&[DoubleDouble]; 2], label: DoubleDouble) -> DoubleDouble {
         let (cosine, terms, _) = self.cosine(vectors);
         match label {
@@ -99,7 +99,7 @@ impl Vectorwise<DoubleDouble, 2> for Terms {
 
 impl Options {
     fn part(&self, part: Part, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        let terms = Terms {
+        let terms = CosineEmbeddingScale {
             part,
             margin: DoubleDouble::from_f64(inputs.option(self.margin)),
             smallest_normal: DoubleDouble::from_f64(inputs.smallest_normal()),

@@ -35,13 +35,13 @@ impl Default for Options {
 /// the sum is at least 1, so its own rounding counts as 1.
 ///
 /// Differences of scores are exact. All else is worked out in f64, for how large terms are takes no more digits.
-pub(super) struct Terms {
+pub(super) struct CrossEntropyScale {
     pub(super) weight: Option<Vec<f64>>,
     pub(super) label_smoothing: f64,
     pub(super) smallest_normal: f64,
 }
 
-impl Terms {
+impl CrossEntropyScale {
     pub(super) fn weight(&self, class: usize) -> f64 {
         self.weight.as_ref().map_or(1.0, |weight| weight[class].abs())
     }
@@ -83,7 +83,7 @@ impl Terms {
     }
 }
 
-impl Rowwise<DoubleDouble, usize> for Terms {
+impl Rowwise<DoubleDouble, usize> for CrossEntropyScale {
     fn value(&self, scores: &[DoubleDouble], class: usize) -> DoubleDouble {
         let gradients = RowGradients {
             scores: &mut vec![DoubleDouble::ZERO; scores.len()],
@@ -113,7 +113,7 @@ impl Rowwise<DoubleDouble, usize> for Terms {
     }
 }
 
-impl Rowwise<DoubleDouble, &[DoubleDouble]> for Terms {
+impl Rowwise<DoubleDouble, &[DoubleDouble]> for CrossEntropyScale {
     fn value(&self, scores: &[DoubleDouble], target: &[DoubleDouble]) -> DoubleDouble {
         let gradients = RowGradients {
             scores: &mut vec![DoubleDouble::ZERO; scores.len()],
@@ -160,7 +160,7 @@ impl Options {
         names: [&'static str; K],
     ) -> Result<ValueAndGradients<DoubleDouble>, Error>
     where
-        Terms: for<'r> Rowwise<DoubleDouble, T::Row<'r>>,
+        CrossEntropyScale: for<'r> Rowwise<DoubleDouble, T::Row<'r>>,
     {
         let scores = inputs.required("input")?;
         let weight = inputs.float("weight").map(|weight| weight.iter().map(|weight| weight.to_f64()).collect());
@@ -173,7 +173,11 @@ impl Options {
             cotangent: cotangent.as_ref().map(|cotangent| cotangent.view()),
             gradients: gradients.each_mut().map(|gradient| Some(gradient.view_mut())),
         };
-        let terms = Terms { weight, label_smoothing: self.label_smoothing, smallest_normal: inputs.smallest_normal() };
+        let terms = CrossEntropyScale {
+            weight,
+            label_smoothing: self.label_smoothing,
+            smallest_normal: inputs.smallest_normal(),
+        };
         rows.evaluate_into(&terms, value.view_mut(), Some(backward))?;
         Ok(ValueAndGradients { value, gradients: names.into_iter().zip(gradients).collect() })
     }

@@ -34,12 +34,12 @@ impl Default for Options {
 const NAMES: [&str; 3] = ["input", "target", "var"];
 
 /// The logarithm, the square over the variance, which may be subnormal before the division, and the constant.
-struct Terms {
+struct GaussianNllScale {
     loss: GaussianNLLLoss,
     smallest_normal: f64,
 }
 
-impl Terms {
+impl GaussianNllScale {
     fn square<R: Real>(&self, x: R, t: R) -> R {
         ((x - t) * (x - t)).maximum(R::from_f64(self.smallest_normal))
     }
@@ -49,7 +49,7 @@ impl Terms {
     }
 }
 
-impl Pointwise<3> for Terms {
+impl Pointwise<3> for GaussianNllScale {
     fn value<R: Real>(&self, [x, t, var]: [R; 3]) -> R {
         let (half, v) = (R::from_f64(0.5), self.variance(var));
         let constant = if self.loss.full { R::ONE } else { R::ZERO };
@@ -87,7 +87,7 @@ impl LossSpec for Options {
         let shape = var.shape().to_vec();
         let lacks_last = input.shape().split_last().is_some_and(|(_, rest)| rest == shape);
         let var = if lacks_last { var.insert_axis(Axis(shape.len())) } else { var };
-        let terms = InF64(Terms { loss: self.loss(inputs), smallest_normal: inputs.smallest_normal() });
+        let terms = InF64(GaussianNllScale { loss: self.loss(inputs), smallest_normal: inputs.smallest_normal() });
         let elements = Elements::unweighted([input, inputs.required("target")?, var], self.reduction);
         let mut evaluation = elements::error_scale(&terms, elements, NAMES, inputs.cotangent())?;
         for (_, gradient) in evaluation.gradients.iter_mut().filter(|(name, _)| lacks_last && *name == "var") {

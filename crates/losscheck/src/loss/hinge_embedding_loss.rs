@@ -29,13 +29,13 @@ impl Default for Options {
 }
 
 /// PyTorch documents the difference of margin and input, and for odd labels adds the input to it.
-struct Terms {
+struct HingeEmbeddingScale {
     part: Part,
     margin: f64,
     epsilon: f64,
 }
 
-impl Terms {
+impl HingeEmbeddingScale {
     /// The hinge of a pair that is not alike.
     fn unlike<R: Real>(&self, x: R) -> (Side, R) {
         let terms = R::from_f64(self.margin.abs()) + x.abs();
@@ -43,7 +43,7 @@ impl Terms {
     }
 }
 
-impl Pointwise<2> for Terms {
+impl Pointwise<2> for HingeEmbeddingScale {
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         let (side, terms) = self.unlike(x);
         let unlike = if t == R::ONE { R::ZERO } else { side.hinge(self.part, terms) };
@@ -61,7 +61,7 @@ impl Pointwise<2> for Terms {
 impl Options {
     fn part(&self, part: Part, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
         let operands = [inputs.required("input")?, inputs.required("target")?];
-        let terms = Terms { part, margin: inputs.option(self.margin), epsilon: inputs.epsilon() };
+        let terms = HingeEmbeddingScale { part, margin: inputs.option(self.margin), epsilon: inputs.epsilon() };
         let elements = Elements::unweighted(operands, self.reduction);
         elements::error_scale(&terms, elements, ["input"], inputs.cotangent())
     }

@@ -35,9 +35,9 @@ impl Options {
 }
 
 /// The linear part is a difference; everything else is a single term.
-struct Terms<'a>(HuberLoss<'a, DoubleDouble>);
+struct HuberScale<'a>(HuberLoss<'a, DoubleDouble>);
 
-impl Pointwise<2> for Terms<'_> {
+impl Pointwise<2> for HuberScale<'_> {
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         let (d, delta) = ((x - t).abs(), R::from_f64(self.0.delta));
         if d <= delta { self.0.value([x, t]) } else { delta * (d + R::from_f64(0.5) * delta) }
@@ -56,7 +56,7 @@ impl LossSpec for Options {
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        let (terms, weight) = (Terms(self.loss(inputs)), inputs.float("weight"));
+        let (terms, weight) = (HuberScale(self.loss(inputs)), inputs.float("weight"));
         elements::pair_error_scale(&terms, weight, self.reduction, Denominator::Elements, inputs)
     }
 

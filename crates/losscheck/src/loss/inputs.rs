@@ -222,6 +222,18 @@ impl<T> ValueAndGradients<T> {
         let gradients = self.gradients.iter().map(|(name, gradient)| (Output::Gradient(name), gradient));
         std::iter::once((Output::Value, &self.value)).chain(gradients)
     }
+
+    /// Returns every array, the value first, to write to.
+    pub fn arrays_mut(&mut self) -> impl Iterator<Item = &mut ArrayD<T>> {
+        std::iter::once(&mut self.value).chain(self.gradients.iter_mut().map(|(_, gradient)| gradient))
+    }
+
+    /// Returns what `change` makes of each array.
+    #[must_use]
+    pub fn map<U>(&self, change: impl Fn(&ArrayD<T>) -> ArrayD<U>) -> ValueAndGradients<U> {
+        let gradients = self.gradients.iter().map(|(name, gradient)| (*name, change(gradient)));
+        ValueAndGradients { value: change(&self.value), gradients: gradients.collect() }
+    }
 }
 
 /// A call of a loss, whose type is hidden behind [`Run`].

@@ -23,12 +23,12 @@ pub struct Options {
 }
 
 /// PyTorch documents the difference t ln t - t x, or with `log_target` e^t (t - x).
-struct Terms {
+struct KlDivScale {
     log_target: bool,
     smallest_normal: f64,
 }
 
-impl Pointwise<2> for Terms {
+impl Pointwise<2> for KlDivScale {
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         if self.log_target {
             return t.exp().maximum(R::from_f64(self.smallest_normal)) * (t.abs() + x.abs());
@@ -69,7 +69,7 @@ impl LossSpec for Options {
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        let terms = InF64(Terms { log_target: self.log_target, smallest_normal: inputs.smallest_normal() });
+        let terms = InF64(KlDivScale { log_target: self.log_target, smallest_normal: inputs.smallest_normal() });
         let (reduction, denominator) = self.reduction_and_denominator(inputs);
         elements::pair_error_scale(&terms, None, reduction, denominator, inputs)
     }

@@ -6,7 +6,7 @@ use losscheck_reference::{DoubleDouble, Real};
 use ndarray::ArrayViewD;
 
 use super::Inputs;
-use super::cross_entropy::Terms;
+use super::cross_entropy::CrossEntropyScale;
 
 /// A number, and the sum of the magnitudes of the terms that it is the sum of.
 pub(super) type Rounded = (DoubleDouble, f64);
@@ -99,7 +99,7 @@ pub(super) fn exact(row: impl IntoIterator<Item = DoubleDouble>) -> Vec<Rounded>
 /// the scores' errors, weighted by p.
 pub(super) fn surprise(scores: &[Rounded], inputs: &Inputs<DoubleDouble>) -> Vec<(f64, f64)> {
     let rounding = 8.0 * inputs.epsilon();
-    let mut surprise = Terms::surprise(&scores.iter().map(|&(score, _)| score).collect::<Vec<_>>());
+    let mut surprise = CrossEntropyScale::surprise(&scores.iter().map(|&(score, _)| score).collect::<Vec<_>>());
     if scores.iter().any(|&(score, terms)| is_finite(score) && terms == f64::INFINITY) {
         surprise.iter_mut().for_each(|(all, _)| *all = f64::INFINITY);
         return surprise;
@@ -133,7 +133,7 @@ fn weighted(surprise: &[(f64, f64)], scores: &[Rounded]) -> f64 {
 
 /// The magnitudes of the gradient of rounded scores.
 pub(super) fn slopes(
-    terms: &Terms,
+    terms: &CrossEntropyScale,
     cotangent: f64,
     scores: &[Rounded],
     surprise: &[(f64, f64)],

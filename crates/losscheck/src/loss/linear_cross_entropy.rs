@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::cross_entropy::Terms;
+use super::cross_entropy::CrossEntropyScale;
 use super::linear::{Layer, Rounded};
 use super::{Inputs, LossSpec, Outputs, Request, Signature, ValueAndGradients, generate};
 use super::{classes, linear};
@@ -172,7 +172,7 @@ impl Magnitudes {
         if options.reduction == Reduction::Mean {
             layer.slopes_are_divided_by(denominator.sum.to_f64());
         }
-        let terms = Terms {
+        let terms = CrossEntropyScale {
             weight: inputs.float("weight").map(|weight| weight.iter().map(|weight| weight.to_f64()).collect()),
             label_smoothing: options.label_smoothing,
             smallest_normal: inputs.smallest_normal(),
@@ -211,7 +211,7 @@ impl Magnitudes {
                     let class = indices[row] as usize;
                     coefficients[class] * surprise[class].0
                 }
-                _ => Terms::sum(&surprise, &coefficients),
+                _ => CrossEntropyScale::sum(&surprise, &coefficients),
             };
             let at = if is_reduced { 0 } else { row };
             let total = value.as_slice_mut().expect("in order");

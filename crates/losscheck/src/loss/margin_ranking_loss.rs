@@ -25,20 +25,20 @@ pub struct Options {
 const NAMES: [&str; 3] = ["input1", "input2", "target"];
 
 /// The hinge is a sum of the margin and the product with a difference.
-struct Terms {
+struct MarginRankingScale {
     part: Part,
     margin: f64,
     epsilon: f64,
 }
 
-impl Terms {
+impl MarginRankingScale {
     fn hinge<R: Real>(&self, [x1, x2, t]: [R; 3]) -> (Side, R) {
         let terms = R::from_f64(self.margin.abs()) + t.abs() * (x1.abs() + x2.abs());
         (Side::of(self.epsilon, R::from_f64(self.margin) - t * (x1 - x2), terms), terms)
     }
 }
 
-impl Pointwise<3> for Terms {
+impl Pointwise<3> for MarginRankingScale {
     fn value<R: Real>(&self, operands: [R; 3]) -> R {
         let (side, terms) = self.hinge(operands);
         side.hinge(self.part, terms)
@@ -54,7 +54,7 @@ impl Pointwise<3> for Terms {
 impl Options {
     fn part(&self, part: Part, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
         let operands = [inputs.required("input1")?, inputs.required("input2")?, inputs.required("target")?];
-        let terms = Terms { part, margin: inputs.option(self.margin), epsilon: inputs.epsilon() };
+        let terms = MarginRankingScale { part, margin: inputs.option(self.margin), epsilon: inputs.epsilon() };
         elements::error_scale(&terms, Elements::unweighted(operands, self.reduction), NAMES, inputs.cotangent())
     }
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::binary_cross_entropy_with_logits::Terms;
+use super::binary_cross_entropy_with_logits::BinaryCrossEntropyWithLogitsScale;
 use super::elements::{self, InF64};
 use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
@@ -24,7 +24,7 @@ pub struct Options {
 
 /// PyTorch documents t ln sigmoid(x) + (1 - t) ln sigmoid(-x): the terms of binary cross-entropy with a `pos_weight`, whose
 /// gradient by the target is the difference of both logarithms.
-struct BothLogarithms(Terms);
+struct BothLogarithms(BinaryCrossEntropyWithLogitsScale);
 
 impl Pointwise<2> for BothLogarithms {
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
@@ -58,7 +58,8 @@ impl LossSpec for Options {
             cotangent: cotangent.as_ref().map(|cotangent| cotangent.view()),
             gradients: gradients.each_mut().map(|gradient| Some(gradient.view_mut())),
         };
-        let terms = InF64(BothLogarithms(Terms { smallest_normal: inputs.smallest_normal() }));
+        let terms =
+            InF64(BothLogarithms(BinaryCrossEntropyWithLogitsScale { smallest_normal: inputs.smallest_normal() }));
         loss.evaluate_formula_into(&terms, &pair, value.view_mut(), Some(backward))?;
         Ok(ValueAndGradients { value, gradients: elements::INPUT_AND_TARGET.into_iter().zip(gradients).collect() })
     }

@@ -34,9 +34,9 @@ impl Default for Options {
 
 /// The terms of e^x - t x, or of x - t ln(x + eps), where rounding the sum is an absolute error of the logarithm; and of
 /// Stirling's t ln t - t + ln(2 pi t) / 2.
-struct Terms(PoissonNLLLoss);
+struct PoissonNllScale(PoissonNLLLoss);
 
-impl Terms {
+impl PoissonNllScale {
     /// What rounding x + eps multiplies errors by.
     fn condition<R: Real>(&self, x: R) -> R {
         let eps = R::from_f64(self.0.eps);
@@ -47,7 +47,7 @@ impl Terms {
     }
 }
 
-impl Pointwise<2> for Terms {
+impl Pointwise<2> for PoissonNllScale {
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         let terms = if self.0.log_input {
             x.exp() + (t * x).abs()
@@ -90,7 +90,7 @@ impl LossSpec for Options {
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        let terms = InF64(Terms(self.loss(inputs)));
+        let terms = InF64(PoissonNllScale(self.loss(inputs)));
         elements::pair_error_scale(&terms, None, self.reduction, Denominator::Elements, inputs)
     }
 

@@ -38,12 +38,12 @@ impl Options {
 }
 
 /// The linear part is a difference; everything else is a single term.
-struct Terms {
+struct SmoothL1Scale {
     loss: SmoothL1Loss,
     smallest_normal: f64,
 }
 
-impl Pointwise<2> for Terms {
+impl Pointwise<2> for SmoothL1Scale {
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         let (d, beta) = ((x - t).abs(), R::from_f64(self.loss.beta));
         let half = R::from_f64(0.5);
@@ -77,7 +77,7 @@ impl LossSpec for Options {
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        let terms = Terms { loss: self.loss(inputs), smallest_normal: inputs.smallest_normal() };
+        let terms = SmoothL1Scale { loss: self.loss(inputs), smallest_normal: inputs.smallest_normal() };
         elements::pair_error_scale(&terms, None, self.reduction, Denominator::Elements, inputs)
     }
 

@@ -21,11 +21,11 @@ pub struct Options {
 }
 
 /// PyTorch documents ln(1 + e^z) with z = -t x: rounding z is a relative error of |z| in the exponential.
-struct Terms {
+struct SoftMarginScale {
     smallest_normal: f64,
 }
 
-impl Terms {
+impl SoftMarginScale {
     fn sigmoid<R: Real>(&self, z: R) -> R {
         let decay = (-z.abs()).exp();
         let numerator = if z > R::ZERO { R::ONE } else { decay };
@@ -33,7 +33,7 @@ impl Terms {
     }
 }
 
-impl Pointwise<2> for Terms {
+impl Pointwise<2> for SoftMarginScale {
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         let z = -(t * x);
         z.maximum(R::ZERO) + (-z.abs()).exp().ln_1p() + z.abs() * self.sigmoid(z)
@@ -56,7 +56,7 @@ impl LossSpec for Options {
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
         let operands = [inputs.required("input")?, inputs.required("target")?];
-        let terms = InF64(Terms { smallest_normal: inputs.smallest_normal() });
+        let terms = InF64(SoftMarginScale { smallest_normal: inputs.smallest_normal() });
         let elements = Elements::unweighted(operands, self.reduction);
         elements::error_scale(&terms, elements, ["input"], inputs.cotangent())
     }

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::elements::Part;
-use super::triplets::{self, NAMES, PairwiseTerms};
+use super::triplets::{self, NAMES, PairwiseScale};
 use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
@@ -48,7 +48,7 @@ impl Options {
             reduction: self.reduction,
         };
         let smallest_normal = inputs.smallest_normal();
-        let terms = PairwiseTerms { distance, epsilon: inputs.epsilon(), smallest_normal };
+        let terms = PairwiseScale { distance, epsilon: inputs.epsilon(), smallest_normal };
         triplets::part(part, loss, &terms, inputs)
     }
 }

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::elements::Part;
-use super::triplets::{self, NAMES, PairwiseTerms, SquareTerms};
+use super::triplets::{self, NAMES, PairwiseScale, SquareScale};
 use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
@@ -67,16 +67,16 @@ impl Options {
         match self.distance_function {
             DistanceFunction::Pairwise => {
                 let distance = Self::pairwise(inputs);
-                let terms = PairwiseTerms { distance, epsilon, smallest_normal };
+                let terms = PairwiseScale { distance, epsilon, smallest_normal };
                 triplets::part(part, self.with(distance, margin), &terms, inputs)
             }
             DistanceFunction::Manhattan => {
                 let distance = PairwiseDistance { p: 1.0, eps: 0.0 };
-                let terms = PairwiseTerms { distance, epsilon, smallest_normal };
+                let terms = PairwiseScale { distance, epsilon, smallest_normal };
                 triplets::part(part, self.with(distance, margin), &terms, inputs)
             }
             DistanceFunction::SquaredEuclidean => {
-                let terms = SquareTerms { smallest_normal };
+                let terms = SquareScale { smallest_normal };
                 triplets::part(part, self.with(SquaredEuclideanDistance, margin), &terms, inputs)
             }
         }

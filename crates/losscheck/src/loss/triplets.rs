@@ -18,7 +18,7 @@ pub(super) const SIGNATURE: Signature =
     Signature { required: &NAMES, optional: &[], integers: &[], differentiable: &NAMES };
 
 /// The magnitudes of the terms of a distance. Differences are exact; how large they are is worked out in f64.
-pub(super) trait Terms: Sync {
+pub(super) trait DistanceScale: Sync {
     /// Those of the distance.
     fn distance(&self, a: &[DoubleDouble], b: &[DoubleDouble]) -> f64;
 
@@ -56,7 +56,7 @@ struct Triplets<'a, D, T> {
     largest: DoubleDouble,
 }
 
-impl<D: Distance, T: Terms> Triplets<'_, D, T> {
+impl<D: Distance, T: DistanceScale> Triplets<'_, D, T> {
     /// Whether two distances are subtracted that are both beyond the range of the dtype, and not both infinite.
     fn cancels_out_of_range(&self, [a, p, n]: [&[DoubleDouble]; 3]) -> bool {
         let is_beyond = |a, b| self.loss.distance_function.distance(a, b) > self.largest;
@@ -98,7 +98,7 @@ struct Hinge {
     terms: f64,
 }
 
-impl<D: Distance, T: Terms> Vectorwise<DoubleDouble, 3> for Triplets<'_, D, T> {
+impl<D: Distance, T: DistanceScale> Vectorwise<DoubleDouble, 3> for Triplets<'_, D, T> {
     fn value(&self, vectors: [&[DoubleDouble]; 3], _: DoubleDouble) -> DoubleDouble {
         let hinge = self.hinge(vectors);
         DoubleDouble::from_f64(hinge.side.hinge(self.part, hinge.terms))
@@ -146,13 +146,13 @@ impl<D: Distance, T: Terms> Vectorwise<DoubleDouble, 3> for Triplets<'_, D, T> {
 }
 
 /// The terms of [`PairwiseDistance`]: each element is a difference plus eps, whose rounding the norm spreads.
-pub(super) struct PairwiseTerms {
+pub(super) struct PairwiseScale {
     pub(super) distance: PairwiseDistance,
     pub(super) epsilon: f64,
     pub(super) smallest_normal: f64,
 }
 
-impl PairwiseTerms {
+impl PairwiseScale {
     /// The elements, and the magnitudes of their terms.
     fn differences<'a>(
         &'a self,
@@ -185,7 +185,7 @@ impl PairwiseTerms {
     }
 }
 
-impl Terms for PairwiseTerms {
+impl DistanceScale for PairwiseScale {
     fn distance(&self, a: &[DoubleDouble], b: &[DoubleDouble]) -> f64 {
         let terms: Vec<f64> = self.differences(a, b).map(|(_, terms)| terms).collect();
         self.terms_of_norm(&terms, 1.0)
@@ -230,11 +230,11 @@ impl Terms for PairwiseTerms {
 }
 
 /// The terms of [`SquaredEuclideanDistance`]: squares, and single differences.
-pub(super) struct SquareTerms {
+pub(super) struct SquareScale {
     pub(super) smallest_normal: f64,
 }
 
-impl Terms for SquareTerms {
+impl DistanceScale for SquareScale {
     fn distance(&self, a: &[DoubleDouble], b: &[DoubleDouble]) -> f64 {
         Real::maximum(SquaredEuclideanDistance.distance(a, b).to_f64(), self.smallest_normal)
     }
@@ -249,7 +249,7 @@ impl Terms for SquareTerms {
 pub(super) fn part<D: Distance>(
     part: Part,
     loss: TripletMarginWithDistanceLoss<D>,
-    terms: &impl Terms,
+    terms: &impl DistanceScale,
     inputs: &Inputs<DoubleDouble>,
 ) -> Result<ValueAndGradients<DoubleDouble>, Error> {
     let operands = [inputs.required("anchor")?, inputs.required("positive")?, inputs.required("negative")?];

@@ -127,8 +127,8 @@ impl<'a, R: Real> Clusters<'a, R> {
                         gradients.add(self, cluster, samples.iter().copied(), &activations, by_scores);
                     }
                 }
-                for (&sample, &surprise) in samples.iter().zip(&surprises) {
-                    losses[sample] = losses[sample].plus(surprise);
+                for (&sample, &neg_log_softmax) in samples.iter().zip(&surprises) {
+                    losses[sample] = losses[sample].plus(neg_log_softmax);
                 }
             }
         }

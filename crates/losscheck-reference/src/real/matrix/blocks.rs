@@ -20,7 +20,7 @@ const TERMS: usize = 256;
 const BLOCK_ROWS: usize = 48;
 const BLOCK_COLUMNS: usize = 256;
 /// The terms that are added up plainly before they join a compensated sum.
-const PLAIN: usize = <CompensatedSum<f64> as Sum<f64>>::PLAIN;
+const TERMS_PER_COMPENSATION: usize = <CompensatedSum<f64> as Sum<f64>>::TERMS_PER_COMPENSATION;
 
 /// Adds to each of `sums` (M, N) the products of a row of `a` (M, K), whose rows lie in order, and a column of `b` (K, N).
 pub(super) struct Product<'a, R: Real, T> {
@@ -190,9 +190,9 @@ impl Totals<f64> for Compensated {
         let zero = [[simd.splat_f64s(0.0); VECTORS]; N];
         let (mut sums, mut lost) = (zero, zero);
         let rows = rows.map(|row| &row[..panel.len()]);
-        for start in (0..panel.len()).step_by(PLAIN) {
+        for start in (0..panel.len()).step_by(TERMS_PER_COMPENSATION) {
             let mut plain = zero;
-            for k in start..panel.len().min(start + PLAIN) {
+            for k in start..panel.len().min(start + TERMS_PER_COMPENSATION) {
                 plus_products(simd, &mut plain, std::array::from_fn(|row| rows[row][k]), &panel[k]);
             }
             for ((sums, lost), plain) in sums.iter_mut().zip(&mut lost).zip(plain) {

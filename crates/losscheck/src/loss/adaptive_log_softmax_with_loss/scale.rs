@@ -6,13 +6,13 @@ use losscheck_reference::{AdaptiveParameters, AdaptiveTail, DoubleDouble, Error,
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
 use super::{AdaptiveResult, Options, names, parameters};
-use crate::loss::cross_entropy::Terms;
+use crate::loss::cross_entropy::CrossEntropyScale;
 use crate::loss::linear::{self, Layer, Rounded};
 use crate::loss::{Inputs, ValueAndGradients};
 
 /// The magnitudes of the samples' sums, and of the gradients as they add up.
 pub(super) struct Magnitudes {
-    terms: Terms,
+    terms: CrossEntropyScale,
     /// The layers of the head, then those of the tails.
     stacks: Vec<Vec<Layer>>,
     input: Vec<Vec<Rounded>>,
@@ -37,7 +37,7 @@ impl Magnitudes {
         }
         let cotangent = inputs.cotangent();
         Ok(Self {
-            terms: Terms { weight: None, label_smoothing: 0.0, smallest_normal: inputs.smallest_normal() },
+            terms: CrossEntropyScale { weight: None, label_smoothing: 0.0, smallest_normal: inputs.smallest_normal() },
             stacks,
             input: (0..samples).map(row).collect(),
             cotangent: cotangent.iter().flatten().map(|cotangent| cotangent.to_f64().abs()).collect(),

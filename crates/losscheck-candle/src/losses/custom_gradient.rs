@@ -6,7 +6,7 @@ use candle_core::{CpuStorage, CudaStorage, CustomOp2, Layout, MetalStorage, Resu
 ///
 /// A composed operation has the derivative that candle composes, which is NaN wherever some intermediate one is infinite
 /// or undefined; this is how a loss gets its exact one, on every device.
-pub(super) fn graft(
+pub(super) fn with_custom_gradient(
     value: Tensor,
     argument: &Tensor,
     pullback: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static,
@@ -16,14 +16,14 @@ pub(super) fn graft(
     }
     let whole = value.is_contiguous() && value.layout().start_offset() == 0;
     let value = if whole { value } else { value.force_contiguous()? };
-    value.apply_op2(argument, Graft(pullback))
+    value.apply_op2(argument, CustomGradient(pullback))
 }
 
-struct Graft<F>(F);
+struct CustomGradient<F>(F);
 
-impl<F: Fn(&Tensor) -> Result<Tensor>> CustomOp2 for Graft<F> {
+impl<F: Fn(&Tensor) -> Result<Tensor>> CustomOp2 for CustomGradient<F> {
     fn name(&self) -> &'static str {
-        "graft"
+        "custom_gradient"
     }
 
     fn cpu_fwd(&self, value: &CpuStorage, layout: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {

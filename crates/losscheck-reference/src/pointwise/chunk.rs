@@ -6,12 +6,12 @@ use super::arithmetic::Arithmetic;
 use super::kernel::{Kernel, Stretch, Totals};
 use super::{Elements, LANES};
 use crate::buffers::{BLOCK, Sink, Source, broadcast};
-use crate::loss::Pull;
-use crate::threads::{self, Divide};
+use crate::loss::PreparedBackward;
+use crate::threads::{self, SplitWork};
 use crate::{Backward, Real, Reduction, Sum};
 
-/// From so many elements on the pieces are taken to come from beyond the first-level cache.
-const FAR: usize = 1 << 15;
+/// From so many elements on the chunks are taken to come from beyond the first-level cache.
+const PREFETCH_FROM: usize = 1 << 15;
 
 /// The elements whose losses and cotangents are kept at a time, if they have weights, cotangents or places of their own.
 const PART: usize = 128;
@@ -26,23 +26,23 @@ pub(super) fn run<R: Real, A: Arithmetic<R>, const N: usize, const K: usize>(
 ) {
     let is_reduced = elements.reduction != Reduction::None;
     let divisor = elements.divisor(shape.iter().product());
-    let pull = Pull::new(backward, is_reduced);
-    let common_cotangent = A::enter(pull.common) / A::enter(divisor.total());
-    let all = Piece {
+    let prepared = PreparedBackward::new(backward, is_reduced);
+    let common_cotangent = A::enter(prepared.scalar) / A::enter(divisor.total());
+    let all = Chunk {
         operands: elements.operands.each_ref().map(|operand| broadcast(operand, shape)),
         weight: elements.weight.as_ref().map(|weight| broadcast(weight, shape)),
-        cotangents: pull.each,
+        cotangents: prepared.per_element,
         losses: if is_reduced { None } else { Some(value.view_mut()) },
-        gradients: pull.gradients,
+        gradients: prepared.gradients,
     };
-    let sum = threads::share(all, &|piece| piece.run(kernel, common_cotangent), &R::Sum::merge);
+    let sum = threads::par_reduce(all, &|chunk| chunk.run(kernel, common_cotangent), &R::Sum::merge);
     if is_reduced {
         value.fill(sum.over(divisor));
     }
 }
 
 /// Some of the elements; all but the gradients' tensors are of one shape.
-struct Piece<'a, R, const N: usize, const K: usize> {
+struct Chunk<'a, R, const N: usize, const K: usize> {
     operands: [ArrayViewD<'a, R>; N],
     weight: Option<ArrayViewD<'a, R>>,
     /// One for each element, or none where they have one in common.
@@ -52,14 +52,14 @@ struct Piece<'a, R, const N: usize, const K: usize> {
     gradients: [Option<ArrayViewMutD<'a, R>>; K],
 }
 
-impl<'a, R: Real, const N: usize, const K: usize> Divide for Piece<'a, R, N, K> {
+impl<'a, R: Real, const N: usize, const K: usize> SplitWork for Chunk<'a, R, N, K> {
     fn size(&self) -> usize {
         self.operands[0].len()
     }
 
-    fn divide(self) -> Result<[Self; 2], Self> {
+    fn split(self) -> Result<[Self; 2], Self> {
         let shape = self.operands[0].shape();
-        // A gradient that is summed over a dimension is summed in one piece.
+        // A gradient that is summed over a dimension is summed in one chunk.
         let gradients_have = |axis: usize| {
             let has = |gradient: &ArrayViewMutD<'_, R>| {
                 (axis + gradient.ndim())
@@ -86,8 +86,8 @@ impl<'a, R: Real, const N: usize, const K: usize> Divide for Piece<'a, R, N, K> 
         let rest_of_operands = operands.each_ref().map(|(_, rest)| rest.clone());
         let operands = operands.map(|(operand, _)| operand);
         Ok([
-            Piece { operands, weight, cotangents, losses, gradients },
-            Piece {
+            Chunk { operands, weight, cotangents, losses, gradients },
+            Chunk {
                 operands: rest_of_operands,
                 weight: rest_of_weight,
                 cotangents: rest_of_cotangents,
@@ -98,7 +98,7 @@ impl<'a, R: Real, const N: usize, const K: usize> Divide for Piece<'a, R, N, K> 
     }
 }
 
-impl<R: Real, const N: usize, const K: usize> Piece<'_, R, N, K> {
+impl<R: Real, const N: usize, const K: usize> Chunk<'_, R, N, K> {
     /// Runs the kernel, and returns the sum of the losses if they have no places of their own.
     fn run<A: Arithmetic<R>>(&mut self, kernel: &Kernel<'_, R, A, N, K>, common_cotangent: A::Number) -> R::Sum {
         let count = self.size();
@@ -118,7 +118,7 @@ impl<R: Real, const N: usize, const K: usize> Piece<'_, R, N, K> {
             let mut stretch = Stretch {
                 operands: operands.each_mut().map(|source| source.block(start, n)),
                 gradients: gradients.each_mut().map(|sink| sink.as_mut().map(|sink| sink.block(start, n))),
-                is_far: count >= FAR,
+                is_far: count >= PREFETCH_FROM,
             };
             let mut own = Own {
                 weight: weight.as_mut().map(|source| source.block(start, n)),

@@ -3,7 +3,7 @@
 
 use ndarray::ArrayViewMutD;
 
-use super::{Piece, RowGradients, Rows, Rowwise, Targets};
+use super::{Chunk, RowGradients, Rows, Rowwise, Targets};
 use crate::fold::{self, SumsOf};
 use crate::lanes::{LaneSinks, LaneSource};
 use crate::real::SumLanes;
@@ -21,7 +21,7 @@ const FEW_CLASSES: usize = 64;
 /// is a class.
 ///
 /// No row may touch another, for places without a row hold anything, and what comes of them is thrown away.
-pub trait SideBySide<R: Real>: Sync {
+pub trait Interleaved<R: Real>: Sync {
     /// The losses of the rows.
     fn values<const N: usize>(&self, scores: &[[R; N]], targets: [usize; N]) -> [R; N];
 
@@ -38,7 +38,7 @@ pub trait SideBySide<R: Real>: Sync {
 /// The same of one row after the other.
 struct OneByOne<'f, F>(&'f F);
 
-impl<R: Real, F: SideBySide<R>> Rowwise<R, usize> for OneByOne<'_, F> {
+impl<R: Real, F: Interleaved<R>> Rowwise<R, usize> for OneByOne<'_, F> {
     #[inline(always)]
     fn value(&self, scores: &[R], target: usize) -> R {
         let [value] = self.0.values(fold::single(scores), [target]);
@@ -61,28 +61,28 @@ impl<R: Real, T: for<'r> Targets<R, Row<'r> = usize>> Rows<'_, R, T> {
     /// As [`Rows::evaluate_into`].
     pub fn evaluate_side_by_side_into<const K: usize>(
         &self,
-        formula: &impl SideBySide<R>,
+        formula: &impl Interleaved<R>,
         value: ArrayViewMutD<'_, R>,
         backward: Option<Backward<'_, R, K>>,
     ) -> Result<(), Error> {
         // A value takes all scores.
-        self.evaluate_pieces(value, backward, true, &|piece, cotangent| {
+        self.evaluate_pieces(value, backward, true, &|chunk, cotangent| {
             R::fast_or_plain(
-                piece,
+                chunk,
                 #[inline(always)]
-                |piece| {
-                    if piece.is_for_side_by_side() {
-                        piece.run_side_by_side(formula, cotangent)
+                |chunk| {
+                    if chunk.is_for_side_by_side() {
+                        chunk.run_side_by_side(formula, cotangent)
                     } else {
-                        piece.run(&OneByOne(formula), cotangent)
+                        chunk.run(&OneByOne(formula), cotangent)
                     }
                 },
-                |piece| {
+                |chunk| {
                     // The first is a constant: types without vectors have no rows side by side.
-                    if R::HAS_VECTORS && piece.is_for_side_by_side() {
-                        piece.run_side_by_side(formula, cotangent)
+                    if R::HAS_VECTORS && chunk.is_for_side_by_side() {
+                        chunk.run_side_by_side(formula, cotangent)
                     } else {
-                        piece.run_plainly(&OneByOne(formula), cotangent)
+                        chunk.run_plainly(&OneByOne(formula), cotangent)
                     }
                 },
             )
@@ -90,7 +90,7 @@ impl<R: Real, T: for<'r> Targets<R, Row<'r> = usize>> Rows<'_, R, T> {
     }
 }
 
-impl<R: Real, T: for<'r> Targets<R, Row<'r> = usize>> Piece<'_, R, T> {
+impl<R: Real, T: for<'r> Targets<R, Row<'r> = usize>> Chunk<'_, R, T> {
     fn is_for_side_by_side(&self) -> bool {
         let [classes, rows] = self.classes_and_rows();
         classes < FEW_CLASSES && rows >= FEW_ROWS
@@ -101,9 +101,9 @@ impl<R: Real, T: for<'r> Targets<R, Row<'r> = usize>> Piece<'_, R, T> {
         [classes, self.scores.len() / classes.max(1)]
     }
 
-    /// As [`Piece::run`].
+    /// As [`Chunk::run`].
     #[inline(always)]
-    fn run_side_by_side(&mut self, formula: &impl SideBySide<R>, common_cotangent: Option<R>) -> R::Sum {
+    fn run_side_by_side(&mut self, formula: &impl Interleaved<R>, common_cotangent: Option<R>) -> R::Sum {
         let axis = self.class_axis;
         let backs = common_cotangent.is_some();
         let [classes, mut rows_left] = self.classes_and_rows();
