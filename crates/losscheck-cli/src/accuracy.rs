@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use comfy_table::{Cell, Color};
 use losscheck::case::format::write_case;
 use losscheck::judge::verdict::count;
-use losscheck::run::accuracy::{Key, Plan, Results, Row};
+use losscheck::run::accuracy::{AccuracyRun, Key, Results, Row};
 use losscheck::tensor::DType;
 
 use crate::args::{Accuracy, Format};
@@ -21,10 +21,10 @@ const NAMED: usize = 5;
 
 /// Measures, and prints the table; there is nothing to fail.
 pub(crate) fn run(options: &Accuracy, out: &mut dyn Write) -> Result<Passed, Failure> {
-    let plan = Plan {
+    let plan = AccuracyRun {
         losses: options.selection.losses(),
         dtypes: if options.dtypes.is_empty() { DType::FLOATS.to_vec() } else { options.dtypes.clone() },
-        effort: options.effort(),
+        budget: options.budget(),
         exhaustive: options.exhaustive,
         shard: options.shard,
     };

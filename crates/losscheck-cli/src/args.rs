@@ -171,11 +171,11 @@ pub(crate) struct Accuracy {
 
     /// How many random cases to draw of each loss and dtype
     #[arg(long, default_value_t = 2000, value_name = "N")]
-    draws: usize,
+    samples: usize,
 
     /// From how many of the worst of them, for each output, to search for worse ones
     #[arg(long, default_value_t = 3, value_name = "N")]
-    climbs: usize,
+    restarts: usize,
 
     /// In how many steps each
     #[arg(long, default_value_t = 150, value_name = "N")]
@@ -195,9 +195,9 @@ pub(crate) struct Accuracy {
 }
 
 impl Accuracy {
-    pub(crate) fn effort(&self) -> SearchBudget {
-        let &Self { draws, climbs, steps, .. } = self;
-        SearchBudget { draws, climbs, steps }
+    pub(crate) fn budget(&self) -> SearchBudget {
+        let &Self { samples, restarts, steps, .. } = self;
+        SearchBudget { samples, restarts, steps }
     }
 }
 

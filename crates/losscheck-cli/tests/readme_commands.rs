@@ -130,7 +130,7 @@ fn bounds(verb: Option<&str>) -> Option<&'static [[&'static str; 2]]> {
         Some("fuzz" | "metamorphic") => &[["--cases", "24"], ["--seed", "1"], ["--out", "regressions"]],
         Some("mutants") => &[["--loss", "mse_loss"], ["--cases", "1"]],
         Some("accuracy") => {
-            &[["--loss", "mse_loss"], ["--dtype", "f64"], ["--draws", "4"], ["--climbs", "1"], ["--steps", "2"]]
+            &[["--loss", "mse_loss"], ["--dtype", "f64"], ["--samples", "4"], ["--restarts", "1"], ["--steps", "2"]]
         }
         Some("report") => &[["--reference-data", SMALL], ["--out", "reports"]],
         Some(_) => return None,

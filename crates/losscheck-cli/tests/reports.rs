@@ -6,7 +6,7 @@ use losscheck::backend::reference::Reference;
 use losscheck::backend::{Backend, Outcome};
 use losscheck::data::DataFolder;
 use losscheck::loss::{LossKind, Output};
-use losscheck::run::accuracy::{InputSet, Key, Measure, Plan, Results, Row, SWEEPS, Shard};
+use losscheck::run::accuracy::{AccuracyRun, InputSet, Key, Measure, Results, Row, SWEEPS, Shard};
 use losscheck::tensor::DType;
 use losscheck_cli::report::{ACCURACY, WITNESSES, accuracy_page, conformance, reports};
 
@@ -70,10 +70,10 @@ fn every_slice_of_f32_is_there() {
 #[test]
 fn the_rows_of_the_reference_can_be_measured_again() {
     let committed = results();
-    let plan = Plan {
+    let plan = AccuracyRun {
         losses: vec![LossKind::HuberLoss, LossKind::SoftMarginLoss, LossKind::NllLoss],
         dtypes: DType::FLOATS.to_vec(),
-        effort: committed.made.effort,
+        budget: committed.made.budget,
         exhaustive: false,
         shard: Shard::ALL,
     };

@@ -7,7 +7,7 @@ use losscheck::backend::reference::Reference;
 use losscheck::backend::{Backend, Coverage, Outcome, Pass};
 use losscheck::case::Case;
 use losscheck::loss::{LossKind, Output};
-use losscheck::run::accuracy::{InputSet, Plan, Results, Row, SearchBudget, Shard};
+use losscheck::run::accuracy::{AccuracyRun, InputSet, Results, Row, SearchBudget, Shard};
 use losscheck::tensor::DType;
 
 /// The reference, whose gradients are off by a relative error where an input is above 100; it counts its evaluations.
@@ -51,11 +51,11 @@ impl Backend for Off {
     }
 }
 
-fn plan(dtype: DType) -> Plan {
-    Plan {
+fn plan(dtype: DType) -> AccuracyRun {
+    AccuracyRun {
         losses: vec![LossKind::MseLoss],
         dtypes: vec![dtype],
-        effort: SearchBudget { draws: 60, climbs: 2, steps: 20 },
+        budget: SearchBudget { samples: 60, restarts: 2, steps: 20 },
         exhaustive: false,
         shard: Shard::ALL,
     }
@@ -84,7 +84,7 @@ fn a_run_in_parts_is_the_run() {
     let backend = Off::default();
     let whole = plan(DType::F16).run(&[&backend], None, |_| ()).expect("no file is touched");
     for number in 1..=2 {
-        let plan = Plan { shard: Shard { number, of: 2 }, ..plan(DType::F16) };
+        let plan = AccuracyRun { shard: Shard { number, of: 2 }, ..plan(DType::F16) };
         plan.run(&[&backend], Some(folder.path()), |_| ()).expect("a writable folder");
     }
     assert_eq!(Results::read_folder(folder.path()).expect("what was written").to_text(), whole.to_text());
@@ -93,8 +93,8 @@ fn a_run_in_parts_is_the_run() {
     assert_eq!(again.to_text(), whole.to_text());
     assert_eq!(backend.evaluations.load(Ordering::Relaxed), before, "what is there has been measured again");
 
-    // Another effort is another measurement.
-    let more = Plan { effort: SearchBudget { draws: 61, climbs: 2, steps: 20 }, ..plan(DType::F16) };
+    // Another budget is another measurement.
+    let more = AccuracyRun { budget: SearchBudget { samples: 61, restarts: 2, steps: 20 }, ..plan(DType::F16) };
     more.run(&[&backend], Some(folder.path()), |_| ()).expect("a writable folder");
     assert!(backend.evaluations.load(Ordering::Relaxed) > before);
 }
@@ -102,7 +102,7 @@ fn a_run_in_parts_is_the_run() {
 #[test]
 fn rows_that_were_not_measured_again_are_kept() {
     let measured =
-        |plan: Plan, backends: &[&dyn Backend]| plan.run(backends, None, |_| ()).expect("no file is touched");
+        |plan: AccuracyRun, backends: &[&dyn Backend]| plan.run(backends, None, |_| ()).expect("no file is touched");
     let worse = Off { error: 1.0 / 64.0, ..Off::default() };
     let earlier = || measured(plan(DType::F16), &[&Off::default(), &Reference]);
     let mut later = measured(plan(DType::F16), &[&worse]);
@@ -110,11 +110,11 @@ fn rows_that_were_not_measured_again_are_kept() {
     assert_eq!(later.to_text(), measured(plan(DType::F16), &[&worse, &Reference]).to_text());
     assert_ne!(later.to_text(), earlier().to_text());
 
-    let effort = SearchBudget { draws: 61, climbs: 2, steps: 20 };
-    let mut with_more_effort = measured(Plan { effort, ..plan(DType::F16) }, &[&worse]);
-    let alone = with_more_effort.to_text();
-    assert!(!with_more_effort.keep(earlier()));
-    assert_eq!(with_more_effort.to_text(), alone);
+    let budget = SearchBudget { samples: 61, restarts: 2, steps: 20 };
+    let mut with_more_samples = measured(AccuracyRun { budget, ..plan(DType::F16) }, &[&worse]);
+    let alone = with_more_samples.to_text();
+    assert!(!with_more_samples.keep(earlier()));
+    assert_eq!(with_more_samples.to_text(), alone);
 }
 
 #[test]
@@ -148,8 +148,9 @@ fn shards() {
     for wrong in ["", "1", "0/4", "5/4", "1/0", "a/b", "-1/2"] {
         assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
     }
-    let of = |number| Plan { shard: Shard { number, of: 3 }, exhaustive: true, ..plan(DType::F32) }.parts().len();
-    let all = Plan { exhaustive: true, ..plan(DType::F32) }.parts().len();
+    let of =
+        |number| AccuracyRun { shard: Shard { number, of: 3 }, exhaustive: true, ..plan(DType::F32) }.parts().len();
+    let all = AccuracyRun { exhaustive: true, ..plan(DType::F32) }.parts().len();
     assert_eq!(of(1) + of(2) + of(3), all);
     assert!(all > 64);
 }

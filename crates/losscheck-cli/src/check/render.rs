@@ -32,8 +32,8 @@ fn matrix(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}\n", matrix.trim_fmt())?;
 
     for ColumnReport { backend, version, .. } in &report.columns {
-        let against = if version == "stored answers" { " against exact arithmetic" } else { "" };
-        writeln!(out, "{DIM}{backend}: {version}{against}{DIM:#}")?;
+        let version = version.as_deref().unwrap_or("stored answers against exact arithmetic");
+        writeln!(out, "{DIM}{backend}: {version}{DIM:#}")?;
     }
     Ok(())
 }
@@ -103,8 +103,10 @@ fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     };
     let (known, differ) = (sum(|cell| cell.known), sum(|cell| cell.differ));
     let runs = format!("{} in {}", cases(report.cases), counted(report.columns.len(), "column"));
-    if report.passed {
-        return writeln!(out, "\n{runs}: {GOOD}no unexplained difference{GOOD:#} ({known} known)");
+    match (report.passed, known) {
+        (true, 0) => return writeln!(out, "\n{runs}: {GOOD}all agree{GOOD:#}"),
+        (true, _) => return writeln!(out, "\n{runs}: {GOOD}no unexplained difference{GOOD:#} ({known} known)"),
+        (false, _) => {}
     }
     let stale = match report.stale.len() {
         0 => String::new(),

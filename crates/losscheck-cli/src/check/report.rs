@@ -41,8 +41,8 @@ pub(crate) struct Report {
 pub(crate) struct ColumnReport {
     /// The backend.
     pub(crate) backend: String,
-    /// The library behind it.
-    pub(crate) version: String,
+    /// The library behind it; none for PyTorch's stored answers.
+    pub(crate) version: Option<String>,
     /// A cell for each loss that has cases.
     pub(crate) losses: Vec<CellReport>,
 }
@@ -134,7 +134,7 @@ impl Report {
     pub(crate) fn new(run: &Conformance, backends: &[Box<dyn Backend>], paths: &[PathBuf], data: &DataFolder) -> Self {
         let version = |name: &str| {
             let backend = backends.iter().find(|backend| backend.name() == name);
-            backend.map_or_else(|| "stored answers".to_owned(), |backend| backend.version())
+            backend.map(|backend| backend.version())
         };
         let column = |column: &Column| ColumnReport {
             backend: column.name().to_owned(),

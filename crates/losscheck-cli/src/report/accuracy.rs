@@ -32,7 +32,7 @@ that jump within a rounding of their predictions, beside the kink of a hinge, ar
 /// The page, and the cases that it names.
 pub fn page(results: &Results) -> (String, Vec<Case>) {
     let backends: Vec<&str> = results.made.backends.keys().map(String::as_str).collect();
-    let effort = results.made.effort;
+    let budget = results.made.budget;
     let mut text = HEAD.to_owned();
     let mut line = |written: &str| text.push_str(written);
     line("\n");
@@ -54,7 +54,7 @@ pub fn page(results: &Results) -> (String, Vec<Case>) {
     line(&format!(
         "The worst found among {} random cases of each loss and dtype without reduction (where a library has means alone,\n\
          means), by {} steps towards worse ones from the {} worst of each output: plain / at scale. Lower bounds.\n\n",
-        effort.draws, effort.steps, effort.climbs
+        budget.samples, budget.steps, budget.restarts
     ));
     line(&lines(results, &backends, |inputs| matches!(inputs, InputSet::Searched), both));
     line(&targets::section(results));

@@ -47,6 +47,7 @@ impl Page {
         let all = all.chain(report.columns.iter().map(|column| cell(column.total()))).collect();
         let mut matrix = table(&header, 1, rows.chain([all]));
         for ColumnReport { backend, version, .. } in &report.columns {
+            let version = version.as_deref().unwrap_or("stored answers");
             write!(matrix, "\n`{backend}`: {version}.").expect("a string takes all");
         }
         matrix.push('\n');

@@ -8,7 +8,7 @@ use losscheck::judge::verdict::count;
 use losscheck::tensor::{DType, Data, Tensor};
 use serde_json::Value;
 
-use super::view::{AnswerView, Exact, OutputView, View};
+use super::view::{AnswerView, Exact, OutputView, VerdictView, View};
 use crate::list;
 use crate::style::{BAD, DIM, GOOD, HEADING, NOTE};
 use crate::table::table;
@@ -126,12 +126,14 @@ fn verdicts(view: &View, out: &mut dyn Write) -> io::Result<()> {
         write!(out, "{backend:width$}  ")?;
         let message = message.as_ref().map_or_else(String::new, |message| format!(", {message}"));
         let known = differences.iter().all(|difference| difference.known.is_some());
-        match (*verdict, known) {
-            ("agrees" | "agrees with PyTorch alone", _) => writeln!(out, "{GOOD}{verdict}{GOOD:#}{message}")?,
-            ("differs", true) => writeln!(out, "{NOTE}{verdict}, known{NOTE:#}{message}")?,
-            ("differs", false) => writeln!(out, "{BAD}{verdict}{BAD:#}{message}")?,
-            _ => writeln!(out, "{DIM}{verdict}{message}{DIM:#}")?,
-        }
+        let style = match verdict {
+            VerdictView::Agrees | VerdictView::AgreesWithPytorchAlone => GOOD,
+            VerdictView::Differs if known => NOTE,
+            VerdictView::Differs => BAD,
+            VerdictView::NotProvided => DIM,
+        };
+        let known = if *verdict == VerdictView::Differs && known { ", known" } else { "" };
+        writeln!(out, "{style}{}{known}{style:#}{message}", verdict.describe())?;
         for difference in differences {
             writeln!(out, "{:width$}    {}: {}", "", difference.kind.describe(), difference.message)?;
             if let Some(reason) = &difference.known {

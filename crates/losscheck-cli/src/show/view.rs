@@ -62,14 +62,43 @@ pub(super) struct Exact {
 pub(super) struct AnswerView {
     /// PyTorch or the backend.
     pub(super) backend: String,
-    /// `agrees`, `agrees with PyTorch alone`, `not provided` or `differs`.
-    pub(super) verdict: &'static str,
+    /// The verdict on the answer.
+    pub(super) verdict: VerdictView,
     /// The message, where it rejects the case, panics or has nothing for it.
     pub(super) message: Option<String>,
     /// How it differs.
     pub(super) differences: Vec<DifferenceView>,
     /// What it computes.
     pub(super) outputs: Vec<OutputView>,
+}
+
+/// A verdict, without what it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) enum VerdictView {
+    /// The answer agrees with the oracle.
+    #[serde(rename = "agrees")]
+    Agrees,
+    /// The answer agrees with PyTorch's, but not with the oracle's.
+    #[serde(rename = "agrees with PyTorch alone")]
+    AgreesWithPytorchAlone,
+    /// The backend does not provide the case.
+    #[serde(rename = "not provided")]
+    NotProvided,
+    /// The answer differs.
+    #[serde(rename = "differs")]
+    Differs,
+}
+
+impl VerdictView {
+    /// Returns the verdict in words.
+    pub(super) fn describe(self) -> &'static str {
+        match self {
+            Self::Agrees => "agrees",
+            Self::AgreesWithPytorchAlone => "agrees with PyTorch alone",
+            Self::NotProvided => "not provided",
+            Self::Differs => "differs",
+        }
+    }
 }
 
 /// A difference.
@@ -124,8 +153,8 @@ impl View {
         let view = |(backend, outcome, verdict, is_exact): (&str, _, Verdict, bool)| {
             let policy = data.policy(backend, scope)?;
             let mut view = AnswerView::new(case, &policy, outcome, verdict, &exact);
-            if view.verdict == "agrees" && !is_exact {
-                view.verdict = "agrees with PyTorch alone";
+            if view.verdict == VerdictView::Agrees && !is_exact {
+                view.verdict = VerdictView::AgreesWithPytorchAlone;
             }
             Ok(view)
         };
@@ -167,9 +196,9 @@ impl AnswerView {
             Outcome::TimedOut(after) => (Some(format!("no answer within {} s", after.as_secs_f64())), Vec::new()),
         };
         let (verdict, differences) = match verdict {
-            Verdict::Agrees => ("agrees", Vec::new()),
-            Verdict::NotProvided(_) => ("not provided", Vec::new()),
-            Verdict::Differs(differences) => ("differs", differences),
+            Verdict::Agrees => (VerdictView::Agrees, Vec::new()),
+            Verdict::NotProvided(_) => (VerdictView::NotProvided, Vec::new()),
+            Verdict::Differs(differences) => (VerdictView::Differs, differences),
         };
         let reason = |kind| {
             let known = policy.known(case, kind)?;

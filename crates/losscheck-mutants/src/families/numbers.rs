@@ -73,7 +73,7 @@ pub(super) fn of(loss: LossKind) -> Vec<Mutant> {
 fn summed_one_by_one(loss: LossKind, mistake: &str, dtypes: &'static [DType]) -> Mutant {
     Mutant::of_answer(loss, mistake, move |case, answer| {
         let dtype = case.dtype();
-        if !dtypes.contains(&dtype) || matches!(case.loss.reduction().as_deref(), None | Some("none")) {
+        if !dtypes.contains(&dtype) || matches!(case.loss.reduction(), None | Some("none")) {
             return;
         }
         let Outcome::Answer(losses) = Reference.evaluate(&case.unreduced()) else { return };

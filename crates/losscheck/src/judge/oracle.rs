@@ -3,7 +3,6 @@
 use std::sync::OnceLock;
 
 use losscheck_reference::{DoubleDouble, Error, Real};
-use ndarray::ArrayD;
 
 use super::rules::near_largest;
 use super::ulp::distance;
@@ -198,12 +197,8 @@ fn results(case: &Case) -> Result<ValueAndGradients<DoubleDouble>, Error> {
     if !is_exact_in_f64(case) {
         return case.loss.evaluate(&Inputs::from(case), Outputs::Gradients);
     }
-    let ValueAndGradients { value, gradients } = case.loss.evaluate(&Inputs::<f64>::from(case), Outputs::Gradients)?;
-    let wide = |array: ArrayD<f64>| array.mapv(DoubleDouble::from_f64);
-    Ok(ValueAndGradients {
-        value: wide(value),
-        gradients: gradients.into_iter().map(|(name, gradient)| (name, wide(gradient))).collect(),
-    })
+    let in_f64 = case.loss.evaluate(&Inputs::<f64>::from(case), Outputs::Gradients)?;
+    Ok(in_f64.map(|array| array.mapv(DoubleDouble::from_f64)))
 }
 
 /// Whether a number of the value is infinite or NaN.

@@ -12,7 +12,7 @@ mod scale;
 mod search;
 mod sweeps;
 
-pub use parts::{Part, Plan, Results, SearchBudget, Shard};
+pub use parts::{AccuracyRun, Part, Results, SearchBudget, Shard};
 pub use rows::{BOUNDS, Histogram, InputSet, Key, Line, Measure, Row, Rows, SCREEN, Witness};
 pub use sweeps::{SWEEPS, Sweep};
 

@@ -19,13 +19,13 @@ const FORMAT: &str = "losscheck-accuracy/1";
 
 /// What to measure.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct AccuracyRun {
     /// The losses.
     pub losses: Vec<LossKind>,
     /// The dtypes.
     pub dtypes: Vec<DType>,
     /// How hard to search.
-    pub effort: SearchBudget,
+    pub budget: SearchBudget,
     /// Whether to go through all numbers of f32, too, rather than of the 16-bit dtypes alone.
     pub exhaustive: bool,
     /// Which of the parts.
@@ -36,9 +36,9 @@ pub struct Plan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SearchBudget {
     /// How many random cases of a loss and dtype.
-    pub draws: usize,
+    pub samples: usize,
     /// From how many of the worst of them, for each output, measure and backend, to look for worse ones.
-    pub climbs: usize,
+    pub restarts: usize,
     /// In how many steps each.
     pub steps: usize,
 }
@@ -104,9 +104,9 @@ impl Part {
         }
     }
 
-    fn run(self, backends: &[&dyn Backend], effort: SearchBudget, progress: &(dyn Fn(u64) + Sync)) -> Rows {
+    fn run(self, backends: &[&dyn Backend], budget: SearchBudget, progress: &(dyn Fn(u64) + Sync)) -> Rows {
         let rows = match self {
-            Self::Search(loss, dtype) => search::search(loss, dtype, backends, effort),
+            Self::Search(loss, dtype) => search::search(loss, dtype, backends, budget),
             Self::Lengths(loss, dtype) => lengths::reduced(loss, dtype, backends),
             Self::Sweep(slice, dtype) => SWEEPS[slice].of_16_bits(dtype, backends),
             Self::Piece(slice, piece) => return SWEEPS[slice].of_32_bits(piece, backends, &|| progress(1)),
@@ -120,7 +120,7 @@ impl Part {
     }
 }
 
-impl Plan {
+impl AccuracyRun {
     /// The parts of the shard.
     pub fn parts(&self) -> Vec<Part> {
         let mut parts = Vec::new();
@@ -156,7 +156,7 @@ impl Plan {
         folder: Option<&Path>,
         progress: impl Fn(u64) + Sync,
     ) -> Result<Results, DataError> {
-        let made = Made::new(backends, self.effort);
+        let made = Made::new(backends, self.budget);
         let run = |part: Part| -> Result<Results, DataError> {
             let file = folder.map(|folder| part.file(folder));
             if let Some(file) = file.as_ref().filter(|file| file.exists()) {
@@ -166,7 +166,7 @@ impl Plan {
                     return Ok(results.of(backends));
                 }
             }
-            let results = Results::new(made.clone(), part.run(backends, self.effort, &progress));
+            let results = Results::new(made.clone(), part.run(backends, self.budget, &progress));
             if let Some(file) = file {
                 results.write(&file)?;
             }
@@ -199,27 +199,27 @@ pub struct Made {
     /// The version of losscheck.
     pub losscheck: String,
     /// How hard the worst inputs were searched.
-    pub effort: SearchBudget,
+    pub budget: SearchBudget,
     /// The backends with their versions.
     pub backends: BTreeMap<String, String>,
 }
 
 impl Made {
-    fn new(backends: &[&dyn Backend], effort: SearchBudget) -> Self {
+    fn new(backends: &[&dyn Backend], budget: SearchBudget) -> Self {
         let backends = backends.iter().map(|backend| (backend.name().to_owned(), backend.version())).collect();
-        Self { losscheck: env!("CARGO_PKG_VERSION").to_owned(), effort, backends }
+        Self { losscheck: env!("CARGO_PKG_VERSION").to_owned(), budget, backends }
     }
 
     /// Whether results that this made go together with those that `other` made.
     fn takes(&self, other: &Self) -> bool {
         let agrees = |(name, version): (&String, &String)| self.backends.get(name).is_none_or(|own| own == version);
-        self.losscheck == other.losscheck && self.effort == other.effort && other.backends.iter().all(agrees)
+        self.losscheck == other.losscheck && self.budget == other.budget && other.backends.iter().all(agrees)
     }
 
     /// Whether what this made answers for `other`.
     fn covers(&self, other: &Self) -> bool {
         let has = |(name, version): (&String, &String)| self.backends.get(name) == Some(version);
-        self.losscheck == other.losscheck && self.effort == other.effort && other.backends.iter().all(has)
+        self.losscheck == other.losscheck && self.budget == other.budget && other.backends.iter().all(has)
     }
 }
 
@@ -256,7 +256,7 @@ impl Results {
     ///
     /// # Errors
     ///
-    /// Where a file cannot be read, holds something else, or was made with another effort or another version, or where
+    /// Where a file cannot be read, holds something else, or was made with another budget or another version, or where
     /// pieces of a slice are missing.
     pub fn read_folder(folder: &Path) -> Result<Self, DataError> {
         let failed = |error: &dyn fmt::Display| DataError::new(folder, format!("cannot be read: {error}"));
@@ -293,7 +293,7 @@ impl Results {
     }
 
     /// Adds the rows of earlier results that are not among these, and says whether it could: they must have been made with
-    /// the same effort and versions.
+    /// the same budget and versions.
     #[must_use]
     pub fn keep(&mut self, earlier: Self) -> bool {
         let fits = self.made.takes(&earlier.made);

@@ -71,12 +71,8 @@ impl Exact {
 
     fn without_derivatives(case: &Case) -> Result<Self, Error> {
         let results = case.loss.evaluate(&Inputs::<DoubleDouble>::from(case), Outputs::Gradients)?;
-        let mut scales = results.clone();
-        for array in scales.gradients.iter_mut().map(|(_, gradient)| gradient).chain([&mut scales.value]) {
-            array.mapv_inplace(Real::abs);
-        }
-        let gradients = results.gradients.iter().map(|(name, gradient)| (*name, gradient.mapv(|_| false)));
-        let jumps = ValueAndGradients { value: results.value.mapv(|_| false), gradients: gradients.collect() };
+        let scales = results.map(|array| array.mapv(Real::abs));
+        let jumps = results.map(|array| array.mapv(|_| false));
         Ok(Self { results, scales, jumps })
     }
 
@@ -95,8 +91,7 @@ impl Exact {
             }
             let near = case.loss.evaluate(&near, Outputs::Gradients)?;
             let results = self.results.outputs().zip(self.scales.outputs()).zip(near.outputs());
-            let gradients = self.jumps.gradients.iter_mut().map(|(_, jumps)| jumps);
-            for (((exact, scales), near), jumps) in results.zip([&mut self.jumps.value].into_iter().chain(gradients)) {
+            for (((exact, scales), near), jumps) in results.zip(self.jumps.arrays_mut()) {
                 for (((exact, scale), near), jumps) in exact.1.iter().zip(scales.1).zip(near.1).zip(jumps) {
                     let change = (*near - *exact).abs();
                     *jumps |= change > *scale * DoubleDouble::from_f64(4.0 * step);

@@ -24,17 +24,17 @@ const MOST_PREDICTIONS: usize = 32;
 const F64_EXPONENTS: std::ops::RangeInclusive<i32> = -250..=250;
 
 /// A row for each output of a loss on each backend; a backend that has means alone is given means of the small cases.
-pub(super) fn search(loss: LossKind, dtype: DType, backends: &[&dyn Backend], effort: SearchBudget) -> Rows {
+pub(super) fn search(loss: LossKind, dtype: DType, backends: &[&dyn Backend], budget: SearchBudget) -> Rows {
     let mut found: Vec<Found<'_>> = backends.iter().map(|&backend| Found::new(backend)).collect();
-    let cases = || (0..effort.draws).filter_map(|number| drawn(loss, dtype, number));
-    start(&mut found.iter_mut().collect::<Vec<_>>(), cases(), effort);
+    let cases = || (0..budget.samples).filter_map(|number| drawn(loss, dtype, number));
+    start(&mut found.iter_mut().collect::<Vec<_>>(), cases(), budget);
     let mut silent: Vec<_> = found.iter_mut().filter(|found| found.columns.is_empty()).collect();
     if !silent.is_empty() {
-        start(&mut silent, cases().filter_map(|case| case.reduced(Reduction::Mean)), effort);
+        start(&mut silent, cases().filter_map(|case| case.reduced(Reduction::Mean)), budget);
     }
     let mut rows = Rows::default();
     for mut found in found {
-        found.climb_all(effort.steps);
+        found.climb_all(budget.steps);
         for (output, Column { row, .. }) in found.columns {
             let backend = found.backend.name().to_owned();
             rows.0.insert(Key { loss, inputs: InputSet::Searched, dtype, output, backend }, row);
@@ -43,11 +43,11 @@ pub(super) fn search(loss: LossKind, dtype: DType, backends: &[&dyn Backend], ef
     rows
 }
 
-fn start(found: &mut [&mut Found<'_>], cases: impl Iterator<Item = Case>, effort: SearchBudget) {
+fn start(found: &mut [&mut Found<'_>], cases: impl Iterator<Item = Case>, budget: SearchBudget) {
     for case in cases {
         let Some(exact) = exact(&case) else { continue };
         for found in &mut *found {
-            found.start(&case, &exact, effort.climbs);
+            found.start(&case, &exact, budget.restarts);
         }
     }
 }

@@ -121,28 +121,25 @@ impl Claim {
 /// Returns what is carried over in place of the exact results. Both answers may be off by the tolerance and may jump, so the
 /// error scale and the jumps count twice.
 fn expected(own: &ExactAnswer, Numbers { value, gradients }: Numbers) -> ExactAnswer {
-    type Exact = ValueAndGradients<DoubleDouble>;
-    let named = |all: &Exact| -> Vec<(&'static str, ArrayD<DoubleDouble>)> {
-        all.gradients.iter().filter(|(name, _)| gradients.contains_key(*name)).cloned().collect()
+    // The value, and the gradients that the relation speaks of.
+    let of_relation = |all: &ValueAndGradients<DoubleDouble>| {
+        let named = all.gradients.iter().filter(|(name, _)| gradients.contains_key(*name));
+        ValueAndGradients { value: all.value.clone(), gradients: named.cloned().collect() }
     };
-    let of_named = |all: &Exact, change: &dyn Fn(&ArrayD<DoubleDouble>, usize) -> ArrayD<DoubleDouble>| Exact {
-        value: change(&all.value, 0),
-        gradients: named(all).iter().enumerate().map(|(at, (name, array))| (*name, change(array, at + 1))).collect(),
-    };
-    let twice = |x: DoubleDouble| x + x;
-    let own_results: Vec<&ArrayD<DoubleDouble>> = std::iter::once(&own.results.value)
-        .chain(own.results.gradients.iter().filter(|(name, _)| gradients.contains_key(*name)).map(|(_, array)| array))
-        .collect();
-    let error_scale = of_named(own.error_scale(), &|scale, at| {
-        let mut larger = scale.clone();
-        larger.zip_mut_with(own_results[at], |scale, result| *scale = twice(scale.maximum(result.abs())));
-        larger
-    });
-    let exact = |numbers: &ArrayD<f64>| numbers.mapv(DoubleDouble::from_f64);
-    let carried = named(&own.results).into_iter().map(|(name, _)| (name, exact(&gradients[name]))).collect();
-    let expected = ExactAnswer::in_range(Exact { value: exact(&value), gradients: carried }, error_scale);
+    let twice = |array: &ArrayD<DoubleDouble>| array.mapv(|x| x + x);
+    let exact = |array: &ArrayD<f64>| array.mapv(DoubleDouble::from_f64);
+
+    let own_results = of_relation(&own.results);
+    let mut error_scale = of_relation(own.error_scale());
+    for (scale, (_, results)) in error_scale.arrays_mut().zip(own_results.outputs()) {
+        scale.zip_mut_with(results, |scale, result| *scale = scale.maximum(result.abs()));
+    }
+    let names = own_results.gradients.iter().map(|(name, _)| *name);
+    let carried = names.map(|name| (name, exact(&gradients[name]))).collect();
+    let results = ValueAndGradients { value: exact(&value), gradients: carried };
+    let expected = ExactAnswer::in_range(results, error_scale.map(twice));
     match own.jumps() {
-        Some(jumps) => expected.jumping_by(of_named(jumps, &|jump, _| jump.mapv(twice))),
+        Some(jumps) => expected.jumping_by(of_relation(jumps).map(twice)),
         None => expected,
     }
 }
