@@ -78,6 +78,28 @@ fn large_inputs_are_their_parts() {
 }
 
 #[test]
+fn vectors_that_cannot_be_cut_are_worked_on_as_a_whole() {
+    let loss = TripletMarginLoss { reduction: Reduction::Sum, ..Default::default() };
+    // The gradient of an anchor that all rows share is a sum over the rows.
+    let (anchor, [p, n]) = (scattered(&[1, 600], 9), [10, 11].map(|seed| scattered(&[1 << 10, 600], seed)));
+    let repeated = anchor.broadcast(p.raw_dim()).expect("one row for all").to_owned();
+    let gradient = |anchor: &ArrayD<f32>| loss.value_and_gradient((anchor.view(), p.view(), n.view()), None).unwrap().1;
+    let expected = gradient(&repeated).mapv(f64::from).sum_axis(Axis(0)).insert_axis(Axis(0));
+    for found in on_threads(|| gradient(&anchor)) {
+        let error = (found.mapv(f64::from) - &expected).mapv(f64::abs);
+        assert!(error.iter().all(|&error| error < 1e-4), "a shared anchor: {error}");
+    }
+    // A vector has no rows, however long it is.
+    let long = [12, 13, 14].map(|seed| scattered(&[1 << 17], seed));
+    let of = |[a, p, n]: [ArrayViewD<'_, f32>; 3]| loss.value_and_gradients((a, p, n), None).unwrap();
+    let (value, gradients) = of(long.each_ref().map(|vector| vector.view().insert_axis(Axis(0))));
+    for (own_value, own_gradients) in on_threads(|| of(long.each_ref().map(|vector| vector.view()))) {
+        let own_gradients = own_gradients.map(|gradient| gradient.insert_axis(Axis(0)));
+        assert!((own_value, own_gradients) == (value.clone(), gradients.clone()), "a long vector");
+    }
+}
+
+#[test]
 fn the_samples_of_ctc_are_shared() {
     let log_probs = scattered(&[300, 8, 20], 9).mapv(|x| x - 4.0);
     let targets = ArrayD::from_shape_fn(IxDyn(&[8, 30]), |at| (1 + (at[0] * 31 + at[1] * 7) % 19) as i64);
