@@ -3,7 +3,7 @@
 use losscheck::backend::{Backend, Outcome};
 use losscheck::backends::Reference;
 use losscheck::bounds::Bounds;
-use losscheck::case::{Answer, Case};
+use losscheck::case::{Answer, Case, Expected};
 use losscheck::golden::case_of;
 use losscheck::judge::Judge;
 use losscheck::loss::LossKind;
@@ -11,7 +11,7 @@ use losscheck::oracle::{MANY, truth};
 use losscheck::suite::DataFolder;
 use losscheck::tensor::{DType, Tensor};
 use losscheck::ulp::ulp;
-use losscheck::verdict::{Verdict, judge};
+use losscheck::verdict::{Verdict, judge, judge_golden};
 use serde_json::json;
 
 /// By how many ULPs answers are spoiled: from nothing, over both sides of the budget, to what nobody overlooks.
@@ -70,6 +70,12 @@ fn spoiled_answers_to_large_cases_get_the_verdicts_of_exact_answers() {
             let no_numbers = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
             let spoiled = ulps.into_iter().map(|change| with_output(&right, name, change));
             for answer in spoiled.chain(no_numbers.map(|x| with_output(&right, name, |_| x))) {
+                if name.is_none() {
+                    // As if PyTorch had stored it.
+                    let stored = Case { expected: Some(Expected::Answer(answer.clone())), ..case.clone() };
+                    let (quick, full) = (Judge::new(&stored, &bounds).judge_golden(), judge_golden(&stored, &exact));
+                    assert_eq!(says(&quick), says(&full), "{} stored", case.id);
+                }
                 let outcome = Ok(Outcome::Answer(answer));
                 let (quick, full) = (judge_of_case.judge(&outcome), judge(case, &exact, &outcome));
                 assert_eq!(says(&quick), says(&full), "{}: {name:?}", case.id);
