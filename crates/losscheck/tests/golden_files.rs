@@ -222,7 +222,7 @@ fn goldens_survive_writing_and_reading() {
     }
 }
 
-/// The first numbers of SplitMix64 of the seed 1234567, as they are published, without their lowest 40 bits.
+/// The numbers are the first five that SplitMix64 gives for the seed 1234567, without their lowest 40 bits.
 #[test]
 fn a_seed_stands_for_the_numbers_of_split_mix_64() {
     let target = json!({"dtype": "f64", "shape": [5], "random": {"seed": 1234567, "low": 0.0, "high": 16_777_216.0}});
