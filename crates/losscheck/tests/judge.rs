@@ -3,13 +3,13 @@
 use losscheck::backend::reference::Reference;
 use losscheck::backend::{Backend, Outcome};
 use losscheck::case::format::case_of;
-use losscheck::case::{Answer, Case};
+use losscheck::case::{Answer, Case, Expected};
 use losscheck::data::DataFolder;
 use losscheck::judge::Judge;
 use losscheck::judge::bounds::Bounds;
-use losscheck::judge::judge;
 use losscheck::judge::oracle::{self, LARGE};
 use losscheck::judge::verdict::Verdict;
+use losscheck::judge::{judge, judge_golden};
 use losscheck::loss::LossKind;
 use losscheck::tensor::{DType, Tensor};
 use serde_json::json;
@@ -70,6 +70,12 @@ fn spoiled_answers_to_large_cases_get_the_verdicts_of_exact_answers() {
             let no_numbers = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
             let spoiled = ulps.into_iter().map(|change| with_output(&right, name, change));
             for answer in spoiled.chain(no_numbers.map(|x| with_output(&right, name, |_| x))) {
+                if name.is_none() {
+                    // As if PyTorch had stored it.
+                    let stored = Case { expected: Some(Expected::Answer(answer.clone())), ..case.clone() };
+                    let (quick, full) = (Judge::new(&stored, &bounds).judge_golden(), judge_golden(&stored, &exact));
+                    assert_eq!(says(&quick), says(&full), "{} stored", case.id);
+                }
                 let outcome = Outcome::Answer(answer);
                 let (quick, full) = (judge_of_case.judge(&outcome), judge(case, &exact, &outcome));
                 assert_eq!(says(&quick), says(&full), "{}: {name:?}", case.id);

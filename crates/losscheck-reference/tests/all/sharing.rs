@@ -78,6 +78,52 @@ fn large_inputs_are_their_parts() {
 }
 
 #[test]
+fn elements_are_cut_only_where_they_can_be() {
+    let loss = MSELoss { reduction: Reduction::Sum, ..Default::default() };
+    // The gradient of an input that all rows share is a sum over the rows.
+    let (input, target) = (scattered(&[1, 600], 15), scattered(&[1 << 10, 600], 16));
+    let repeated = input.broadcast(target.raw_dim()).expect("one row for all").to_owned();
+    let gradient = |input: &ArrayD<f32>| loss.value_and_gradient((input.view(), target.view()), None).unwrap().1;
+    let expected = gradient(&repeated).mapv(f64::from).sum_axis(Axis(0)).insert_axis(Axis(0));
+    // Each of the 1024 rows is rounded by at most 2.4e-7, and their sum by 1.6e-5; a row that is left out is worth about 2.
+    for found in on_threads(|| gradient(&input)) {
+        let error = (found.mapv(f64::from) - &expected).mapv(f64::abs);
+        assert!(error.iter().all(|&error| error < 1e-3), "a shared input: {error}");
+    }
+    // A dimension of 1 cannot be divided, but the next one can.
+    let [input, target] = [17, 18].map(|seed| scattered(&[1 << 17], seed));
+    let of = |[x, t]: [ArrayViewD<'_, f32>; 2]| loss.value_and_gradients((x, t), None).unwrap();
+    let (value, gradients) = of([input.view(), target.view()]);
+    for (row_value, row_gradients) in on_threads(|| of([&input, &target].map(|row| row.view().insert_axis(Axis(0))))) {
+        let row_gradients = row_gradients.map(|gradient| gradient.remove_axis(Axis(0)));
+        assert!((row_value, row_gradients) == (value.clone(), gradients.clone()), "a row");
+    }
+}
+
+#[test]
+fn vectors_that_cannot_be_cut_are_worked_on_as_a_whole() {
+    let loss = TripletMarginLoss { reduction: Reduction::Sum, ..Default::default() };
+    // The gradient of an anchor that all rows share is a sum over the rows.
+    let (anchor, [p, n]) = (scattered(&[1, 600], 9), [10, 11].map(|seed| scattered(&[1 << 10, 600], seed)));
+    let repeated = anchor.broadcast(p.raw_dim()).expect("one row for all").to_owned();
+    let gradient = |anchor: &ArrayD<f32>| loss.value_and_gradient((anchor.view(), p.view(), n.view()), None).unwrap().1;
+    let expected = gradient(&repeated).mapv(f64::from).sum_axis(Axis(0)).insert_axis(Axis(0));
+    // The sum of 1024 rows in f32 is off by some 1e-5; a row that is left out or counted twice is worth about 0.05.
+    for found in on_threads(|| gradient(&anchor)) {
+        let error = (found.mapv(f64::from) - &expected).mapv(f64::abs);
+        assert!(error.iter().all(|&error| error < 1e-4), "a shared anchor: {error}");
+    }
+    // A single vector has no rows to be divided.
+    let long = [12, 13, 14].map(|seed| scattered(&[1 << 17], seed));
+    let of = |[a, p, n]: [ArrayViewD<'_, f32>; 3]| loss.value_and_gradients((a, p, n), None).unwrap();
+    let (value, gradients) = of(long.each_ref().map(|vector| vector.view().insert_axis(Axis(0))));
+    for (own_value, own_gradients) in on_threads(|| of(long.each_ref().map(|vector| vector.view()))) {
+        let own_gradients = own_gradients.map(|gradient| gradient.insert_axis(Axis(0)));
+        assert!((own_value, own_gradients) == (value.clone(), gradients.clone()), "a long vector");
+    }
+}
+
+#[test]
 fn the_samples_of_ctc_are_shared() {
     let log_probs = scattered(&[300, 8, 20], 9).mapv(|x| x - 4.0);
     let targets = ArrayD::from_shape_fn(IxDyn(&[8, 30]), |at| (1 + (at[0] * 31 + at[1] * 7) % 19) as i64);

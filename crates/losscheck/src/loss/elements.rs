@@ -82,7 +82,8 @@ impl<T: Pointwise<N>, const N: usize> Pointwise<N> for InRange<'_, T> {
     }
 }
 
-/// A formula of magnitudes that is evaluated in f64, whatever the arithmetic of the driver: a magnitude needs no more digits.
+/// A formula of magnitudes, evaluated in f64 instead of the arithmetic of the driver because f64 has enough digits for a
+/// magnitude.
 /// It does not suit formulas with a kink, where the last digits decide on which side of it a number is.
 pub(super) struct InF64<T>(pub(super) T);
 
