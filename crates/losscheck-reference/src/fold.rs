@@ -162,27 +162,49 @@ pub(crate) fn dots<R: Real>(x: &[R], y: &[R]) -> [R::Sum; 3] {
     [dot(x, x, pair), dot(y, y, pair), dot(x, y, pair)]
 }
 
-/// As [`dots`], in one pass.
+/// [`dots`] of rows in which the three sums are added up together.
 #[inline(never)]
 fn dots_at_once<R: Real>(x: &[R], y: &[R]) -> [R::Sum; 3] {
+    // The first half of the lanes of every chunk, then the second half. The result is that of one pass over all lanes.
+    let halves = [dots_of_half::<R, 0>(x, y), dots_of_half::<R, 1>(x, y)];
     R::vectorize(
         #[inline(always)]
         || {
-            let [mut xx, mut yy, mut xy] = [SumsOf::<R, SUMS>::ZERO; 3];
-            let ((x, rest_of_x), (y, rest_of_y)) = (x.as_chunks::<SUMS>(), y.as_chunks::<SUMS>());
-            for (x, y) in x.iter().zip(y) {
+            let (rest_of_x, rest_of_y) = (x.as_chunks::<SUMS>().1, y.as_chunks::<SUMS>().1);
+            let rest_of = |x, y| fold_few(x, y, &Products(pair));
+            let sum_of = |product: usize, rest: R::Sum| {
+                let ([mut sums, others], merge) = (halves.map(|half| half[product].sums()), R::Sum::merge);
+                sums.iter_mut().zip(others).for_each(|(sum, other)| *sum = merge(*sum, other));
+                merged(sums, merge).merge(rest)
+            };
+            [
+                sum_of(0, rest_of(rest_of_x, rest_of_x)),
+                sum_of(1, rest_of(rest_of_y, rest_of_y)),
+                sum_of(2, rest_of(rest_of_x, rest_of_y)),
+            ]
+        },
+    )
+}
+
+/// The sums of one half of the lanes of every chunk.
+///
+/// AVX2 has 16 registers of 4 sums: three times 16 lanes fit, with room for the numbers. Of three times 32 lanes LLVM spills
+/// half, and how many instructions that takes differs by a third from build to build (`scripts/instructions`).
+#[inline(never)]
+fn dots_of_half<R: Real, const WHICH: usize>(x: &[R], y: &[R]) -> [SumsOf<R, LANES>; 3] {
+    R::vectorize(
+        #[inline(always)]
+        || {
+            let [mut xx, mut yy, mut xy] = [SumsOf::<R, LANES>::ZERO; 3];
+            for (x, y) in x.as_chunks::<SUMS>().0.iter().zip(y.as_chunks::<SUMS>().0) {
+                let (x, y) = (&x.as_chunks::<LANES>().0[WHICH], &y.as_chunks::<LANES>().0[WHICH]);
                 prefetch::ahead_of(x);
                 prefetch::ahead_of(y);
                 xx = xx.plus_products(*x, *x);
                 yy = yy.plus_products(*y, *y);
                 xy = xy.plus_products(*x, *y);
             }
-            let rest_of = |x, y| fold_few(x, y, &Products(pair));
-            [
-                merged_apart::<R>(&{ xx }).merge(rest_of(rest_of_x, rest_of_x)),
-                merged_apart::<R>(&{ yy }).merge(rest_of(rest_of_y, rest_of_y)),
-                merged_apart::<R>(&{ xy }).merge(rest_of(rest_of_x, rest_of_y)),
-            ]
+            [xx, yy, xy]
         },
     )
 }
