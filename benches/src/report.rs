@@ -1,7 +1,7 @@
 //! The report of a run of the benchmarks: a page for people, a document for programs, and plots.
 //!
 //! The program `bench-report` reads what `cargo bench` left in criterion's folder, and writes the [`Performance`] document, its
-//! [`page`] and its [`plots`]. The page shows how the [`Goals`] stand. With `--from` it writes page and plots of a stored document anew, and with `--baseline` it also
+//! [`page`] and its [`plots`]. The page shows how the [`Goals`] stand. With `--from` it writes page and plots of a stored document again, and with `--baseline` it also
 //! [`compare`]s the document with an older one.
 
 mod args;

@@ -15,7 +15,7 @@ pub fn statement(threads: u16) -> String {
     )
 }
 
-/// Runs this program anew with the variables set, and gives how that ended; `None` where they are.
+/// Runs this program again with the variables set and returns its exit code, or `None` if they are set already.
 pub fn restart_with(threads: u16) -> Option<ExitCode> {
     let threads = threads.to_string();
     if VARIABLES.iter().all(|name| std::env::var_os(name).is_some_and(|value| value == *threads)) {
@@ -29,7 +29,7 @@ pub fn restart_with(threads: u16) -> Option<ExitCode> {
         Ok(status) if status.success() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("cannot run this program anew with {threads} threads: {error}");
+            eprintln!("cannot run this program again with {threads} threads: {error}");
             ExitCode::FAILURE
         }
     })

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use losscheck_benches::report::{DOCUMENT, Goals, PAGE, PLOTS, Performance, page, plots, reports};
 
-const REWRITE: &str = "`cargo run --release --bin bench-report -- --from reports/performance.json` writes it anew";
+const REWRITE: &str = "`cargo run --release --bin bench-report -- --from reports/performance.json` writes it again";
 
 fn committed(name: &str) -> String {
     fs::read_to_string(reports().join(name)).unwrap_or_else(|error| panic!("reports/{name}: {error}"))

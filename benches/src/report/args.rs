@@ -12,7 +12,7 @@ pub(crate) struct Args {
     #[arg(value_name = "FOLDER", default_value = "target/criterion")]
     pub(crate) criterion: PathBuf,
 
-    /// Write the page and the plots of this `performance.json` anew instead of reading criterion's folder
+    /// Write the page and the plots of this `performance.json` again instead of reading criterion's folder
     #[arg(long, value_name = "FILE", conflicts_with = "criterion")]
     pub(crate) from: Option<PathBuf>,
 

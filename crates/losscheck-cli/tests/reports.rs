@@ -10,7 +10,7 @@ use losscheck::run::accuracy::{AccuracyRun, InputSet, Key, Measure, Results, Row
 use losscheck::tensor::DType;
 use losscheck_cli::report::{ACCURACY, WITNESSES, accuracy_page, conformance, reports};
 
-const REWRITE: &str = "`losscheck report` writes it anew";
+const REWRITE: &str = "`losscheck report` writes it again";
 
 fn committed(name: &str) -> String {
     fs::read_to_string(reports().join(name)).unwrap_or_else(|error| panic!("reports/{name}: {error}"))
