@@ -162,7 +162,7 @@ pub(crate) fn dots<R: Real>(x: &[R], y: &[R]) -> [R::Sum; 3] {
     [dot(x, x, pair), dot(y, y, pair), dot(x, y, pair)]
 }
 
-/// [`dots`] of rows in which the three sums are added up together.
+/// Returns what [`dots`] returns, with the three sums added up together.
 #[inline(never)]
 fn dots_at_once<R: Real>(x: &[R], y: &[R]) -> [R::Sum; 3] {
     // The first half of the lanes of every chunk, then the second half. The result is that of one pass over all lanes.
@@ -186,7 +186,7 @@ fn dots_at_once<R: Real>(x: &[R], y: &[R]) -> [R::Sum; 3] {
     )
 }
 
-/// The sums of one half of the lanes of every chunk.
+/// Returns the three sums over one half of the lanes of every chunk: the first half if `WHICH` is 0, the second if it is 1.
 ///
 /// AVX2 has 16 registers of 4 sums: three times 16 lanes fit, with room for the numbers. Of three times 32 lanes LLVM spills
 /// half, and how many instructions that takes differs by a third from build to build (`scripts/instructions`).

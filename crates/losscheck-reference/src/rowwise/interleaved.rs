@@ -101,7 +101,7 @@ impl<R: Real, T: for<'r> Targets<R, Row<'r> = usize>> Chunk<'_, R, T> {
         [classes, self.scores.len() / classes.max(1)]
     }
 
-    /// As [`Chunk::run`].
+    /// Runs the formula over the rows, side by side, and returns the sum of the losses that have no places of their own.
     #[inline(always)]
     fn run_side_by_side(&mut self, formula: &impl Interleaved<R>, common_cotangent: Option<R>) -> R::Sum {
         let axis = self.class_axis;
