@@ -7,9 +7,10 @@ use std::ops::Range;
 use fastrand::Rng;
 use losscheck::backend::Pass;
 use losscheck::case::Case;
-use losscheck::loss::{Loss, LossKind, adaptive_log_softmax_with_loss, generate};
+use losscheck::loss::{Loss, LossKind, generate};
 use losscheck::tensor::{DType, Data, Tensor, Tensors};
-use losscheck_reference::{AdaptiveLogSoftmaxWithLoss, AdaptiveParameters};
+use losscheck_options::AdaptiveLogSoftmaxWithLoss;
+use losscheck_reference::AdaptiveParameters;
 
 use crate::size::Size;
 
@@ -183,14 +184,13 @@ fn triplets(loss: Loss, shapes: Shapes) -> Recipe {
 fn adaptive(shapes: Shapes) -> Recipe {
     let [rows, in_features, n_classes] = linear(shapes);
     let cutoffs = vec![n_classes / 5, n_classes / 2];
-    let loss = AdaptiveLogSoftmaxWithLoss::new(in_features, n_classes, cutoffs.clone());
-    let AdaptiveParameters { head_weight, tail, .. } = loss.parameter_shapes().expect("options in range");
+    let options = AdaptiveLogSoftmaxWithLoss { in_features, n_classes, cutoffs, ..Default::default() };
+    let AdaptiveParameters { head_weight, tail, .. } = AdaptiveParameters::shapes(&options).expect("options in range");
     let weights = TAIL_WEIGHTS.into_iter().zip(tail.into_iter().flat_map(|tail| [tail.projection, tail.output]));
     let weights = [("head.weight", head_weight)].into_iter().chain(weights);
     let weights = weights.map(|(name, shape)| (name, shape, Draw::Float(-0.5..0.5)));
     let input = ("input", vec![rows, in_features], Draw::Float(-1.0..1.0));
     let target = ("target", vec![rows], Draw::Integer(0..n_classes as i64));
-    let options = adaptive_log_softmax_with_loss::Options { in_features, n_classes, cutoffs, ..Default::default() };
     Recipe {
         loss: Loss::AdaptiveLogSoftmaxWithLoss(options),
         tensors: [input].into_iter().chain(weights).chain([target]).collect(),

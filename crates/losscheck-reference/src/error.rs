@@ -58,6 +58,16 @@ pub enum Error {
         /// What was expected.
         expected: &'static str,
     },
+    /// An input or option does not go with another.
+    #[error("`{name}` {found}, expected {expected}")]
+    Combination {
+        /// The input or option.
+        name: &'static str,
+        /// What it is.
+        found: &'static str,
+        /// What was expected.
+        expected: &'static str,
+    },
     /// Classes are not cut into clusters.
     #[error("`cutoffs` is {cutoffs:?}, expected one or more increasing numbers from 1 to {}", n_classes.saturating_sub(1))]
     Cutoffs {
@@ -65,14 +75,6 @@ pub enum Error {
         cutoffs: Vec<usize>,
         /// The number of classes.
         n_classes: usize,
-    },
-    /// A name is not a reduction.
-    #[error("unknown reduction `{name}`, expected one of {}", expected.join(", "))]
-    Reduction {
-        /// What was given.
-        name: String,
-        /// The loss's reductions.
-        expected: Vec<&'static str>,
     },
 }
 

@@ -35,14 +35,14 @@ impl Half for half::bf16 {
 ///
 /// ```
 /// use half::bf16;
-/// use losscheck_reference::{Loss, MSELoss, narrow, widen};
+/// use losscheck_reference::{MSELoss, mse_loss, narrow, widen};
 /// use ndarray::array;
 ///
 /// let input = array![2.5, 0.5, 2.0, 8.0].mapv(bf16::from_f64).into_dyn();
 /// let target = array![3.0, -0.5, 2.0, 7.0].mapv(bf16::from_f64).into_dyn();
 ///
 /// let (input, target) = (widen(&input.view()), widen(&target.view()));
-/// let (loss, gradient) = MSELoss::default().value_and_gradient((input.view(), target.view()), None)?;
+/// let (loss, gradient) = mse_loss(&input, &target, MSELoss::default()).value_and_gradient(None)?;
 /// let (loss, gradient) = (narrow::<bf16>(&loss), narrow::<bf16>(&gradient));
 /// assert_eq!(loss[[]], bf16::from_f32(0.5625));
 /// assert_eq!(gradient[[1]], bf16::from_f32(0.5));

@@ -1,21 +1,25 @@
 //! PyTorch's loss functions in Rust: value and gradient, each formula written once and read in several arithmetics.
 //!
-//! Every loss is a struct with the options of its PyTorch class, by the same names and with the same defaults. Its
-//! methods are those of [`Loss`]; the inputs are [`ndarray`] views.
+//! Every loss is a function by its name in `torch.nn.functional`. It takes [`ndarray`] arrays, or views of them, of any number of
+//! dimensions, and a struct with the options of the PyTorch class, by the same names and with the same defaults. Optional inputs
+//! are set by a method of their name, as in `cross_entropy(&logits, &target, options).weight(&weight)`.
 //!
 //! ```
-//! use losscheck_reference::{CrossEntropyLoss, Loss};
+//! use losscheck_reference::{CrossEntropyLoss, cross_entropy};
 //! use ndarray::array;
 //!
-//! let logits = array![[2.0_f32, 0.5, 0.3], [0.1, 3.0, 0.2], [0.2, 0.1, 4.0]].into_dyn();
-//! let target = array![0_i64, 1, 2].into_dyn();
+//! let logits = array![[2.0_f32, 0.5, 0.3], [0.1, 3.0, 0.2], [0.2, 0.1, 4.0]];
+//! let target = array![0_i64, 1, 2];
 //!
-//! let criterion = CrossEntropyLoss { label_smoothing: 0.1, ..Default::default() };
-//! let (loss, gradient) = criterion.value_and_gradient((logits.view(), target.view()), None)?;
+//! let options = CrossEntropyLoss { label_smoothing: 0.1, ..Default::default() };
+//! let (loss, gradient) = cross_entropy(&logits, &target, options).value_and_gradient(None)?;
 //! assert_eq!(loss.shape(), &[] as &[usize]);
 //! assert_eq!(gradient.shape(), logits.shape());
 //! # Ok::<(), losscheck_reference::Error>(())
 //! ```
+//!
+//! Code that is generic over losses uses the trait [`Loss`] of the structs. [`AdaptiveLogSoftmaxWithLoss`] has
+//! any number of parameters and is not one of them: see [`adaptive_log_softmax_with_loss`].
 //!
 //! # Exactness
 //!
@@ -34,6 +38,7 @@
 //! and rounded once: see [`widen`] and [`narrow`].
 
 mod buffers;
+mod call;
 mod error;
 mod fold;
 mod half;
@@ -50,11 +55,18 @@ pub mod rowwise;
 mod threads;
 pub mod vectors;
 
+pub use call::{Call, ClassTarget, IntoView};
 pub use error::Error;
 pub use half::{Half, narrow, widen};
 pub use loss::{Backward, Loss, Shapes};
 
+pub use losscheck_options::{
+    AdaptiveLogSoftmaxWithLoss, AdaptiveResult, BCELoss, BCEWithLogitsLoss, CTCLoss, CosineEmbeddingLoss,
+    CrossEntropyLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss, KLDivReduction, L1Loss,
+    LinearCrossEntropyLoss, MSELoss, MarginRankingLoss, MultiLabelMarginLoss, MultiLabelSoftMarginLoss,
+    MultiMarginLoss, NLLLoss, NLLLoss2d, PoissonNLLLoss, Reduction, SmoothL1Loss, SoftMarginLoss, TripletMarginLoss,
+    TripletMarginWithDistanceLoss,
+};
 pub use losses::*;
 pub use processor::Instructions;
 pub use real::{CompensatedSum, DoubleDouble, Dual, Float, MatrixProduct, Real, Sum, SumLanes};
-pub use reduction::Reduction;

@@ -6,6 +6,11 @@ use crate::{Error, Real};
 
 /// A loss over the arithmetic `R`, taking the inputs `I`, a tuple of views, of which the first `K` are differentiable.
 ///
+/// The usual way to call a loss is its function, for example [`cross_entropy`](crate::cross_entropy): it takes arrays and views of
+/// any number of dimensions, and optional inputs need not be mentioned. The trait is for code that is generic over losses, and for
+/// losses that have no function, such as [`CTCLossByLogProbs`](crate::CTCLossByLogProbs). An optional input, such as a weight, is
+/// an `Option` in the tuple.
+///
 /// The gradients are vector-Jacobian products, as in PyTorch's `backward(cotangent)`: what `autograd` would store in
 /// `.grad`. Without a cotangent it is all ones.
 ///
@@ -17,22 +22,22 @@ use crate::{Error, Real};
 ///   each element of a row, or 512 where a row has fewer than 64;
 /// - in each thread, 8 KiB or a row for each tensor that is broadcast, or does not lie in the order that it is gone through;
 /// - 16 bytes for each element of a gradient whose tensor is broadcast;
-/// - what these losses say of themselves: [`CTCLoss`](crate::CTCLoss), [`LinearCrossEntropyLoss`](crate::LinearCrossEntropyLoss),
-///   [`MultiLabelSoftMarginLoss`](crate::MultiLabelSoftMarginLoss), and
+/// - what the documentation of these adds: [`ctc_loss`](crate::ctc_loss), [`linear_cross_entropy`](crate::linear_cross_entropy),
+///   [`multilabel_soft_margin_loss`](crate::multilabel_soft_margin_loss), and
 ///   [`AdaptiveLogSoftmaxWithLoss`](crate::AdaptiveLogSoftmaxWithLoss), whose methods are the same.
 pub trait Loss<R: Real, I, const K: usize> {
-    /// The shapes of the value and of the `K` gradients for these inputs.
+    /// Returns the shapes of the value and of the `K` gradients for these inputs.
     ///
     /// # Errors
     ///
-    /// Where the shapes do not fit each other, or an option is out of range.
+    /// Returns an error if the shapes of the inputs do not fit each other, or an option is out of range.
     fn shapes(&self, inputs: &I) -> Result<Shapes<K>, Error>;
 
     /// Writes the value and, if asked, gradients into the caller's buffers, overwriting them.
     ///
     /// # Errors
     ///
-    /// Where the inputs are refused, or a buffer does not have the shape that [`Loss::shapes`] gives.
+    /// Returns an error if the inputs are invalid, or a buffer does not have the shape that [`Loss::shapes`] returns.
     fn evaluate_into(
         &self,
         inputs: I,
@@ -40,31 +45,31 @@ pub trait Loss<R: Real, I, const K: usize> {
         backward: Option<Backward<'_, R, K>>,
     ) -> Result<(), Error>;
 
-    /// The loss.
+    /// Computes the loss.
     ///
     /// # Errors
     ///
-    /// Where the inputs are refused.
+    /// Returns an error if the inputs are invalid.
     fn value(&self, inputs: I) -> Result<ArrayD<R>, Error> {
         let mut value = zeros(&self.shapes(&inputs)?.value);
         self.evaluate_into(inputs, value.view_mut(), None)?;
         Ok(value)
     }
 
-    /// The loss, into the caller's buffer.
+    /// Writes the loss into the caller's buffer.
     ///
     /// # Errors
     ///
-    /// Where the inputs are refused, or the buffer does not have the shape that [`Loss::shapes`] gives.
+    /// Returns an error if the inputs are invalid, or the buffer does not have the shape that [`Loss::shapes`] returns.
     fn value_into(&self, inputs: I, value: ArrayViewMutD<'_, R>) -> Result<(), Error> {
         self.evaluate_into(inputs, value, None)
     }
 
-    /// The loss and the gradient of the first input, all that training needs.
+    /// Computes the loss and the gradient of the first input, which is all that training needs.
     ///
     /// # Errors
     ///
-    /// Where the inputs are refused.
+    /// Returns an error if the inputs are invalid, or the cotangent does not have the shape of the loss.
     fn value_and_gradient(
         &self,
         inputs: I,
@@ -77,11 +82,11 @@ pub trait Loss<R: Real, I, const K: usize> {
         Ok((value, gradient))
     }
 
-    /// The loss and the gradient of the first input, into the caller's buffers.
+    /// Writes the loss and the gradient of the first input into the caller's buffers.
     ///
     /// # Errors
     ///
-    /// Where the inputs are refused, or a buffer does not have the shape that [`Loss::shapes`] gives.
+    /// Returns an error if the inputs are invalid, or a buffer does not have the shape that [`Loss::shapes`] returns.
     fn value_and_gradient_into(
         &self,
         inputs: I,
@@ -94,11 +99,11 @@ pub trait Loss<R: Real, I, const K: usize> {
         self.evaluate_into(inputs, value, Some(Backward { cotangent, gradients }))
     }
 
-    /// The loss and the gradients of all differentiable inputs.
+    /// Computes the loss and the gradients of all differentiable inputs.
     ///
     /// # Errors
     ///
-    /// Where the inputs are refused.
+    /// Returns an error if the inputs are invalid, or the cotangent does not have the shape of the loss.
     fn value_and_gradients(
         &self,
         inputs: I,

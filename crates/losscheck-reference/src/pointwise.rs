@@ -69,7 +69,7 @@ impl<R: Real, const N: usize> Elements<'_, R, N> {
     pub fn shapes<const K: usize>(&self, names: [&'static str; N]) -> Result<Shapes<K>, Error> {
         let elements = self.shape(names)?;
         Ok(Shapes {
-            value: self.reduction.value_shape(&elements).to_vec(),
+            value: reduction::value_shape(self.reduction, &elements).to_vec(),
             gradients: std::array::from_fn(|operand| self.operands[operand].shape().to_vec()),
         })
     }
@@ -120,7 +120,7 @@ impl<R: Real, const N: usize> Elements<'_, R, N> {
         backward: Option<Backward<'_, R, K>>,
     ) -> Result<(), Error> {
         let shape = self.shape(names)?;
-        let of_value = self.reduction.value_shape(&shape);
+        let of_value = reduction::value_shape(self.reduction, &shape);
         let of_gradients = std::array::from_fn(|operand| self.operands[operand].shape());
         check_buffer_shapes(of_value, of_gradients, &value, &backward)?;
         // Both are constants, so that only one of the two is compiled.

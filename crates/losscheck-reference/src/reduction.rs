@@ -1,58 +1,15 @@
 //! How the losses of single elements or rows are put together.
 
-use std::str::FromStr;
-
 use ndarray::iter::IterMut;
 use ndarray::{ArrayViewMutD, IxDyn};
 
 use crate::fold::SumsOf;
 use crate::real::SumLanes;
-use crate::{Error, Real, Sum};
+use crate::{Real, Reduction, Sum};
 
-/// PyTorch's `reduction`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Reduction {
-    /// Each loss by itself.
-    None,
-    /// The sum over the losses, divided by their number or, in the class losses, by the sum of their weights.
-    #[default]
-    Mean,
-    /// The sum over the losses.
-    Sum,
-}
-
-impl Reduction {
-    /// Every reduction.
-    pub const ALL: [Self; 3] = [Self::None, Self::Mean, Self::Sum];
-
-    /// PyTorch's name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Mean => "mean",
-            Self::Sum => "sum",
-        }
-    }
-
-    /// The shape of the value, given that of the losses.
-    pub(crate) fn value_shape(self, losses: &[usize]) -> &[usize] {
-        if self == Self::None { losses } else { &[] }
-    }
-}
-
-impl FromStr for Reduction {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        named(&Self::ALL, Self::name, name)
-    }
-}
-
-/// The reduction of that name.
-pub(crate) fn named<T: Copy>(all: &[T], name_of: fn(T) -> &'static str, name: &str) -> Result<T, Error> {
-    let named = all.iter().copied().find(|&reduction| name_of(reduction) == name);
-    let expected = || all.iter().map(|&reduction| name_of(reduction)).collect();
-    named.ok_or_else(|| Error::Reduction { name: name.to_owned(), expected: expected() })
+/// Returns the shape of the value, given that of the losses.
+pub(crate) fn value_shape(reduction: Reduction, losses: &[usize]) -> &[usize] {
+    if reduction == Reduction::None { losses } else { &[] }
 }
 
 /// A number of losses, exactly, also where it has more digits than `R`.

@@ -315,7 +315,7 @@ impl<R: Real, T: Targets<R>> Rows<'_, R, T> {
             check_shape("weight", weight.shape(), &[self.classes()])?;
         }
         Ok(Shapes {
-            value: self.reduction.value_shape(&self.row_dims()).to_vec(),
+            value: reduction::value_shape(self.reduction, &self.row_dims()).to_vec(),
             gradients: std::array::from_fn(|_| shape.to_vec()),
         })
     }

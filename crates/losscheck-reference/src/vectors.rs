@@ -38,7 +38,7 @@ impl<R: Real, const N: usize> Vectors<'_, R, N> {
     pub fn shapes(&self, names: [&'static str; N]) -> Result<Shapes<N>, Error> {
         let (rows, _) = self.rows(names)?;
         Ok(Shapes {
-            value: self.reduction.value_shape(&rows).to_vec(),
+            value: reduction::value_shape(self.reduction, &rows).to_vec(),
             gradients: self.operands.each_ref().map(|operand| operand.shape().to_vec()),
         })
     }
@@ -78,7 +78,7 @@ impl<R: Real, const N: usize> Vectors<'_, R, N> {
         backward: Option<Backward<'_, R, N>>,
     ) -> Result<(), Error> {
         let (rows, length) = self.rows(names)?;
-        let of_value = self.reduction.value_shape(&rows);
+        let of_value = reduction::value_shape(self.reduction, &rows);
         check_buffer_shapes(of_value, self.operands.each_ref().map(|operand| operand.shape()), &value, &backward)?;
         let run = |chunk: &mut Chunk<'_, R, N>, backs: bool, common_cotangent: R| {
             R::fast_or_plain(

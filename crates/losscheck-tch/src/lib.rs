@@ -38,7 +38,7 @@ use losscheck::backend::{Backend, Coverage, Outcome, Pass};
 use losscheck::case::{Answer, Case};
 use losscheck::loss::{Loss, LossKind, ctc_loss};
 use losscheck::tensor::Tensors;
-use losscheck_reference::Reduction;
+use losscheck_options::Reduction;
 use tch::{TchError, Tensor};
 
 use crate::inputs::Inputs;

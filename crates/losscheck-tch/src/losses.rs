@@ -10,8 +10,7 @@ mod multilabel_soft_margin_loss;
 mod triplet_margin_with_distance_loss;
 
 use losscheck::loss::Loss;
-use losscheck::loss::triplet_margin_loss::Options;
-use losscheck_reference::KLDivReduction;
+use losscheck_options::{KLDivReduction, Reduction, TripletMarginLoss};
 use tch::Tensor;
 
 use self::adaptive_log_softmax_with_loss::adaptive_log_softmax_with_loss;
@@ -181,7 +180,7 @@ pub(crate) fn call(loss: &Loss, inputs: &Inputs) -> Result<Tensor> {
             let [anchor, positive, negative] = [tensor("anchor")?, tensor("positive")?, tensor("negative")?];
             has_positive_margin(options.margin)?; // Python
             let reduction = reduction(options.reduction);
-            let Options { margin, p, eps, swap, .. } = *options;
+            let TripletMarginLoss { margin, p, eps, swap, .. } = *options;
             Tensor::f_triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, reduction)?
         }
         Loss::TripletMarginWithDistanceLoss(options) => {
@@ -191,20 +190,20 @@ pub(crate) fn call(loss: &Loss, inputs: &Inputs) -> Result<Tensor> {
     })
 }
 
-fn reduction(reduction: losscheck_reference::Reduction) -> tch::Reduction {
+fn reduction(reduction: Reduction) -> tch::Reduction {
     match reduction {
-        losscheck_reference::Reduction::None => tch::Reduction::None,
-        losscheck_reference::Reduction::Mean => tch::Reduction::Mean,
-        losscheck_reference::Reduction::Sum => tch::Reduction::Sum,
+        Reduction::None => tch::Reduction::None,
+        Reduction::Mean => tch::Reduction::Mean,
+        Reduction::Sum => tch::Reduction::Sum,
     }
 }
 
 /// The reduction where Python does it.
-fn reduced(losses: Tensor, reduction: losscheck_reference::Reduction) -> Result<Tensor> {
+fn reduced(losses: Tensor, reduction: Reduction) -> Result<Tensor> {
     Ok(match reduction {
-        losscheck_reference::Reduction::None => losses,
-        losscheck_reference::Reduction::Mean => losses.f_mean(None)?,
-        losscheck_reference::Reduction::Sum => losses.f_sum(None)?,
+        Reduction::None => losses,
+        Reduction::Mean => losses.f_mean(None)?,
+        Reduction::Sum => losses.f_sum(None)?,
     })
 }
 
@@ -223,12 +222,12 @@ fn has_size_of(weight: &Tensor, input: &Tensor) -> Result<()> {
 }
 
 /// The weighted reduction of l1_loss and mse_loss, as Python does it.
-fn weighted(losses: Tensor, weight: &Tensor, reduction: losscheck_reference::Reduction) -> Result<Tensor> {
+fn weighted(losses: Tensor, weight: &Tensor, reduction: Reduction) -> Result<Tensor> {
     let losses = losses.f_mul(weight)?;
     Ok(match reduction {
-        losscheck_reference::Reduction::None => losses,
-        losscheck_reference::Reduction::Mean => losses.f_sum(None)?.f_div(&weight.f_sum(None)?)?,
-        losscheck_reference::Reduction::Sum => losses.f_sum(None)?,
+        Reduction::None => losses,
+        Reduction::Mean => losses.f_sum(None)?.f_div(&weight.f_sum(None)?)?,
+        Reduction::Sum => losses.f_sum(None)?,
     })
 }
 

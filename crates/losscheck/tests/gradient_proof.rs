@@ -3,7 +3,7 @@
 use losscheck::case::{Case, random};
 use losscheck::loss::{Inputs, Loss, LossKind, Outputs, ValueAndGradients};
 use losscheck::tensor::{DType, Tensor};
-use losscheck_reference::{CTCGradient, CTCLoss, DoubleDouble, Dual, Loss as _, Real};
+use losscheck_reference::{CTCLossByLogProbs, DoubleDouble, Dual, Loss as _, Real};
 use ndarray::{ArrayD, Axis};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -194,12 +194,7 @@ fn ctc_gives_the_derivative_by_log_probs_too() {
     let mut nonzero = 0;
     for case in [DType::F32, DType::F64].into_iter().flat_map(|dtype| random_cases(LossKind::CtcLoss, dtype)) {
         let Loss::CtcLoss(options) = &case.loss else { panic!("a case of another loss") };
-        let loss = CTCLoss {
-            blank: options.blank,
-            reduction: options.reduction,
-            zero_infinity: options.zero_infinity,
-            gradient: CTCGradient::ByLogProbs,
-        };
+        let loss = CTCLossByLogProbs(*options);
         let inputs = Inputs::<DoubleDouble>::from(&case);
         let log_probs = inputs.float("log_probs").expect("log-probabilities");
         let [targets, input_lengths, target_lengths] = ["targets", "input_lengths", "target_lengths"]

@@ -2,7 +2,7 @@ use candle_core::{Result, Tensor, bail};
 use losscheck::backend::{Backend, Coverage, Outcome, Pass};
 use losscheck::case::Case;
 use losscheck::loss::{Loss, LossKind};
-use losscheck_reference::Reduction;
+use losscheck_options::Reduction;
 
 use super::inputs::Inputs;
 use super::{Adapter, VERSION, convert};

@@ -1,39 +1,17 @@
 use std::ops::Range;
 
 use candle_core::{DType, Result, Tensor, bail};
+use losscheck_options::{AdaptiveLogSoftmaxWithLoss, Reduction};
 
-use super::Reduction;
 use super::check::float;
 use super::custom_gradient::with_custom_gradient;
 use super::linear::linear;
 use super::log_softmax::log_softmax;
-use super::reduction::sum_rows;
+use super::reduction::{reduced, sum_rows};
 
-/// The options of [`AdaptiveLogSoftmaxWithLoss`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct AdaptiveLogSoftmaxOptions {
-    /// The number of elements of a sample.
-    pub in_features: usize,
-    /// The number of classes.
-    pub n_classes: usize,
-    /// The first class of each tail.
-    pub cutoffs: Vec<usize>,
-    /// By how much the tails' projections shrink: that of tail i, from 0, has floor(in_features / div_value^(i + 1))
-    /// outputs, which may be none.
-    pub div_value: f64,
-    /// Whether the head has a bias.
-    pub head_bias: bool,
-}
-
-/// Adaptive softmax, for many classes of very different frequency, and its loss.
-///
-/// The head scores the classes before the first cutoff, the shortlist, and each tail as a whole; a tail scores its classes
-/// by a projection and a second layer. The log-probability of a class in a tail is the sum of the tail's in the head and of
-/// its own in the tail.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.AdaptiveLogSoftmaxWithLoss.html>
+/// The module that [`AdaptiveLogSoftmaxWithLoss`] describes, with its parameters.
 #[derive(Clone, Debug)]
-pub struct AdaptiveLogSoftmaxWithLoss {
+pub struct AdaptiveLogSoftmax {
     shortlist: usize,
     n_classes: usize,
     /// The classes of each tail.
@@ -43,7 +21,7 @@ pub struct AdaptiveLogSoftmaxWithLoss {
     tail: Vec<[Tensor; 2]>,
 }
 
-/// What [`AdaptiveLogSoftmaxWithLoss::forward`] gives.
+/// The results of [`AdaptiveLogSoftmax::forward`].
 #[derive(Clone, Debug)]
 pub struct AdaptiveOutput {
     /// For each sample the log-probability of its target.
@@ -52,21 +30,21 @@ pub struct AdaptiveOutput {
     pub loss: Tensor,
 }
 
-impl AdaptiveLogSoftmaxWithLoss {
-    /// With these parameters: PyTorch's `head.weight` and `head.bias`, and for each tail i its `tail.i.0.weight` and
-    /// `tail.i.1.weight`.
+impl AdaptiveLogSoftmax {
+    /// Makes the module of these parameters: PyTorch's `head.weight` and `head.bias`, and for each tail i its
+    /// `tail.i.0.weight` and `tail.i.1.weight`. The option `result` says nothing here, because each result has a method.
     ///
     /// # Errors
     ///
-    /// If the cutoffs are none, do not increase or are not from 1 to n_classes - 1, `div_value` is not positive, or a
-    /// parameter does not have the shape that the options give it.
+    /// Returns an error if an option is out of range, or a parameter does not have the shape that the options give it.
     pub fn new(
-        options: AdaptiveLogSoftmaxOptions,
+        options: &AdaptiveLogSoftmaxWithLoss,
         head_weight: Tensor,
         head_bias: Option<Tensor>,
         tail: Vec<[Tensor; 2]>,
     ) -> Result<Self> {
-        let AdaptiveLogSoftmaxOptions { in_features, n_classes, cutoffs, div_value, head_bias: is_biased } = options;
+        let AdaptiveLogSoftmaxWithLoss { in_features, n_classes, ref cutoffs, div_value, .. } = *options;
+        let is_biased = options.head_bias;
         let ends = cutoffs.iter().skip(1).chain([&n_classes]);
         let tails: Vec<Range<usize>> = cutoffs.iter().zip(ends).map(|(&start, &end)| start..end).collect();
         let shortlist = match cutoffs.first() {
@@ -99,14 +77,13 @@ impl AdaptiveLogSoftmaxWithLoss {
         Ok(Self { shortlist, n_classes, tails, head_weight, head_bias, tail })
     }
 
-    /// The log-probabilities of the targets, and their loss, NaN for an empty batch.
+    /// Computes the log-probabilities of the targets, and the loss.
     ///
-    /// The input has shape (in_features) or (N, in_features) and is differentiable, as are the parameters; but there is no
-    /// gradient of a tail that no target falls into. The target has shape () or (N) and holds classes as u32 or i64.
+    /// The target has the dtype u32 or i64. A tail that no target falls into has no gradient.
     ///
     /// # Errors
     ///
-    /// If a target is no class, or a shape or dtype does not fit.
+    /// Returns an error if a target is no class, or a shape or a dtype does not fit.
     pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<AdaptiveOutput> {
         if !matches!(target.dtype(), DType::U32 | DType::I64) {
             bail!("target has dtype {:?}, expected classes as u32 or i64", target.dtype());
@@ -144,15 +121,15 @@ impl AdaptiveLogSoftmaxWithLoss {
             let scores = self.tail(tail, &input.contiguous()?.index_select(&samples, 0)?)?;
             output = output.index_add(&samples, &pick(&log_softmax(&scores)?, places)?, 0)?;
         }
-        let loss = Reduction::Mean.apply(&output)?.neg()?;
+        let loss = reduced(&output, Reduction::Mean)?.neg()?;
         Ok(AdaptiveOutput { output, loss })
     }
 
-    /// The log-probabilities of all classes, (N, n_classes), of an input of shape (N, in_features).
+    /// Computes the log-probabilities of all classes, (N, n_classes), of an input of shape (N, in_features).
     ///
     /// # Errors
     ///
-    /// If the input has another shape.
+    /// Returns an error if the input has another shape or does not hold floats.
     pub fn log_prob(&self, input: &Tensor) -> Result<Tensor> {
         self.check_batch(input)?;
         let head = log_softmax(&self.head(input)?)?;
@@ -168,14 +145,14 @@ impl AdaptiveLogSoftmaxWithLoss {
         Tensor::cat(&log_probs, 1)
     }
 
-    /// The class with the largest log-probability, as u32, for each sample of an input of shape (N, in_features): the first
-    /// of several. NaN counts as the largest.
+    /// Finds the class with the largest log-probability, as u32, for each sample of an input of shape (N, in_features): the
+    /// first of several. NaN counts as the largest.
     ///
     /// A sample whose largest score in the head is that of a class of the shortlist is not taken to the tails.
     ///
     /// # Errors
     ///
-    /// If the input has another shape.
+    /// Returns an error if the input has another shape or does not hold floats.
     pub fn predict(&self, input: &Tensor) -> Result<Tensor> {
         self.check_batch(input)?;
         let input = input.detach();

@@ -1,26 +1,21 @@
 use candle_core::{Result, Tensor};
+use losscheck_options::BCELoss;
 
-use super::Reduction;
 use super::check::{broadcast, float, probabilities, same_shape};
 use super::custom_gradient::with_custom_gradient;
 use super::ln_1p::ln_1p;
+use super::reduction::reduced;
 
-/// Binary cross-entropy of probabilities, -w (t max(ln x, -100) + (1 - t) max(ln(1 - x), -100)).
-///
-/// Input and target have the same shape, to which `weight` broadcasts. Input and target are differentiable; the gradient
-/// by the input is PyTorch's, w (x - t) / max(x (1 - x), 1e-12), which the clamp does not enter. The mean divides by the
-/// number of elements, whatever their weights.
+/// Computes [`BCELoss`].
 ///
 /// # Errors
 ///
-/// If input or target have elements outside of [0, 1] (NaN is outside), or a shape or dtype does not fit.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.binary_cross_entropy.html>
+/// Returns an error for whatever [`BCELoss`] refuses, and if a shape or a dtype does not fit.
 pub fn binary_cross_entropy(
     input: &Tensor,
     target: &Tensor,
     weight: Option<&Tensor>,
-    reduction: Reduction,
+    options: BCELoss,
 ) -> Result<Tensor> {
     float("input", input)?;
     same_shape(input, target)?;
@@ -39,7 +34,7 @@ pub fn binary_cross_entropy(
     })?;
     let losses = with_custom_gradient(losses, target, move |gradient| gradient * (&ln_1mx - &ln_x)?)?;
     match weight {
-        None => reduction.apply(&losses),
-        Some(weight) => reduction.apply(&(&losses * broadcast("weight", weight, input.dims())?)?),
+        None => reduced(&losses, options.reduction),
+        Some(weight) => reduced(&(&losses * broadcast("weight", weight, input.dims())?)?, options.reduction),
     }
 }

@@ -1,29 +1,25 @@
 use candle_core::{Result, Tensor};
+use losscheck_options::BCEWithLogitsLoss;
 
-use super::Reduction;
 use super::check::{broadcast, float, same_shape};
 use super::custom_gradient::with_custom_gradient;
 use super::ln_1p::ln_1p;
+use super::reduction::reduced;
 
-/// Binary cross-entropy of logits, -w (pos_weight t ln p + (1 - t) ln(1 - p)) with p = sigmoid(x).
-///
-/// Input and target have the same shape, to which `weight` and `pos_weight` broadcast. Input and target are
-/// differentiable. The mean divides by the number of elements, whatever their weights.
+/// Computes [`BCEWithLogitsLoss`].
 ///
 /// With softplus(x) = ln(1 + e^x) the logarithms are -softplus(-x) and -softplus(x), and softplus(x) is
 /// max(x, 0) + ln_1p(e^-|x|): no logit overflows, and a confident prediction keeps the digits of its loss and gradient.
 ///
 /// # Errors
 ///
-/// If a shape or dtype does not fit.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.binary_cross_entropy_with_logits.html>
+/// Returns an error if a shape or a dtype does not fit.
 pub fn binary_cross_entropy_with_logits(
     input: &Tensor,
     target: &Tensor,
     weight: Option<&Tensor>,
     pos_weight: Option<&Tensor>,
-    reduction: Reduction,
+    options: BCEWithLogitsLoss,
 ) -> Result<Tensor> {
     float("input", input)?;
     same_shape(input, target)?;
@@ -65,7 +61,7 @@ pub fn binary_cross_entropy_with_logits(
         }
     };
     match weight {
-        None => reduction.apply(&losses),
-        Some(weight) => reduction.apply(&(&losses * broadcast("weight", weight, input.dims())?)?),
+        None => reduced(&losses, options.reduction),
+        Some(weight) => reduced(&(&losses * broadcast("weight", weight, input.dims())?)?, options.reduction),
     }
 }

@@ -1,6 +1,6 @@
 use candle_core::{DType, Result, Tensor, bail};
+use losscheck_options::Reduction;
 
-use super::Reduction;
 use super::check::{countable, float};
 use super::reduction::sum;
 

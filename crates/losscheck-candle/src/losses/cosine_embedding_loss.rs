@@ -1,44 +1,29 @@
 use candle_core::{Result, Tensor, bail};
+use losscheck_options::CosineEmbeddingLoss;
 
-use super::Reduction;
 use super::broadcast::{broadcast, broadcast_to};
 use super::check::float;
 use super::custom_gradient::with_custom_gradient;
 use super::distance::scale;
-use super::reduction::sum_rows;
-
-/// The options of [`cosine_embedding_loss`].
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct CosineEmbeddingOptions {
-    /// The cosine up to which vectors that are not alike cost nothing.
-    pub margin: f64,
-    /// How the pairs' losses are put together.
-    pub reduction: Reduction,
-}
+use super::reduction::{reduced, sum_rows};
 
 /// PyTorch's, inside both squares.
 const EPS: f64 = 1e-12;
 
-/// The embedding loss of two vectors by their cosine c: 1 - c where the target is 1, max(0, c - margin) where it is -1, and 0
-/// for any other target.
-///
-/// The inputs have shapes (D) with a scalar target, or (N, D) with a target of shape (N), where N broadcasts. Both are
-/// differentiable.
+/// Computes [`CosineEmbeddingLoss`].
 ///
 /// # Errors
 ///
-/// If a shape or dtype does not fit.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.cosine_embedding_loss.html>
+/// Returns an error if a shape or a dtype does not fit.
 pub fn cosine_embedding_loss(
     input1: &Tensor,
     input2: &Tensor,
     target: &Tensor,
-    options: CosineEmbeddingOptions,
+    options: CosineEmbeddingLoss,
 ) -> Result<Tensor> {
     float("input1", input1)?;
     float("input2", input2)?;
-    let CosineEmbeddingOptions { margin, reduction } = options;
+    let CosineEmbeddingLoss { margin, reduction } = options;
     let rank = target.rank() + 1;
     let fits =
         rank <= 2 && input1.rank() == rank && input2.rank() == rank && input1.dims().last() == input2.dims().last();
@@ -88,5 +73,5 @@ pub fn cosine_embedding_loss(
         let slopes = across.broadcast_mul(&slope)?;
         losses = with_custom_gradient(losses, argument, move |gradient| slopes.broadcast_mul(gradient))?;
     }
-    reduction.apply(&losses.reshape(target.shape())?)
+    reduced(&losses.reshape(target.shape())?, reduction)
 }

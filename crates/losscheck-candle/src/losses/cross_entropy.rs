@@ -1,51 +1,23 @@
 use candle_core::{Result, Tensor, bail};
+use losscheck_options::{CrossEntropyLoss, Reduction};
 
-use super::Reduction;
 use super::check::{class_weight, same_shape};
 use super::classes::Rows;
 use super::log_softmax::log_softmax;
-use super::reduction::{sum, sum_rows};
+use super::reduction::{reduced, sum, sum_rows};
 
-/// The options of [`cross_entropy`].
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CrossEntropyOptions {
-    /// Samples of this class have loss and gradient 0 and do not count in the mean. Not for targets that are
-    /// probabilities.
-    pub ignore_index: i64,
-    /// The share of each target that is spread evenly over all classes, at most 1; as in PyTorch a negative one counts
-    /// as 0.
-    pub label_smoothing: f64,
-    /// How the samples' losses are put together.
-    pub reduction: Reduction,
-}
-
-impl Default for CrossEntropyOptions {
-    fn default() -> Self {
-        Self { ignore_index: -100, label_smoothing: 0., reduction: Reduction::Mean }
-    }
-}
-
-/// The cross-entropy of logits x with the target, -sum over classes of w t ln softmax(x).
+/// Computes [`CrossEntropyLoss`].
 ///
-/// The input has shape (C), (N, C) or (N, C, d1, ...) and is differentiable. The target is either
-///
-/// - class indices as u8, u32 or i64, of the input's shape without C: the mean divides by the sum of the weights of the
-///   samples that are not ignored, and is NaN if all are;
-/// - or probabilities of the input's shape, differentiable too: the mean divides by the number of samples.
-///
-/// `weight` has shape (C).
+/// A target of classes has the dtype u8, u32 or i64; one of probabilities has that of the input.
 ///
 /// # Errors
 ///
-/// If a class is out of bounds and not `ignore_index`, `label_smoothing` is above 1, `ignore_index` is not negative though
-/// the target holds probabilities, or a shape or dtype does not fit.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.cross_entropy.html>
+/// Returns an error for whatever [`CrossEntropyLoss`] refuses, and if a shape or a dtype does not fit.
 pub fn cross_entropy(
     input: &Tensor,
     target: &Tensor,
     weight: Option<&Tensor>,
-    options: CrossEntropyOptions,
+    options: CrossEntropyLoss,
 ) -> Result<Tensor> {
     if options.label_smoothing > 1. {
         bail!("label_smoothing is {}, expected a number from 0 to 1", options.label_smoothing);
@@ -60,7 +32,7 @@ pub fn cross_entropy(
     }
 }
 
-fn of_indices(rows: &Rows, target: &Tensor, weight: Option<Tensor>, options: CrossEntropyOptions) -> Result<Tensor> {
+fn of_indices(rows: &Rows, target: &Tensor, weight: Option<Tensor>, options: CrossEntropyLoss) -> Result<Tensor> {
     let indices = rows.indices(target, options.ignore_index)?;
     let weights = weight.as_ref().map(|weight| indices.weights(weight)).transpose()?;
     let log_probabilities = log_softmax(&rows.rows)?;
@@ -76,12 +48,7 @@ fn of_indices(rows: &Rows, target: &Tensor, weight: Option<Tensor>, options: Cro
     indices.reduce(options.reduction, rows, &indices.mask(&losses)?, weights.as_ref())
 }
 
-fn of_probabilities(
-    rows: &Rows,
-    target: &Tensor,
-    weight: Option<Tensor>,
-    options: CrossEntropyOptions,
-) -> Result<Tensor> {
+fn of_probabilities(rows: &Rows, target: &Tensor, weight: Option<Tensor>, options: CrossEntropyLoss) -> Result<Tensor> {
     if options.ignore_index >= 0 {
         bail!("ignore_index is {}, which targets that are probabilities do not have", options.ignore_index);
     }
@@ -98,7 +65,7 @@ fn of_probabilities(
         // PyTorch divides by the number of elements over that of classes.
         return sum(&losses)? * f64::NAN;
     }
-    options.reduction.apply(&rows.restore(&losses)?)
+    reduced(&rows.restore(&losses)?, options.reduction)
 }
 
 fn weigh(rows: &Tensor, weight: Option<&Tensor>) -> Result<Tensor> {

@@ -1,41 +1,23 @@
 use candle_core::{DType, Result, Tensor, bail};
+use losscheck_options::{CTCLoss, Reduction};
 
-use super::Reduction;
 use super::check::float;
 use super::custom_gradient::with_custom_gradient;
+use super::reduction::reduced;
 
-/// The options of [`ctc_loss`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CtcOptions {
-    /// The class of the blank.
-    pub blank: i64,
-    /// How the samples' losses are put together. The mean divides each by the number of its labels, at least 1, first.
-    pub reduction: Reduction,
-    /// Whether infinite losses count as 0.
-    pub zero_infinity: bool,
-}
-
-/// Connectionist temporal classification: the negative logarithm of the probability that log-probabilities give to a
-/// sequence of labels, over all its alignments with the steps.
+/// Computes [`CTCLoss`].
 ///
-/// The log-probabilities have shape (T, N, C) or (T, C), none of these 0. The targets have shape (N, S) or (sum of the
-/// target lengths), as u8, u32 or i64, and so have the N lengths of inputs and targets. The losses have shape (N), or none
-/// without a batch.
-///
-/// The gradient is PyTorch's: that by the logits, provided that log-softmax made the log-probabilities of them, whose
-/// backward pass leaves it as it is. A loss is infinite, and its gradient NaN, where there is no alignment.
+/// Targets and lengths are u8, u32 or i64.
 ///
 /// # Errors
 ///
-/// If a label, the blank or a length is out of range, or a shape or dtype does not fit.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.ctc_loss.html>
+/// Returns an error for whatever [`CTCLoss`] refuses, and if a shape or a dtype does not fit.
 pub fn ctc_loss(
     log_probs: &Tensor,
     targets: &Tensor,
     input_lengths: &Tensor,
     target_lengths: &Tensor,
-    options: CtcOptions,
+    options: CTCLoss,
 ) -> Result<Tensor> {
     float("log_probs", log_probs)?;
     let is_batched = log_probs.rank() == 3;
@@ -63,7 +45,7 @@ pub fn ctc_loss(
         let counts: Vec<f64> = labels.iter().map(|labels| labels.len().max(1) as f64).collect();
         losses = (&losses / Tensor::new(counts, losses.device())?.to_dtype(losses.dtype())?)?;
     }
-    options.reduction.apply(&if is_batched { losses } else { losses.squeeze(0)? })
+    reduced(&if is_batched { losses } else { losses.squeeze(0)? }, options.reduction)
 }
 
 fn integers(name: &str, tensor: &Tensor) -> Result<Vec<i64>> {

@@ -1,30 +1,30 @@
 use candle_core::{Result, Tensor};
+use losscheck_options::DistanceFunction;
 
 use super::reduction::sum_rows;
 
-/// The distances of [`triplet_margin_with_distance_loss`](super::triplet_margin_with_distance_loss).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum DistanceFunction {
+/// A distance of two vectors: one of the [`DistanceFunction`]s, or a norm with options.
+#[derive(Clone, Copy)]
+pub(super) enum Distance {
     /// The p-norm of the difference, to each element of which `eps` is added.
-    Pairwise {
-        /// The degree of the norm.
-        p: f64,
-        /// What is added to each difference.
-        eps: f64,
-    },
+    Pairwise { p: f64, eps: f64 },
     /// The sum of the absolute differences.
     Manhattan,
     /// The sum of the squared differences.
     SquaredEuclidean,
 }
 
-impl Default for DistanceFunction {
-    fn default() -> Self {
-        Self::Pairwise { p: 2., eps: 1e-6 }
+impl From<DistanceFunction> for Distance {
+    fn from(function: DistanceFunction) -> Self {
+        match function {
+            DistanceFunction::Pairwise => Self::Pairwise { p: 2., eps: 1e-6 },
+            DistanceFunction::Manhattan => Self::Manhattan,
+            DistanceFunction::SquaredEuclidean => Self::SquaredEuclidean,
+        }
     }
 }
 
-impl DistanceFunction {
+impl Distance {
     /// The distances of the rows of two matrices, as a column, and their derivatives by the first.
     pub(super) fn of(self, a: &Tensor, b: &Tensor) -> Result<(Tensor, Tensor)> {
         let difference = (a - b)?;

@@ -1,41 +1,19 @@
 use candle_core::{Result, Tensor, bail};
+use losscheck_options::GaussianNLLLoss;
 
-use super::Reduction;
 use super::broadcast::broadcast;
 use super::check::float;
 use super::custom_gradient::with_custom_gradient;
+use super::reduction::reduced;
 
-/// The options of [`gaussian_nll_loss`].
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct GaussianNllOptions {
-    /// Whether to add the constant ln(2 pi) / 2.
-    pub full: bool,
-    /// The least variance.
-    pub eps: f64,
-    /// How the elements' losses are put together.
-    pub reduction: Reduction,
-}
-
-impl Default for GaussianNllOptions {
-    fn default() -> Self {
-        Self { full: false, eps: 1e-6, reduction: Reduction::Mean }
-    }
-}
-
-/// The negative log-likelihood of t under a Gaussian distribution of mean x and variance v:
-/// (ln v + (x - t)^2 / v) / 2 with v = max(var, eps).
-///
-/// The target broadcasts with the input; the variance has the input's shape, or that without the last dimension, or that
-/// with one dimension 1. All three are differentiable; the clamp of the variance lets its gradient pass.
+/// Computes [`GaussianNLLLoss`].
 ///
 /// # Errors
 ///
-/// If a variance is negative, a shape does not fit, or the dtypes differ.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.gaussian_nll_loss.html>
-pub fn gaussian_nll_loss(input: &Tensor, target: &Tensor, var: &Tensor, options: GaussianNllOptions) -> Result<Tensor> {
+/// Returns an error for whatever [`GaussianNLLLoss`] refuses, and if a shape or a dtype does not fit.
+pub fn gaussian_nll_loss(input: &Tensor, target: &Tensor, var: &Tensor, options: GaussianNLLLoss) -> Result<Tensor> {
     float("input", input)?;
-    let GaussianNllOptions { full, eps, reduction } = options;
+    let GaussianNLLLoss { full, eps, reduction } = options;
     if var.elem_count() > 0 && var.detach().lt(0.)?.flatten_all()?.max(0)?.to_scalar::<u8>()? != 0 {
         bail!("var has negative elements");
     }
@@ -50,7 +28,7 @@ pub fn gaussian_nll_loss(input: &Tensor, target: &Tensor, var: &Tensor, options:
     for (argument, slope) in [(&input, slope.clone()), (&target, slope.neg()?), (&var, by_var)] {
         losses = with_custom_gradient(losses, argument, move |gradient| gradient * &slope)?;
     }
-    reduction.apply(&losses)
+    reduced(&losses, reduction)
 }
 
 /// The variance in a shape that broadcasts to the input's.

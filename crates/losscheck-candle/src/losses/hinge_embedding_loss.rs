@@ -1,36 +1,17 @@
 use candle_core::{Result, Tensor};
+use losscheck_options::HingeEmbeddingLoss;
 
-use super::Reduction;
 use super::broadcast::broadcast;
 use super::check::float;
 use super::custom_gradient::with_custom_gradient;
+use super::reduction::reduced;
 
-/// The options of [`hinge_embedding_loss`].
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct HingeEmbeddingOptions {
-    /// The distance from which pairs that are not alike cost nothing.
-    pub margin: f64,
-    /// How the elements' losses are put together.
-    pub reduction: Reduction,
-}
-
-impl Default for HingeEmbeddingOptions {
-    fn default() -> Self {
-        Self { margin: 1., reduction: Reduction::Mean }
-    }
-}
-
-/// The hinge loss of a distance x: x itself where the target is 1, max(0, margin - x) where it is -1, and both for any
-/// other target.
-///
-/// Input and target broadcast; the input is differentiable.
+/// Computes [`HingeEmbeddingLoss`].
 ///
 /// # Errors
 ///
-/// If the shapes do not broadcast or the dtypes differ.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.hinge_embedding_loss.html>
-pub fn hinge_embedding_loss(input: &Tensor, target: &Tensor, options: HingeEmbeddingOptions) -> Result<Tensor> {
+/// Returns an error if the shapes do not broadcast or the dtypes differ.
+pub fn hinge_embedding_loss(input: &Tensor, target: &Tensor, options: HingeEmbeddingLoss) -> Result<Tensor> {
     float("input", input)?;
     let [input, target] = broadcast([input, target])?;
     let (x, t) = (input.detach(), target.detach());
@@ -43,5 +24,5 @@ pub fn hinge_embedding_loss(input: &Tensor, target: &Tensor, options: HingeEmbed
         let hinge = slack.ge(0.)?.where_cond(&gradient.neg()?, &zeros)?;
         is_alike.where_cond(&zeros, &hinge)? + is_unlike.where_cond(&zeros, gradient)?
     })?;
-    options.reduction.apply(&losses)
+    reduced(&losses, options.reduction)
 }

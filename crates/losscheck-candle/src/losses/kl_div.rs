@@ -1,44 +1,17 @@
 use candle_core::{Result, Tensor};
+use losscheck_options::{KLDivLoss, KLDivReduction, Reduction};
 
 use super::broadcast::broadcast;
 use super::check::float;
 use super::custom_gradient::with_custom_gradient;
-use super::reduction::{Reduction, sum};
+use super::reduction::{reduced, sum};
 
-/// The options of [`kl_div`].
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct KlDivOptions {
-    /// Whether the target holds logarithms of probabilities.
-    pub log_target: bool,
-    /// How the elements' losses are put together.
-    pub reduction: KlDivReduction,
-}
-
-/// The reductions of [`kl_div`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum KlDivReduction {
-    /// One loss for each element.
-    None,
-    /// Their mean over the elements, which is not the divergence: that is `BatchMean`.
-    #[default]
-    Mean,
-    /// Their sum, divided by the input's first dimension.
-    BatchMean,
-    /// Their sum.
-    Sum,
-}
-
-/// The Kullback-Leibler divergence of log-probabilities x from probabilities t, element by element: t (ln t - x), or with
-/// `log_target` e^t (t - x).
-///
-/// Input and target broadcast; both are differentiable.
+/// Computes [`KLDivLoss`].
 ///
 /// # Errors
 ///
-/// If the shapes do not broadcast or the dtypes differ.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.kl_div.html>
-pub fn kl_div(input: &Tensor, target: &Tensor, options: KlDivOptions) -> Result<Tensor> {
+/// Returns an error if the shapes do not broadcast or the dtypes differ.
+pub fn kl_div(input: &Tensor, target: &Tensor, options: KLDivLoss) -> Result<Tensor> {
     float("input", input)?;
     let batch = input.dims().first().copied().unwrap_or(1);
     let [input, target] = broadcast([input, target])?;
@@ -56,9 +29,9 @@ pub fn kl_div(input: &Tensor, target: &Tensor, options: KlDivOptions) -> Result<
     let losses = with_custom_gradient(losses, &input, move |gradient| (gradient * &probability)?.neg())?;
     let losses = with_custom_gradient(losses, &target, move |gradient| gradient * &by_target)?;
     match options.reduction {
-        KlDivReduction::None => Reduction::None.apply(&losses),
-        KlDivReduction::Mean => Reduction::Mean.apply(&losses),
-        KlDivReduction::BatchMean => sum(&losses)? / batch as f64,
-        KlDivReduction::Sum => Reduction::Sum.apply(&losses),
+        KLDivReduction::None => reduced(&losses, Reduction::None),
+        KLDivReduction::Mean => reduced(&losses, Reduction::Mean),
+        KLDivReduction::BatchMean => sum(&losses)? / batch as f64,
+        KLDivReduction::Sum => reduced(&losses, Reduction::Sum),
     }
 }

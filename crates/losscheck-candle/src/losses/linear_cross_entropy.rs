@@ -1,46 +1,30 @@
 use candle_core::{DType, Result, Tensor, bail};
+use losscheck_options::{CrossEntropyLoss, LinearCrossEntropyLoss};
 
 use super::check::countable;
+use super::cross_entropy;
 use super::linear::product;
-use super::{CrossEntropyOptions, Reduction, cross_entropy};
 
-/// The options of [`linear_cross_entropy`].
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct LinearCrossEntropyOptions {
-    /// Samples of this class have loss and gradient 0 and do not count in the mean; -100 where none is given. Not for
-    /// targets that are probabilities.
-    pub ignore_index: Option<i64>,
-    /// The share of each target that is spread evenly over all classes, at most 1; as in PyTorch a negative one counts
-    /// as 0.
-    pub label_smoothing: f64,
-    /// How the samples' losses are put together.
-    pub reduction: Reduction,
-}
-
-/// [`cross_entropy`] of the scores that a linear layer gives, input W^T + b.
+/// Computes [`LinearCrossEntropyLoss`].
 ///
-/// The input has shape (K) or (N, K), the linear weight W (C, K) or, beside a batch, (C, d1, ..., K), the linear bias b
-/// that of W without K. Scores, target and weight are then those of [`cross_entropy`]: (C), (N, C) or (N, C, d1, ...).
-/// Input, linear weight, linear bias and probabilities are differentiable. The scores of the whole batch are held at once.
+/// The scores of the whole batch are held at once, whatever `batch_chunk_size` says. The dtypes of the target are those of
+/// [`cross_entropy`].
 ///
 /// # Errors
 ///
-/// Those of [`cross_entropy`]; if there is an `ignore_index` though the target holds probabilities; if the shapes of the
-/// layer do not fit.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.linear_cross_entropy.html>
+/// Returns an error for whatever [`LinearCrossEntropyLoss`] refuses, and if a shape or a dtype does not fit.
 pub fn linear_cross_entropy(
     input: &Tensor,
     linear_weight: &Tensor,
     linear_bias: Option<&Tensor>,
     target: &Tensor,
     weight: Option<&Tensor>,
-    options: LinearCrossEntropyOptions,
+    options: LinearCrossEntropyLoss,
 ) -> Result<Tensor> {
     if target.dtype().is_float() && options.ignore_index.is_some() {
         bail!("ignore_index is given, expected none beside a target that holds probabilities");
     }
-    let ignore_index = options.ignore_index.unwrap_or(-100);
+    let ignore_index = options.ignored_index();
     let Some((&features, outputs)) = linear_weight.dims().split_last().filter(|(_, outputs)| !outputs.is_empty())
     else {
         bail!("linear_weight has shape {:?}, expected (C, K) or (C, d1, ..., K)", linear_weight.dims());
@@ -70,8 +54,8 @@ pub fn linear_cross_entropy(
     }
     let scores = without_ignored(&scores, ignored.as_ref())?.permute((1, 2, 0))?;
     let shape = [batch.as_slice(), outputs].concat();
-    let LinearCrossEntropyOptions { label_smoothing, reduction, .. } = options;
-    let options = CrossEntropyOptions { ignore_index, label_smoothing, reduction };
+    let LinearCrossEntropyLoss { label_smoothing, reduction, .. } = options;
+    let options = CrossEntropyLoss { ignore_index, label_smoothing, reduction };
     cross_entropy(&scores.reshape(shape)?, target, weight, options)
 }
 

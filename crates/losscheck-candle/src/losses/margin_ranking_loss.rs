@@ -1,34 +1,21 @@
 use candle_core::{Result, Tensor, bail};
+use losscheck_options::MarginRankingLoss;
 
-use super::Reduction;
 use super::broadcast::broadcast;
 use super::check::float;
 use super::custom_gradient::with_custom_gradient;
+use super::reduction::reduced;
 
-/// The options of [`margin_ranking_loss`].
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct MarginRankingOptions {
-    /// The difference of scores that is asked for.
-    pub margin: f64,
-    /// How the elements' losses are put together.
-    pub reduction: Reduction,
-}
-
-/// The ranking loss max(0, -t (x1 - x2) + margin), for a target t of 1 where x1 should be the higher and -1 where x2
-/// should.
-///
-/// The tensors have the same number of dimensions and broadcast; all are differentiable.
+/// Computes [`MarginRankingLoss`].
 ///
 /// # Errors
 ///
-/// If the numbers of dimensions differ, the shapes do not broadcast or the dtypes differ.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.margin_ranking_loss.html>
+/// Returns an error if the numbers of dimensions differ, the shapes do not broadcast, or the dtypes differ.
 pub fn margin_ranking_loss(
     input1: &Tensor,
     input2: &Tensor,
     target: &Tensor,
-    options: MarginRankingOptions,
+    options: MarginRankingLoss,
 ) -> Result<Tensor> {
     float("input1", input1)?;
     if input1.rank() != input2.rank() || input1.rank() != target.rank() {
@@ -47,5 +34,5 @@ pub fn margin_ranking_loss(
         losses =
             with_custom_gradient(losses, argument, move |gradient| is_short.where_cond(gradient, &zeros)? * &slope)?;
     }
-    options.reduction.apply(&losses)
+    reduced(&losses, options.reduction)
 }

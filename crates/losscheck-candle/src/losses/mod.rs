@@ -1,10 +1,10 @@
 //! PyTorch's loss functions, composed from candle-core's tensor operations: every option, and the values, gradients,
 //! errors and NaNs of PyTorch 2.13.
 //!
-//! The functions have PyTorch's names. Predictions come first, then the target, then weights; options other than the
-//! [`Reduction`] are in a struct with PyTorch's names and defaults. Tensors are of one dtype (f16, bf16, f32 or f64) on one
-//! device, and gradients flow through candle's [`backward`]; weights count as constants. Arguments that do not fit are an
-//! error, never a panic.
+//! The functions have the names of `torch.nn.functional`. Predictions come first, then the target, then weights, then a
+//! struct with the options of the PyTorch class, by the same names and with the same defaults. The struct documents the
+//! formula, the shapes and the errors. Tensors are of one dtype (f16, bf16, f32 or f64) on one device, and gradients flow
+//! through candle's [`backward`]; weights count as constants. Arguments that do not fit are an error, never a panic.
 //!
 //! Two habits of candle remain:
 //!
@@ -53,29 +53,33 @@ mod soft_margin_loss;
 mod tests;
 mod triplet_margin_loss;
 
-pub use adaptive_log_softmax::{AdaptiveLogSoftmaxOptions, AdaptiveLogSoftmaxWithLoss, AdaptiveOutput};
+pub use losscheck_options::{
+    AdaptiveLogSoftmaxWithLoss, AdaptiveResult, BCELoss, BCEWithLogitsLoss, CTCLoss, CosineEmbeddingLoss,
+    CrossEntropyLoss, DistanceFunction, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss, KLDivReduction,
+    L1Loss, LinearCrossEntropyLoss, MSELoss, MarginRankingLoss, MultiLabelMarginLoss, MultiLabelSoftMarginLoss,
+    MultiMarginLoss, NLLLoss, PoissonNLLLoss, Reduction, SmoothL1Loss, SoftMarginLoss, TripletMarginLoss,
+    TripletMarginWithDistanceLoss,
+};
+
+pub use adaptive_log_softmax::{AdaptiveLogSoftmax, AdaptiveOutput};
 pub use binary_cross_entropy::binary_cross_entropy;
 pub use binary_cross_entropy_with_logits::binary_cross_entropy_with_logits;
-pub use cosine_embedding_loss::{CosineEmbeddingOptions, cosine_embedding_loss};
-pub use cross_entropy::{CrossEntropyOptions, cross_entropy};
-pub use ctc_loss::{CtcOptions, ctc_loss};
-pub use distance::DistanceFunction;
-pub use gaussian_nll_loss::{GaussianNllOptions, gaussian_nll_loss};
-pub use hinge_embedding_loss::{HingeEmbeddingOptions, hinge_embedding_loss};
-pub use huber_loss::{HuberOptions, huber_loss};
-pub use kl_div::{KlDivOptions, KlDivReduction, kl_div};
+pub use cosine_embedding_loss::cosine_embedding_loss;
+pub use cross_entropy::cross_entropy;
+pub use ctc_loss::ctc_loss;
+pub use gaussian_nll_loss::gaussian_nll_loss;
+pub use hinge_embedding_loss::hinge_embedding_loss;
+pub use huber_loss::huber_loss;
+pub use kl_div::kl_div;
 pub use l1_loss::l1_loss;
-pub use linear_cross_entropy::{LinearCrossEntropyOptions, linear_cross_entropy};
-pub use margin_ranking_loss::{MarginRankingOptions, margin_ranking_loss};
+pub use linear_cross_entropy::linear_cross_entropy;
+pub use margin_ranking_loss::margin_ranking_loss;
 pub use mse_loss::mse_loss;
-pub use multi_margin_loss::{MultiMarginOptions, multi_margin_loss};
+pub use multi_margin_loss::multi_margin_loss;
 pub use multilabel_margin_loss::multilabel_margin_loss;
 pub use multilabel_soft_margin_loss::multilabel_soft_margin_loss;
-pub use nll_loss::{NllOptions, nll_loss};
-pub use poisson_nll_loss::{PoissonNllOptions, poisson_nll_loss};
-pub use reduction::Reduction;
-pub use smooth_l1_loss::{SmoothL1Options, smooth_l1_loss};
+pub use nll_loss::nll_loss;
+pub use poisson_nll_loss::poisson_nll_loss;
+pub use smooth_l1_loss::smooth_l1_loss;
 pub use soft_margin_loss::soft_margin_loss;
-pub use triplet_margin_loss::{
-    TripletMarginOptions, TripletMarginWithDistanceOptions, triplet_margin_loss, triplet_margin_with_distance_loss,
-};
+pub use triplet_margin_loss::{triplet_margin_loss, triplet_margin_with_distance_loss};

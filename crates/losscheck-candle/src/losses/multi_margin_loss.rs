@@ -1,45 +1,25 @@
 use candle_core::{Result, Tensor, bail};
+use losscheck_options::MultiMarginLoss;
 
-use super::Reduction;
 use super::check::class_weight;
 use super::custom_gradient::with_custom_gradient;
 use super::labels::{Rows, class_mask};
-use super::reduction::sum_rows;
+use super::reduction::{reduced, sum_rows};
 
-/// The options of [`multi_margin_loss`].
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct MultiMarginOptions {
-    /// The exponent, 1 or 2.
-    pub p: i64,
-    /// By how much the score of the class is to exceed the others.
-    pub margin: f64,
-    /// How the rows' losses are put together.
-    pub reduction: Reduction,
-}
-
-impl Default for MultiMarginOptions {
-    fn default() -> Self {
-        Self { p: 1, margin: 1., reduction: Reduction::Mean }
-    }
-}
-
-/// The margin loss of class scores x with the class y: the sum over i != y of w_y max(0, margin - x_y + x_i)^p / C.
+/// Computes [`MultiMarginLoss`].
 ///
-/// The input has shape (C) or (N, C) and is differentiable; the target holds a class for each row, as u8, u32 or i64.
-/// `weight` has shape (C).
+/// The target has the dtype u8, u32 or i64.
 ///
 /// # Errors
 ///
-/// If a class is out of bounds, `p` is neither 1 nor 2, or a shape or dtype does not fit.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.multi_margin_loss.html>
+/// Returns an error for whatever [`MultiMarginLoss`] refuses, and if a shape or a dtype does not fit.
 pub fn multi_margin_loss(
     input: &Tensor,
     target: &Tensor,
     weight: Option<&Tensor>,
-    options: MultiMarginOptions,
+    options: MultiMarginLoss,
 ) -> Result<Tensor> {
-    let MultiMarginOptions { p, margin, reduction } = options;
+    let MultiMarginLoss { p, margin, reduction } = options;
     if p != 1 && p != 2 {
         bail!("p is {p}, expected 1 or 2");
     }
@@ -68,5 +48,5 @@ pub fn multi_margin_loss(
         own.where_cond(&sum_rows(&slopes)?.neg()?.broadcast_as(slopes.shape())?, &slopes)
     })?;
     let shape: &[usize] = if target.rank() == 0 { &[] } else { &[rows.count] };
-    reduction.apply(&losses.reshape(shape)?)
+    reduced(&losses.reshape(shape)?, reduction)
 }

@@ -1,22 +1,18 @@
 use candle_core::{Result, Tensor, bail};
+use losscheck_options::MultiLabelMarginLoss;
 
-use super::Reduction;
 use super::custom_gradient::with_custom_gradient;
 use super::labels::{Rows, class_mask};
-use super::reduction::sum_rows;
+use super::reduction::{reduced, sum_rows};
 
-/// The margin loss of class scores x with a list of classes: the sum over the j in the list and the i not in it of
-/// max(0, 1 - x_j + x_i) / C.
+/// Computes [`MultiLabelMarginLoss`].
 ///
-/// The input has shape (C) or (N, C) and is differentiable; the target, of the same shape and as i64, holds in each row the
-/// classes that stand before the first -1.
+/// The target has the dtype i64 or, if it has no -1, u8 or u32.
 ///
 /// # Errors
 ///
-/// If an index is neither a class nor -1, or a shape or dtype does not fit.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.multilabel_margin_loss.html>
-pub fn multilabel_margin_loss(input: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
+/// Returns an error for whatever [`MultiLabelMarginLoss`] refuses, and if a shape or a dtype does not fit.
+pub fn multilabel_margin_loss(input: &Tensor, target: &Tensor, options: MultiLabelMarginLoss) -> Result<Tensor> {
     let rows = Rows::new(input)?;
     if target.dims() != input.dims() {
         bail!("target has shape {:?}, expected {:?}, that of the input", target.dims(), input.dims());
@@ -48,5 +44,5 @@ pub fn multilabel_margin_loss(input: &Tensor, target: &Tensor, reduction: Reduct
         slopes.broadcast_mul(&(gradient / classes)?)
     })?;
     let shape = &input.dims()[..input.rank() - 1];
-    reduction.apply(&losses.reshape(shape)?)
+    reduced(&losses.reshape(shape)?, options.reduction)
 }

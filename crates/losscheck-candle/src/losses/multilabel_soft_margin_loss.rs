@@ -1,23 +1,20 @@
 use candle_core::{Result, Tensor, bail};
+use losscheck_options::{BCEWithLogitsLoss, MultiLabelSoftMarginLoss, Reduction};
 
 use super::binary_cross_entropy_with_logits;
 use super::broadcast::{broadcast, broadcast_to};
-use super::reduction::{Reduction, sum_rows};
+use super::reduction::{reduced, sum_rows};
 
-/// Binary cross-entropy of logits, averaged over the classes, which are the input's last dimension.
-///
-/// Target and weight broadcast with the input, without adding dimensions; input and target are differentiable.
+/// Computes [`MultiLabelSoftMarginLoss`].
 ///
 /// # Errors
 ///
-/// If the input has no dimension, or a shape or dtype does not fit.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.multilabel_soft_margin_loss.html>
+/// Returns an error if a shape or a dtype does not fit.
 pub fn multilabel_soft_margin_loss(
     input: &Tensor,
     target: &Tensor,
     weight: Option<&Tensor>,
-    reduction: Reduction,
+    options: MultiLabelSoftMarginLoss,
 ) -> Result<Tensor> {
     let Some(&classes) = input.dims().last() else { bail!("input is a scalar, expected a dimension of classes") };
     let ones = input.detach().ones_like()?;
@@ -33,9 +30,10 @@ pub fn multilabel_soft_margin_loss(
     let Ok(weight) = broadcast_to(&weight, input.dims()) else {
         bail!("weight has shape {:?}, expected one that broadcasts to {:?}", weight.dims(), input.dims());
     };
-    let losses = binary_cross_entropy_with_logits(&input, &target, Some(&weight), None, Reduction::None)?;
+    let unreduced = BCEWithLogitsLoss { reduction: Reduction::None };
+    let losses = binary_cross_entropy_with_logits(&input, &target, Some(&weight), None, unreduced)?;
     let (last, rows) = losses.dims().split_last().expect("the input has a dimension");
     let shape = rows.to_vec();
     let sums = sum_rows(&losses.reshape((rows.iter().product::<usize>(), *last))?)?;
-    reduction.apply(&(sums / classes as f64)?.reshape(shape)?)
+    reduced(&(sums / classes as f64)?.reshape(shape)?, options.reduction)
 }

@@ -1,35 +1,22 @@
 use candle_core::{Result, Tensor};
+use losscheck_options::Reduction;
 
 use super::custom_gradient::with_custom_gradient;
 
-/// How the losses of the elements (of the samples, for losses over classes) are put together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Reduction {
-    /// One loss for each.
-    None,
-    /// Their mean; that of nothing is NaN. With class weights it is the weighted mean, except for targets that are
-    /// probabilities, whose weighted losses are divided by their number.
-    #[default]
-    Mean,
-    /// Their sum; that of nothing is 0.
-    Sum,
+/// Reduces the losses.
+pub(super) fn reduced(losses: &Tensor, reduction: Reduction) -> Result<Tensor> {
+    match reduction {
+        Reduction::None => Ok(losses.clone()),
+        Reduction::Mean => sum(losses)? / losses.elem_count() as f64,
+        Reduction::Sum => sum(losses),
+    }
 }
 
-impl Reduction {
-    pub(super) fn apply(self, losses: &Tensor) -> Result<Tensor> {
-        match self {
-            Reduction::None => Ok(losses.clone()),
-            Reduction::Mean => sum(losses)? / losses.elem_count() as f64,
-            Reduction::Sum => sum(losses),
-        }
-    }
-
-    /// The same for losses that have their weights in them; the mean is over the weights, where there are any.
-    pub(super) fn apply_weighted(self, losses: &Tensor, weight: Option<&Tensor>) -> Result<Tensor> {
-        match (self, weight) {
-            (Reduction::Mean, Some(weight)) => sum(losses)? / sum(&weight.detach())?,
-            _ => self.apply(losses),
-        }
+/// Reduces losses that have their weights in them. Their mean is over the weights, if there are any.
+pub(super) fn weighted(losses: &Tensor, weight: Option<&Tensor>, reduction: Reduction) -> Result<Tensor> {
+    match (reduction, weight) {
+        (Reduction::Mean, Some(weight)) => sum(losses)? / sum(&weight.detach())?,
+        _ => reduced(losses, reduction),
     }
 }
 

@@ -1,21 +1,20 @@
 use candle_core::{Result, Tensor, bail};
+use losscheck_options::SoftMarginLoss;
 
-use super::Reduction;
 use super::broadcast::broadcast_to;
 use super::check::float;
 use super::custom_gradient::with_custom_gradient;
 use super::ln_1p::ln_1p;
+use super::reduction::reduced;
 
-/// The logistic loss ln(1 + e^(-t x)) of a score x and a target t of 1 or -1.
+/// Computes [`SoftMarginLoss`].
 ///
-/// The target broadcasts to the shape of the input, which is differentiable. Nothing overflows, however wrong the score.
+/// Nothing overflows, however wrong the score is.
 ///
 /// # Errors
 ///
-/// If the target does not broadcast to the input or the dtypes differ.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.soft_margin_loss.html>
-pub fn soft_margin_loss(input: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
+/// Returns an error if the target does not broadcast to the input or the dtypes differ.
+pub fn soft_margin_loss(input: &Tensor, target: &Tensor, options: SoftMarginLoss) -> Result<Tensor> {
     float("input", input)?;
     let Ok(t) = broadcast_to(&target.detach(), input.dims()) else {
         bail!("target has shape {:?}, expected one that broadcasts to {:?}", target.dims(), input.dims());
@@ -28,5 +27,5 @@ pub fn soft_margin_loss(input: &Tensor, target: &Tensor, reduction: Reduction) -
         let sigmoid = (numerator / e.affine(1., 1.)?)?;
         gradient * (&t * sigmoid)?.neg()?
     })?;
-    reduction.apply(&losses)
+    reduced(&losses, options.reduction)
 }

@@ -77,7 +77,7 @@ fn mse() {
             [INF, INF, NAN, NAN, NAN],
             [NAN, 0., NAN, NAN, NAN],
         ],
-        |x, t| mse_loss(x, t, None, NONE),
+        |x, t| mse_loss(x, t, None, MSELoss { reduction: NONE }),
     );
 }
 
@@ -91,13 +91,13 @@ fn l1() {
             [INF, INF, NAN, NAN, NAN],
             [NAN, 0., NAN, NAN, NAN],
         ],
-        |x, t| l1_loss(x, t, None, NONE),
+        |x, t| l1_loss(x, t, None, L1Loss { reduction: NONE }),
     );
 }
 
 #[test]
 fn smooth_l1() {
-    let with = |beta| move |x: &Tensor, t: &Tensor| smooth_l1_loss(x, t, SmoothL1Options { beta, reduction: NONE });
+    let with = |beta| move |x: &Tensor, t: &Tensor| smooth_l1_loss(x, t, SmoothL1Loss { beta, reduction: NONE });
     elementwise(
         &[
             [0., 0., 0., 0., 0.],
@@ -119,7 +119,7 @@ fn smooth_l1() {
 
 #[test]
 fn huber() {
-    let with = |delta| move |x: &Tensor, t: &Tensor| huber_loss(x, t, None, HuberOptions { delta, reduction: NONE });
+    let with = |delta| move |x: &Tensor, t: &Tensor| huber_loss(x, t, None, HuberLoss { delta, reduction: NONE });
     elementwise(
         &[
             [0., 0., 0., 0., 0.],
@@ -139,6 +139,7 @@ fn huber() {
 
 #[test]
 fn bce() -> Result<()> {
+    let options = BCELoss { reduction: NONE };
     let ln2 = std::f64::consts::LN_2;
     elementwise(
         &[
@@ -150,21 +151,22 @@ fn bce() -> Result<()> {
             [1e-20, 0., 1e-20, 1e-8, -1e-20f64.ln()],
             [1e-60, 1., 100., -1e12, -1e-60f64.ln()],
         ],
-        |x, t| binary_cross_entropy(x, t, None, NONE),
+        |x, t| binary_cross_entropy(x, t, None, options),
     );
     let half = tensor(&[0.5])?;
     for outside in [-0.1, 1.5, NAN, INF] {
         let outside = tensor(&[outside])?;
-        assert_refuses(binary_cross_entropy(&outside, &half, None, NONE), "input has elements outside of [0, 1]");
-        assert_refuses(binary_cross_entropy(&half, &outside, None, NONE), "target has elements outside of [0, 1]");
+        assert_refuses(binary_cross_entropy(&outside, &half, None, options), "input has elements outside of [0, 1]");
+        assert_refuses(binary_cross_entropy(&half, &outside, None, options), "target has elements outside of [0, 1]");
     }
-    assert_refuses(binary_cross_entropy(&half, &tensor(&[0., 1.])?, None, NONE), "target has shape [2]");
-    assert_refuses(binary_cross_entropy(&half, &half, Some(&tensor(&[0., 1.])?), NONE), "weight has shape [2]");
+    assert_refuses(binary_cross_entropy(&half, &tensor(&[0., 1.])?, None, options), "target has shape [2]");
+    assert_refuses(binary_cross_entropy(&half, &half, Some(&tensor(&[0., 1.])?), options), "weight has shape [2]");
     Ok(())
 }
 
 #[test]
 fn bce_with_logits() -> Result<()> {
+    let options = BCEWithLogitsLoss { reduction: NONE };
     let ln2 = std::f64::consts::LN_2;
     let confident = (-50f64).exp();
     elementwise(
@@ -183,7 +185,7 @@ fn bce_with_logits() -> Result<()> {
             [NAN, 1., NAN, NAN, NAN],
             [3., NAN, NAN, NAN, -3.],
         ],
-        |x, t| binary_cross_entropy_with_logits(x, t, None, None, NONE),
+        |x, t| binary_cross_entropy_with_logits(x, t, None, None, options),
     );
     let pos_weight = tensor(&[2.])?;
     elementwise(
@@ -193,13 +195,13 @@ fn bce_with_logits() -> Result<()> {
             [-1000., 1., 2000., -2., 2000.],
             [INF, 0., INF, 1., -INF],
         ],
-        |x, t| binary_cross_entropy_with_logits(x, t, None, Some(&pos_weight), NONE),
+        |x, t| binary_cross_entropy_with_logits(x, t, None, Some(&pos_weight), options),
     );
     let (one, two) = (tensor(&[0.])?, tensor(&[0., 1.])?);
     let refusals = [
-        (binary_cross_entropy_with_logits(&one, &two, None, None, NONE), "target has shape [2]"),
-        (binary_cross_entropy_with_logits(&one, &one, Some(&two), None, NONE), "weight has shape [2]"),
-        (binary_cross_entropy_with_logits(&one, &one, None, Some(&two), NONE), "pos_weight has shape [2]"),
+        (binary_cross_entropy_with_logits(&one, &two, None, None, options), "target has shape [2]"),
+        (binary_cross_entropy_with_logits(&one, &one, Some(&two), None, options), "weight has shape [2]"),
+        (binary_cross_entropy_with_logits(&one, &one, None, Some(&two), options), "pos_weight has shape [2]"),
     ];
     refusals.into_iter().for_each(|(result, message)| assert_refuses(result, message));
     Ok(())
@@ -209,14 +211,14 @@ fn bce_with_logits() -> Result<()> {
 fn weights_scale_and_do_not_enter_the_mean() -> Result<()> {
     let (input, target) = (rows(&[[0.5, 0.25], [0.5, 0.25]])?, rows(&[[1., 1.], [1., 1.]])?);
     let ln2 = std::f64::consts::LN_2;
-    let loss = binary_cross_entropy(&input, &target, Some(&tensor(&[1., 3.])?), Reduction::Mean)?;
+    let loss = binary_cross_entropy(&input, &target, Some(&tensor(&[1., 3.])?), BCELoss::default())?;
     assert_close("the mean", &elements(&loss), &[(ln2 + 6. * ln2) / 2.]);
     Ok(())
 }
 
 #[test]
 fn cross_entropy_at_the_edges() -> Result<()> {
-    let options = CrossEntropyOptions { reduction: NONE, ..Default::default() };
+    let options = CrossEntropyLoss { reduction: NONE, ..Default::default() };
     let confident = (-50f64).exp();
     let table: [([f64; 2], i64, f64, [f64; 2]); 9] = [
         ([0., 0.], 1, std::f64::consts::LN_2, [0.5, -0.5]),
@@ -244,7 +246,7 @@ fn ignored_samples_are_removed_samples() -> Result<()> {
     let logits = rows(&[[1., 2., 3.], [NAN, 0., 0.], [0.5, -1., 0.]])?;
     let weight = tensor(&[1., 2., 3.])?;
     for label_smoothing in [0., 0.2] {
-        let options = CrossEntropyOptions { ignore_index: 7, label_smoothing, ..Default::default() };
+        let options = CrossEntropyLoss { ignore_index: 7, label_smoothing, ..Default::default() };
         let whole = cross_entropy(&logits, &indices(&[1, 7, 2])?, Some(&weight), options)?;
         let rest = logits.index_select(&indices(&[0, 2])?, 0)?;
         let rest = cross_entropy(&rest, &indices(&[1, 2])?, Some(&weight), options)?;
@@ -267,7 +269,7 @@ fn one_hot_probabilities_are_indices() -> Result<()> {
     let weight = tensor(&[0.5, 0., 2.])?;
     for weight in [None, Some(&weight)] {
         for (label_smoothing, reduction) in [(0., NONE), (0.3, NONE), (1., Reduction::Sum), (0.3, Reduction::Sum)] {
-            let options = CrossEntropyOptions { label_smoothing, reduction, ..Default::default() };
+            let options = CrossEntropyLoss { label_smoothing, reduction, ..Default::default() };
             let by_index = over_classes(&logits, |input| cross_entropy(input, &classes, weight, options))?;
             let by_share = over_classes(&logits, |input| cross_entropy(input, &one_hot, weight, options))?;
             assert_close("the loss", &by_share.0, &by_index.0);
@@ -282,7 +284,7 @@ fn one_hot_probabilities_are_indices() -> Result<()> {
 fn probabilities_have_a_gradient_whatever_the_smoothing() -> Result<()> {
     let target = Var::new(&[0.25f64, 0.75], &Device::Cpu)?;
     for label_smoothing in [0., 0.5, 1.] {
-        let options = CrossEntropyOptions { label_smoothing, ..Default::default() };
+        let options = CrossEntropyLoss { label_smoothing, ..Default::default() };
         let loss = cross_entropy(&tensor(&[0., 0.])?, &target, None, options)?;
         let gradient = elements(loss.backward()?.get(&target).expect("a gradient"));
         assert_close("the gradient", &gradient, &[(1. - label_smoothing) * std::f64::consts::LN_2; 2]);
@@ -295,7 +297,7 @@ fn every_integer_dtype_holds_classes() -> Result<()> {
     let log_probabilities = Tensor::arange(0f64, 256., &Device::Cpu)?.reshape((1, 256))?;
     for dtype in [DType::U8, DType::U32, DType::I64] {
         let target = Tensor::new(&[255u32], &Device::Cpu)?.to_dtype(dtype)?;
-        let loss = nll_loss(&log_probabilities, &target, None, NllOptions::default())?;
+        let loss = nll_loss(&log_probabilities, &target, None, NLLLoss::default())?;
         assert_eq!(elements(&loss), [-255.]);
     }
     Ok(())
@@ -315,17 +317,14 @@ fn classes_have_to_fit() -> Result<()> {
         (tensor(&[0., 0.])?, "target has"),
     ];
     for (target, message) in refusals {
-        assert_refuses(nll_loss(&logits, &target, None, NllOptions::default()), message);
-        assert_refuses(cross_entropy(&logits, &target, None, CrossEntropyOptions::default()), message);
+        assert_refuses(nll_loss(&logits, &target, None, NLLLoss::default()), message);
+        assert_refuses(cross_entropy(&logits, &target, None, CrossEntropyLoss::default()), message);
     }
     let target = indices(&[0, 0])?;
-    assert_refuses(
-        nll_loss(&logits, &target, Some(&tensor(&[1., 1.])?), NllOptions::default()),
-        "weight has shape [2]",
-    );
-    let options = CrossEntropyOptions { label_smoothing: 1.5, ..Default::default() };
+    assert_refuses(nll_loss(&logits, &target, Some(&tensor(&[1., 1.])?), NLLLoss::default()), "weight has shape [2]");
+    let options = CrossEntropyLoss { label_smoothing: 1.5, ..Default::default() };
     assert_refuses(cross_entropy(&logits, &target, None, options), "label_smoothing is 1.5");
-    let options = CrossEntropyOptions { ignore_index: 0, ..Default::default() };
+    let options = CrossEntropyLoss { ignore_index: 0, ..Default::default() };
     assert_refuses(cross_entropy(&logits, &logits, None, options), "ignore_index is 0");
     Ok(())
 }
@@ -335,17 +334,17 @@ fn empty_batches() -> Result<()> {
     let empty = Tensor::zeros((0, 3), DType::F64, &Device::Cpu)?;
     let classes = indices(&[])?;
     for (reduction, expected) in [(NONE, vec![]), (Reduction::Mean, vec![NAN]), (Reduction::Sum, vec![0.])] {
-        let options = CrossEntropyOptions { label_smoothing: 0.1, reduction, ..Default::default() };
+        let options = CrossEntropyLoss { label_smoothing: 0.1, reduction, ..Default::default() };
         let losses = [
-            binary_cross_entropy(&empty, &empty, None, reduction)?,
-            binary_cross_entropy_with_logits(&empty, &empty, None, None, reduction)?,
+            binary_cross_entropy(&empty, &empty, None, BCELoss { reduction })?,
+            binary_cross_entropy_with_logits(&empty, &empty, None, None, BCEWithLogitsLoss { reduction })?,
             cross_entropy(&empty, &classes, None, options)?,
             cross_entropy(&empty, &empty, None, options)?,
-            huber_loss(&empty, &empty, None, HuberOptions { reduction, ..Default::default() })?,
-            l1_loss(&empty, &empty, None, reduction)?,
-            mse_loss(&empty, &empty, None, reduction)?,
-            nll_loss(&empty, &classes, None, NllOptions { reduction, ..Default::default() })?,
-            smooth_l1_loss(&empty, &empty, SmoothL1Options { reduction, ..Default::default() })?,
+            huber_loss(&empty, &empty, None, HuberLoss { reduction, ..Default::default() })?,
+            l1_loss(&empty, &empty, None, L1Loss { reduction })?,
+            mse_loss(&empty, &empty, None, MSELoss { reduction })?,
+            nll_loss(&empty, &classes, None, NLLLoss { reduction, ..Default::default() })?,
+            smooth_l1_loss(&empty, &empty, SmoothL1Loss { reduction, ..Default::default() })?,
         ];
         for loss in &losses {
             assert_close("the loss", &elements(loss), &expected);
@@ -357,7 +356,7 @@ fn empty_batches() -> Result<()> {
 #[test]
 fn inputs_and_targets_broadcast() -> Result<()> {
     let (input, target) = (Var::new(&[[1f64], [2.]], &Device::Cpu)?, Var::new(&[1f64, 2., 4.], &Device::Cpu)?);
-    let loss = mse_loss(&input, &target, None, Reduction::Sum)?;
+    let loss = mse_loss(&input, &target, None, MSELoss { reduction: Reduction::Sum })?;
     let gradients = loss.backward()?;
     assert_close("the loss", &elements(&loss), &[15.]);
     assert_close("the gradient by the input", &elements(gradients.get(&input).unwrap()), &[-8., -2.]);
@@ -369,10 +368,13 @@ fn inputs_and_targets_broadcast() -> Result<()> {
 fn a_target_with_more_dimensions_than_the_input_is_refused() -> Result<()> {
     let (input, target) = (tensor(&[0., 1.])?, rows(&[[1., -1.]])?);
     assert_refuses(
-        soft_margin_loss(&input, &target, Reduction::Mean),
+        soft_margin_loss(&input, &target, SoftMarginLoss::default()),
         "target has shape [1, 2], expected one that broadcasts to [2]",
     );
-    assert_refuses(multilabel_soft_margin_loss(&input, &target, None, Reduction::Mean), "at most the 1 dimensions");
+    assert_refuses(
+        multilabel_soft_margin_loss(&input, &target, None, MultiLabelSoftMarginLoss::default()),
+        "at most the 1 dimensions",
+    );
     Ok(())
 }
 
@@ -381,15 +383,13 @@ fn shapes_with_more_elements_than_can_be_counted_are_refused() -> Result<()> {
     let empty = |shape: &[usize]| Tensor::zeros(shape, DType::F64, &Device::Cpu);
     let huge = 1 << 63;
     let message = "expected dimensions whose product fits a usize";
-    assert_refuses(mse_loss(&empty(&[2, 1, 0])?, &empty(&[1, huge, 0])?, None, NONE), message);
-    assert_refuses(nll_loss(&empty(&[2, 0, huge])?, &indices(&[])?, None, NllOptions::default()), message);
+    assert_refuses(mse_loss(&empty(&[2, 1, 0])?, &empty(&[1, huge, 0])?, None, MSELoss { reduction: NONE }), message);
+    assert_refuses(nll_loss(&empty(&[2, 0, huge])?, &indices(&[])?, None, NLLLoss::default()), message);
     let (input, linear_weight, target) = (empty(&[huge, 0])?, empty(&[1, 2, 0])?, indices(&[])?);
-    let options = LinearCrossEntropyOptions::default();
+    let options = LinearCrossEntropyLoss::default();
     assert_refuses(linear_cross_entropy(&input, &linear_weight, None, &target, None, options), message);
-    let options =
-        AdaptiveLogSoftmaxOptions { in_features: 0, n_classes: 2, cutoffs: vec![1], div_value: 1., head_bias: false };
-    let module =
-        AdaptiveLogSoftmaxWithLoss::new(options, empty(&[2, 0])?, None, vec![[empty(&[0, 0])?, empty(&[1, 0])?]])?;
+    let options = AdaptiveLogSoftmaxWithLoss { n_classes: 2, cutoffs: vec![1], div_value: 1., ..Default::default() };
+    let module = AdaptiveLogSoftmax::new(&options, empty(&[2, 0])?, None, vec![[empty(&[0, 0])?, empty(&[1, 0])?]])?;
     assert_refuses(module.log_prob(&input), message);
     Ok(())
 }
@@ -398,7 +398,7 @@ fn shapes_with_more_elements_than_can_be_counted_are_refused() -> Result<()> {
 fn ctc<const T: usize, const C: usize>(
     scores: &[[f64; C]; T],
     target: &[i64],
-    options: CtcOptions,
+    options: CTCLoss,
 ) -> Result<(Vec<f64>, Vec<f64>)> {
     let lengths = [T as i64, target.len() as i64].map(|length| Tensor::new(length, &Device::Cpu));
     let [input_length, target_length] = lengths;
@@ -408,7 +408,7 @@ fn ctc<const T: usize, const C: usize>(
 
 #[test]
 fn ctc_sums_over_alignments() -> Result<()> {
-    let options = CtcOptions { reduction: NONE, ..Default::default() };
+    let options = CTCLoss { reduction: NONE, ..Default::default() };
     // 1 1, 1 0 and 0 1 of a fair coin; the first step is 1 in two of the three, and so is the second.
     let half = 0.5f64.ln();
     let (value, gradient) = ctc(&[[half; 2]; 2], &[1], options)?;
@@ -420,7 +420,7 @@ fn ctc_sums_over_alignments() -> Result<()> {
     assert_close("the value", &value, &[-0.125f64.ln()]);
     let (value, _) = ctc(&[[half; 2]; 3], &[], options)?;
     assert_close("the value", &value, &[-0.125f64.ln()]);
-    let (mean, _) = ctc(&[[half; 2]; 3], &[1, 1], CtcOptions::default())?;
+    let (mean, _) = ctc(&[[half; 2]; 3], &[1, 1], CTCLoss::default())?;
     assert_close("the mean", &mean, &[-0.125f64.ln() / 2.]);
     // A class that cannot be.
     let (value, gradient) = ctc(&[[0., -INF, -INF], [half, half, -INF]], &[1], options)?;
@@ -431,34 +431,34 @@ fn ctc_sums_over_alignments() -> Result<()> {
 
 #[test]
 fn ctc_without_alignment() -> Result<()> {
-    let options = CtcOptions { reduction: NONE, ..Default::default() };
+    let options = CTCLoss { reduction: NONE, ..Default::default() };
     let scores = [[-1.; 3]; 2];
     let (value, gradient) = ctc(&scores, &[1, 1], options)?;
     assert_close("the value", &value, &[INF]);
     assert_close("the gradient", &gradient, &[NAN; 6]);
-    let (value, gradient) = ctc(&scores, &[1, 1], CtcOptions { zero_infinity: true, ..options })?;
+    let (value, gradient) = ctc(&scores, &[1, 1], CTCLoss { zero_infinity: true, ..options })?;
     assert_close("the value", &value, &[0.]);
     assert_close("the gradient", &gradient, &[0.; 6]);
     for (target, message) in [([1, 3], "target 3 is out of bounds"), ([-1, 0], "target -1 is out of bounds")] {
         assert_refuses(ctc(&scores, &target, options).and_then(|_| indices(&[])), message);
     }
-    let blank = CtcOptions { blank: 3, ..options };
+    let blank = CTCLoss { blank: 3, ..options };
     assert_refuses(ctc(&scores, &[1, 2], blank).and_then(|_| indices(&[])), "blank is 3");
     Ok(())
 }
 
 /// Two classes in the shortlist and two tails, of one class and of two; the scores of a sample 1 are the weights.
-fn adaptive(head: [f64; 4], tail: [f64; 2]) -> Result<AdaptiveLogSoftmaxWithLoss> {
-    let options = AdaptiveLogSoftmaxOptions {
+fn adaptive(head: [f64; 4], tail: [f64; 2]) -> Result<AdaptiveLogSoftmax> {
+    let options = AdaptiveLogSoftmaxWithLoss {
         in_features: 1,
         n_classes: 5,
         cutoffs: vec![2, 3],
         div_value: 1.,
-        head_bias: false,
+        ..Default::default()
     };
     let column = |scores: &[f64]| Tensor::new(scores, &Device::Cpu)?.unsqueeze(1);
     let tails = [&[0.5][..], &tail].map(|scores| Ok([column(&[1.])?, column(scores)?]));
-    AdaptiveLogSoftmaxWithLoss::new(options, column(&head)?, None, tails.into_iter().collect::<Result<_>>()?)
+    AdaptiveLogSoftmax::new(&options, column(&head)?, None, tails.into_iter().collect::<Result<_>>()?)
 }
 
 #[test]
@@ -517,12 +517,13 @@ fn adaptive_log_softmax_refuses() -> Result<()> {
     for (result, message) in refusals {
         assert_refuses(result, message);
     }
-    let options = |cutoffs: &[usize], div_value, head_bias| AdaptiveLogSoftmaxOptions {
+    let options = |cutoffs: &[usize], div_value, head_bias| AdaptiveLogSoftmaxWithLoss {
         in_features: 1,
         n_classes: 4,
         cutoffs: cutoffs.to_vec(),
         div_value,
         head_bias,
+        ..Default::default()
     };
     let (head, one) =
         (Tensor::zeros((3, 1), DType::F64, &Device::Cpu)?, Tensor::zeros((1, 1), DType::F64, &Device::Cpu)?);
@@ -537,7 +538,7 @@ fn adaptive_log_softmax_refuses() -> Result<()> {
         (options(&[1, 2], 1., false), &output, "there are 1 tails"),
         (options(&[2], 1., false), &one, "tail.0.1.weight has shape [1, 1], expected [2, 1]"),
     ] {
-        let module = AdaptiveLogSoftmaxWithLoss::new(options, head.clone(), None, vec![[one.clone(), output.clone()]]);
+        let module = AdaptiveLogSoftmax::new(&options, head.clone(), None, vec![[one.clone(), output.clone()]]);
         assert_refuses(module.map(|_| one.clone()), message);
     }
     Ok(())

@@ -1,90 +1,54 @@
 use candle_core::{Result, Tensor, bail};
+use losscheck_options::{TripletMarginLoss, TripletMarginWithDistanceLoss};
 
-use super::Reduction;
 use super::broadcast::broadcast;
 use super::check::float;
 use super::custom_gradient::with_custom_gradient;
-use super::distance::DistanceFunction;
+use super::distance::Distance;
+use super::reduction::reduced;
 
-/// The options of [`triplet_margin_loss`].
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TripletMarginOptions {
-    /// By how much the negative is to be farther away.
-    pub margin: f64,
-    /// The degree of the norm.
-    pub p: f64,
-    /// What is added to each difference.
-    pub eps: f64,
-    /// Whether the positive may take the anchor's place.
-    pub swap: bool,
-    /// How the triplets' losses are put together.
-    pub reduction: Reduction,
-}
-
-impl Default for TripletMarginOptions {
-    fn default() -> Self {
-        Self { margin: 1., p: 2., eps: 1e-6, swap: false, reduction: Reduction::Mean }
-    }
-}
-
-/// The options of [`triplet_margin_with_distance_loss`].
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TripletMarginWithDistanceOptions {
-    /// The distance.
-    pub distance_function: DistanceFunction,
-    /// By how much the negative is to be farther away.
-    pub margin: f64,
-    /// Whether the positive may take the anchor's place.
-    pub swap: bool,
-    /// How the triplets' losses are put together.
-    pub reduction: Reduction,
-}
-
-impl Default for TripletMarginWithDistanceOptions {
-    fn default() -> Self {
-        let distance_function = DistanceFunction::default();
-        Self { distance_function, margin: 1., swap: false, reduction: Reduction::Mean }
-    }
-}
-
-/// The triplet loss max(0, margin + d(a, p) - d(a, n)), where d is the p-norm of the difference plus `eps`. With `swap` the
-/// second distance is the smaller of d(a, n) and d(p, n).
-///
-/// The tensors have the same number of dimensions, of which the last holds the vectors and the others broadcast; all are
-/// differentiable.
+/// Computes [`TripletMarginLoss`].
 ///
 /// # Errors
 ///
-/// If the margin is not positive, or a shape or dtype does not fit.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.triplet_margin_loss.html>
+/// Returns an error for whatever [`TripletMarginLoss`] refuses, and if a shape or a dtype does not fit.
 pub fn triplet_margin_loss(
     anchor: &Tensor,
     positive: &Tensor,
     negative: &Tensor,
-    options: TripletMarginOptions,
+    options: TripletMarginLoss,
 ) -> Result<Tensor> {
-    let TripletMarginOptions { margin, p, eps, swap, reduction } = options;
-    let distance_function = DistanceFunction::Pairwise { p, eps };
-    let options = TripletMarginWithDistanceOptions { distance_function, margin, swap, reduction };
-    triplet_margin_with_distance_loss(anchor, positive, negative, options)
+    let TripletMarginLoss { margin, p, eps, swap, reduction } = options;
+    let distance_function = Distance::Pairwise { p, eps };
+    let options = TripletMarginWithDistanceLoss { distance_function, margin, swap, reduction };
+    by_distance(anchor, positive, negative, options)
 }
 
-/// [`triplet_margin_loss`] by another distance.
+/// Computes [`TripletMarginWithDistanceLoss`] by one of the distances that have a name.
 ///
 /// # Errors
 ///
-/// If the margin is not positive, or a shape or dtype does not fit.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.triplet_margin_with_distance_loss.html>
+/// Returns an error for whatever [`TripletMarginWithDistanceLoss`] refuses, and if a shape or a dtype does not fit.
 pub fn triplet_margin_with_distance_loss(
     anchor: &Tensor,
     positive: &Tensor,
     negative: &Tensor,
-    options: TripletMarginWithDistanceOptions,
+    options: TripletMarginWithDistanceLoss,
+) -> Result<Tensor> {
+    let TripletMarginWithDistanceLoss { distance_function, margin, swap, reduction } = options;
+    let distance_function = Distance::from(distance_function);
+    let options = TripletMarginWithDistanceLoss { distance_function, margin, swap, reduction };
+    by_distance(anchor, positive, negative, options)
+}
+
+fn by_distance(
+    anchor: &Tensor,
+    positive: &Tensor,
+    negative: &Tensor,
+    options: TripletMarginWithDistanceLoss<Distance>,
 ) -> Result<Tensor> {
     float("anchor", anchor)?;
-    let TripletMarginWithDistanceOptions { distance_function, margin, swap, reduction } = options;
+    let TripletMarginWithDistanceLoss { distance_function, margin, swap, reduction } = options;
     if margin <= 0. {
         bail!("margin is {margin}, expected a positive number");
     }
@@ -134,5 +98,5 @@ pub fn triplet_margin_with_distance_loss(
             slopes.broadcast_mul(&active.where_cond(gradient, &zeros)?)
         })?;
     }
-    reduction.apply(&losses.reshape(rows)?)
+    reduced(&losses.reshape(rows)?, reduction)
 }

@@ -1,106 +1,70 @@
 mod clusters;
 mod parameters;
 
-use std::ops::Range;
-
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, Axis, IxDyn};
 
 use self::clusters::{Clusters, Gradients};
 pub use self::parameters::{AdaptiveParameters, AdaptiveTail};
+use self::parameters::{check_parameters, tails};
+use losscheck_options::AdaptiveResult;
+
+use crate::call::IntoView;
 use crate::loss::{check_shape, zeros};
 use crate::reduction;
 use crate::rowwise::check_indices;
-use crate::{Error, Real, Sum};
+use crate::{AdaptiveLogSoftmaxWithLoss, Error, Real, Sum};
 
-/// Adaptive softmax, for many classes of very different frequency, and its loss.
+/// Computes [`AdaptiveLogSoftmaxWithLoss`] with its parameters.
 ///
-/// The classes are sorted by frequency and cut into clusters. A linear layer, the head, scores the classes of the first
-/// cluster, the shortlist, and each other cluster as a whole; a cluster's tail scores its classes by a projection of the
-/// input and a second layer. With ln p the logarithms of the softmax of such scores, for a class c of the tail i
+/// The option `result` says which of PyTorch's results is computed. The loss and the output take a
+/// [target](AdaptiveCall::target), the others none.
 ///
-/// ```text
-/// log_prob(c) = ln p_head(c)                          in the shortlist
-///             = ln p_head(tail i) + ln p_tail_i(c)    beyond
-/// output_n    = log_prob(target_n)
-/// loss        = mean_n -output_n
-/// ```
-///
-/// Beside options this takes parameters, in [`AdaptiveParameters`]; what it computes of them an [`AdaptiveResult`] says.
-/// Since their number is that of the clusters this is no [`Loss`](crate::Loss), but its methods are the same: [`value`](Self::value),
-/// [`value_and_gradient`](Self::value_and_gradient), [`value_and_gradients`](Self::value_and_gradients) and, into the
-/// caller's buffers, [`evaluate_into`](Self::evaluate_into). [`predict`](Self::predict) gives classes.
-///
-/// The input has shape (N, in_features) and the target (N), or (in_features) and (); [`AdaptiveResult::LogProb`] and
-/// `predict` take a batch alone. Input and parameters are differentiable; a tail that no target falls into is not looked
-/// at, and has gradient 0. The mean is NaN for an empty batch.
-///
-/// A tail works on the samples that fall into it, a tenth of the batch at a time, or as much as has 2^16 scores, so that
-/// beside its results a call for the loss allocates the scores of that in one cluster, where it has a gradient as many numbers
-/// again, and about two megabytes for sums.
-///
-/// What is refused: cutoffs that are not increasing numbers from 1 to n_classes - 1, or none; a `div_value` that is not
-/// positive; parameters of other shapes than [`parameter_shapes`](Self::parameter_shapes) gives; a target that is no class.
+/// A tail works on the samples that fall into it, a tenth of the batch at a time, or as many as have 2^16 scores. Beside its
+/// results a call for the loss allocates the scores of that many samples in one cluster, as many numbers again if it
+/// computes gradients, and about two megabytes for sums.
 ///
 /// ```
-/// use losscheck_reference::{AdaptiveLogSoftmaxWithLoss, AdaptiveResult};
-/// use ndarray::{ArrayD, IxDyn, array};
+/// use losscheck_reference::{AdaptiveLogSoftmaxWithLoss, AdaptiveParameters, adaptive_log_softmax_with_loss};
+/// use ndarray::{ArrayD, array};
 ///
-/// let criterion = AdaptiveLogSoftmaxWithLoss::new(4, 6, [2, 4]);
-/// let parameters = criterion.parameter_shapes()?.map(|shape| ArrayD::from_elem(IxDyn(&shape), 0.5_f32));
-/// let parameters = parameters.as_ref().map(|parameter| parameter.view());
-/// let input = array![[1.0, 0.5, -0.5, 2.0], [0.0, 1.0, 1.0, 0.0]].into_dyn();
-/// let target = array![0_i64, 5].into_dyn();
+/// let options = AdaptiveLogSoftmaxWithLoss { in_features: 4, n_classes: 6, cutoffs: vec![2, 4], ..Default::default() };
+/// let parameters = AdaptiveParameters::shapes(&options)?.map(|shape| ArrayD::from_elem(shape, 0.5_f32));
+/// let input = array![[1.0, 0.5, -0.5, 2.0], [0.0, 1.0, 1.0, 0.0]];
+/// let target = array![0_i64, 5];
 ///
-/// let loss = AdaptiveResult::Loss(target.view());
-/// let (loss, gradients) = criterion.value_and_gradients(&parameters, input.view(), loss, None)?;
+/// let call = adaptive_log_softmax_with_loss(&input, parameters.view(), &options).target(&target);
+/// let (loss, gradients) = call.value_and_gradients(None)?;
 /// assert_eq!(gradients.input.shape(), input.shape());
 /// assert_eq!(gradients.parameters.tail[0].output.shape(), [2, 1]);
 /// # Ok::<(), losscheck_reference::Error>(())
 /// ```
+pub fn adaptive_log_softmax_with_loss<'a, R: Real>(
+    input: impl IntoView<'a, R>,
+    parameters: AdaptiveParameters<ArrayViewD<'a, R>>,
+    options: &'a AdaptiveLogSoftmaxWithLoss,
+) -> AdaptiveCall<'a, R> {
+    AdaptiveCall { options, parameters, input: input.into_view(), target: None }
+}
+
+/// An adaptive softmax with its options, parameters and inputs, ready to be computed.
 ///
-/// Sources: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.AdaptiveLogSoftmaxWithLoss.html>; E. Grave et al.,
-/// "Efficient softmax approximation for GPUs", 2017.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AdaptiveLogSoftmaxWithLoss {
-    /// The number of elements of a sample.
-    pub in_features: usize,
-    /// The number of classes.
-    pub n_classes: usize,
-    /// The first class of each tail.
-    pub cutoffs: Vec<usize>,
-    /// By how much the tails' projections shrink: that of tail i, from 0, has floor(in_features / div_value^(i + 1))
-    /// outputs, which may be none.
-    pub div_value: f64,
-    /// Whether the head has a bias.
-    pub head_bias: bool,
-}
-
-/// What [`AdaptiveLogSoftmaxWithLoss`] computes, of these targets where it takes any.
+/// [`adaptive_log_softmax_with_loss`] returns it. Since the number of the parameters is that of the clusters, the loss is no
+/// [`Loss`](crate::Loss), but the methods are those of a [`Call`](crate::Call).
 #[derive(Clone, Debug)]
-pub enum AdaptiveResult<'a> {
-    /// PyTorch's `forward(input, target).loss`: the mean of the samples' losses.
-    Loss(ArrayViewD<'a, i64>),
-    /// PyTorch's `forward(input, target).output`: for each sample the log-probability of its target.
-    Output(ArrayViewD<'a, i64>),
-    /// PyTorch's `log_prob(input)`: for each sample those of all classes, (N, n_classes).
-    LogProb,
+#[must_use = "a call computes nothing before one of its methods is asked for a result"]
+pub struct AdaptiveCall<'a, R> {
+    options: &'a AdaptiveLogSoftmaxWithLoss,
+    parameters: AdaptiveParameters<ArrayViewD<'a, R>>,
+    input: ArrayViewD<'a, R>,
+    target: Option<ArrayViewD<'a, i64>>,
 }
 
-impl AdaptiveResult<'_> {
-    fn target(&self) -> Option<&ArrayViewD<'_, i64>> {
-        match self {
-            Self::Loss(target) | Self::Output(target) => Some(target),
-            Self::LogProb => None,
-        }
-    }
-}
-
-/// The gradients of a result.
+/// The gradients of a result of [`AdaptiveLogSoftmaxWithLoss`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdaptiveGradients<R> {
-    /// That of the input.
+    /// The gradient of the input.
     pub input: ArrayD<R>,
-    /// Those of the parameters.
+    /// The gradients of the parameters.
     pub parameters: AdaptiveParameters<ArrayD<R>>,
 }
 
@@ -115,153 +79,118 @@ pub struct AdaptiveBackward<'a, R> {
     pub parameters: Option<AdaptiveParameters<ArrayViewMutD<'a, R>>>,
 }
 
-impl AdaptiveLogSoftmaxWithLoss {
-    /// With PyTorch's defaults: a `div_value` of 4, and no bias.
-    pub fn new(in_features: usize, n_classes: usize, cutoffs: impl Into<Vec<usize>>) -> Self {
-        Self { in_features, n_classes, cutoffs: cutoffs.into(), div_value: 4.0, head_bias: false }
+impl<'a, R: Real> AdaptiveCall<'a, R> {
+    /// Sets the class of each sample.
+    pub fn target(mut self, target: impl IntoView<'a, i64>) -> Self {
+        self.target = Some(target.into_view());
+        self
     }
 
-    /// The shapes of the parameters.
+    /// Returns the shape of the value.
     ///
     /// # Errors
     ///
-    /// Where an option is out of range.
-    pub fn parameter_shapes(&self) -> Result<AdaptiveParameters<Vec<usize>>, Error> {
-        let Self { in_features, n_classes, ref cutoffs, div_value, head_bias } = *self;
-        let increases = cutoffs.iter().zip(cutoffs.iter().skip(1).chain([&n_classes])).all(|(a, b)| a < b);
-        let shortlist = cutoffs.first().copied().filter(|&first| first > 0 && increases);
-        let shortlist = shortlist.ok_or_else(|| Error::Cutoffs { cutoffs: cutoffs.clone(), n_classes })?;
-        // PyTorch lets it be negative where there is nothing to divide.
-        if !(div_value > 0.0 || div_value < 0.0 && in_features == 0) {
-            return Err(Error::Option { name: "div_value", value: div_value, expected: "a positive number" });
-        }
-        let outputs = shortlist + cutoffs.len();
-        let tail = self.tails().enumerate().map(|(i, classes)| {
-            let width = floor_div(in_features as f64, div_value.powf((i + 1) as f64)) as usize;
-            AdaptiveTail { projection: vec![width, in_features], output: vec![classes.len(), width] }
-        });
-        Ok(AdaptiveParameters {
-            head_weight: vec![outputs, in_features],
-            head_bias: head_bias.then(|| vec![outputs]),
-            tail: tail.collect(),
-        })
-    }
-
-    /// The shape of a result.
-    ///
-    /// # Errors
-    ///
-    /// Where an option is out of range, or a shape does not fit.
-    pub fn value_shape<R: Real>(
-        &self,
-        parameters: &AdaptiveParameters<ArrayViewD<'_, R>>,
-        input: &ArrayViewD<'_, R>,
-        result: &AdaptiveResult<'_>,
-    ) -> Result<Vec<usize>, Error> {
-        self.check_parameters(&parameters.as_ref().map(|parameter| parameter.shape()))?;
-        let (Self { in_features, n_classes, .. }, shape) = (self, input.shape());
+    /// Returns an error if an option is out of range, or the shapes do not fit each other.
+    pub fn value_shape(&self) -> Result<Vec<usize>, Error> {
+        let Self { options, parameters, input, target } = self;
+        check_parameters(options, &parameters.as_ref().map(|parameter| parameter.shape()))?;
+        let (width, shape) = (options.in_features, input.shape());
         let wrong = |expected: String| Err(Error::Shape { name: "input", shape: shape.to_vec(), expected });
-        match (result, shape) {
-            (AdaptiveResult::LogProb, [samples, width]) if width == in_features => Ok(vec![*samples, *n_classes]),
-            (AdaptiveResult::LogProb, _) => wrong(format!("(N, {in_features})")),
-            (AdaptiveResult::Loss(target) | AdaptiveResult::Output(target), [batch @ .., width])
-                if width == in_features && batch.len() < 2 =>
+        match (options.result, target, shape) {
+            (AdaptiveResult::Predict, ..) => {
+                Err(Error::Combination { name: "result", found: "is `Predict`", expected: "a result with a gradient" })
+            }
+            (AdaptiveResult::LogProb, None, [samples, last]) if *last == width => Ok(vec![*samples, options.n_classes]),
+            (AdaptiveResult::LogProb, None, _) => wrong(format!("(N, {width})")),
+            (AdaptiveResult::LogProb, Some(_), _) => Err(UNWANTED),
+            (AdaptiveResult::Loss | AdaptiveResult::Output, None, _) => {
+                Err(Error::Combination { name: "target", found: "is missing", expected: "the class of each sample" })
+            }
+            (AdaptiveResult::Loss | AdaptiveResult::Output, Some(target), [batch @ .., last])
+                if *last == width && batch.len() < 2 =>
             {
                 check_shape("target", target.shape(), batch)?;
-                Ok(if matches!(result, AdaptiveResult::Loss(_)) { Vec::new() } else { batch.to_vec() })
+                Ok(if options.result == AdaptiveResult::Loss { Vec::new() } else { batch.to_vec() })
             }
-            _ => wrong(format!("({in_features}) or (N, {in_features})")),
+            _ => wrong(format!("({width}) or (N, {width})")),
         }
     }
 
-    /// The result.
+    /// Computes the loss, or another result.
     ///
     /// # Errors
     ///
-    /// Where the options, parameters or inputs are refused.
-    pub fn value<R: Real>(
-        &self,
-        parameters: &AdaptiveParameters<ArrayViewD<'_, R>>,
-        input: ArrayViewD<'_, R>,
-        result: AdaptiveResult<'_>,
-    ) -> Result<ArrayD<R>, Error> {
-        let mut value = zeros(&self.value_shape(parameters, &input, &result)?);
-        self.evaluate_into(parameters, input, result, value.view_mut(), None)?;
+    /// Returns an error if the options, parameters or inputs are invalid, or if the result is the predicted classes, which
+    /// [`predict`](Self::predict) returns.
+    pub fn value(self) -> Result<ArrayD<R>, Error> {
+        let mut value = zeros(&self.value_shape()?);
+        self.evaluate_into(value.view_mut(), None)?;
         Ok(value)
     }
 
-    /// The result and the gradient of the input.
+    /// Computes the result and the gradient of the input.
     ///
     /// # Errors
     ///
-    /// Where the options, parameters or inputs are refused.
-    pub fn value_and_gradient<R: Real>(
-        &self,
-        parameters: &AdaptiveParameters<ArrayViewD<'_, R>>,
-        input: ArrayViewD<'_, R>,
-        result: AdaptiveResult<'_>,
-        cotangent: Option<ArrayViewD<'_, R>>,
-    ) -> Result<(ArrayD<R>, ArrayD<R>), Error> {
-        let mut value = zeros(&self.value_shape(parameters, &input, &result)?);
-        let mut gradient = zeros(input.shape());
+    /// Returns an error if the options, parameters or inputs are invalid, or the cotangent does not have the shape of the
+    /// result.
+    pub fn value_and_gradient(self, cotangent: Option<ArrayViewD<'_, R>>) -> Result<(ArrayD<R>, ArrayD<R>), Error> {
+        let mut value = zeros(&self.value_shape()?);
+        let mut gradient = zeros(self.input.shape());
         let backward = AdaptiveBackward { cotangent, input: Some(gradient.view_mut()), parameters: None };
-        self.evaluate_into(parameters, input, result, value.view_mut(), Some(backward))?;
+        self.evaluate_into(value.view_mut(), Some(backward))?;
         Ok((value, gradient))
     }
 
-    /// The result and the gradients of the input and of the parameters.
+    /// Computes the result and the gradients of the input and of the parameters.
     ///
     /// # Errors
     ///
-    /// Where the options, parameters or inputs are refused.
-    pub fn value_and_gradients<R: Real>(
-        &self,
-        parameters: &AdaptiveParameters<ArrayViewD<'_, R>>,
-        input: ArrayViewD<'_, R>,
-        result: AdaptiveResult<'_>,
+    /// Returns an error if the options, parameters or inputs are invalid, or the cotangent does not have the shape of the
+    /// result.
+    pub fn value_and_gradients(
+        self,
         cotangent: Option<ArrayViewD<'_, R>>,
     ) -> Result<(ArrayD<R>, AdaptiveGradients<R>), Error> {
-        let mut value = zeros(&self.value_shape(parameters, &input, &result)?);
+        let mut value = zeros(&self.value_shape()?);
         let mut gradients = AdaptiveGradients {
-            input: zeros(input.shape()),
-            parameters: parameters.as_ref().map(|parameter| zeros(parameter.shape())),
+            input: zeros(self.input.shape()),
+            parameters: self.parameters.as_ref().map(|parameter| zeros(parameter.shape())),
         };
         let backward = AdaptiveBackward {
             cotangent,
             input: Some(gradients.input.view_mut()),
             parameters: Some(gradients.parameters.as_mut().map(|gradient| gradient.view_mut())),
         };
-        self.evaluate_into(parameters, input, result, value.view_mut(), Some(backward))?;
+        self.evaluate_into(value.view_mut(), Some(backward))?;
         Ok((value, gradients))
     }
 
-    /// Writes the result and, if asked, gradients into the caller's buffers, overwriting them.
+    /// Writes the result and, if asked, gradients into the caller's buffers.
     ///
     /// # Errors
     ///
-    /// Where the options, parameters or inputs are refused, or a buffer has a wrong shape.
-    pub fn evaluate_into<R: Real>(
-        &self,
-        parameters: &AdaptiveParameters<ArrayViewD<'_, R>>,
-        input: ArrayViewD<'_, R>,
-        result: AdaptiveResult<'_>,
+    /// Returns an error if the options, parameters or inputs are invalid, or a buffer has a wrong shape.
+    pub fn evaluate_into(
+        self,
         mut value: ArrayViewMutD<'_, R>,
         backward: Option<AdaptiveBackward<'_, R>>,
     ) -> Result<(), Error> {
-        let shape = self.value_shape(parameters, &input, &result)?;
+        let shape = self.value_shape()?;
+        let Self { options, parameters, input, target } = self;
         check_shape("value", value.shape(), &shape)?;
         if let Some(backward) = &backward {
-            backward.check(self, input.shape(), &shape)?;
+            backward.check(options, input.shape(), &shape)?;
         }
-        if let Some(target) = result.target() {
-            check_indices(target, 1, self.n_classes, None)?;
+        if let Some(target) = &target {
+            check_indices(target, 1, options.n_classes, None)?;
         }
-        let clusters = Clusters::new(self, parameters);
+        let clusters = Clusters::new(options, &parameters);
         let (cotangent, mut gradients) = match backward {
             Some(AdaptiveBackward { cotangent, input, parameters }) => (cotangent, Gradients::new(input, parameters)),
             None => (None, None),
         };
-        let Some(target) = result.target() else {
+        let Some(target) = target else {
             clusters.log_prob(&input, value, cotangent, gradients);
             return Ok(());
         };
@@ -272,99 +201,68 @@ impl AdaptiveLogSoftmaxWithLoss {
         }
         let target: Vec<usize> = target.iter().map(|&class| class as usize).collect();
         let count = reduction::count::<R>(target.len());
-        // By the losses, of which the output has the other sign.
-        let cotangents: Vec<R> = match (&result, cotangent) {
-            (AdaptiveResult::Output(_), Some(cotangent)) => cotangent.iter().map(|&cotangent| -cotangent).collect(),
-            (AdaptiveResult::Output(_), None) => vec![-R::ONE; target.len()],
-            (_, cotangent) => {
+        let is_reduced = options.result == AdaptiveResult::Loss;
+        // The cotangents are those of the losses, of which the output has the other sign.
+        let cotangents: Vec<R> = match cotangent {
+            cotangent if is_reduced => {
                 let cotangent = cotangent.and_then(|cotangent| cotangent.first().copied()).unwrap_or(R::ONE);
                 vec![cotangent / count.total(); target.len()]
             }
+            Some(cotangent) => cotangent.iter().map(|&cotangent| -cotangent).collect(),
+            None => vec![-R::ONE; target.len()],
         };
         let losses = clusters.losses(&input, &target, &cotangents, gradients)?;
-        match result {
-            AdaptiveResult::Loss(_) => value.fill(losses.into_iter().fold(R::Sum::ZERO, Sum::merge).over(count)),
-            _ => value.iter_mut().zip(losses).for_each(|(output, loss)| *output = -loss.total()),
+        if is_reduced {
+            value.fill(losses.into_iter().fold(R::Sum::ZERO, Sum::merge).over(count));
+        } else {
+            value.iter_mut().zip(losses).for_each(|(output, loss)| *output = -loss.total());
         }
         Ok(())
     }
 
-    /// PyTorch's `predict(input)`: for each sample the class with the largest log-probability, the first of several. NaN
-    /// counts as the largest.
+    /// Computes PyTorch's `predict(input)`, whatever the option `result` says: for each sample the class with the largest
+    /// log-probability, the first of several. NaN counts as the largest.
     ///
     /// A sample whose largest score in the head is that of a class of the shortlist is not taken to the tails.
     ///
     /// # Errors
     ///
-    /// Where the options, parameters or input are refused.
-    pub fn predict<R: Real>(
-        &self,
-        parameters: &AdaptiveParameters<ArrayViewD<'_, R>>,
-        input: ArrayViewD<'_, R>,
-    ) -> Result<ArrayD<i64>, Error> {
-        let shape = self.value_shape(parameters, &input, &AdaptiveResult::LogProb)?;
-        let mut classes = ArrayD::from_elem(IxDyn(&shape[..1]), 0);
-        self.predict_into(parameters, input, classes.view_mut())?;
+    /// Returns an error if the options, parameters or input are invalid, or if there is a target.
+    pub fn predict(self) -> Result<ArrayD<i64>, Error> {
+        let mut classes = ArrayD::from_elem(IxDyn(&[self.input.shape().first().copied().unwrap_or(0)]), 0);
+        self.predict_into(classes.view_mut())?;
         Ok(classes)
     }
 
-    /// [`predict`](Self::predict), into the caller's buffer.
+    /// Writes the predicted classes into the caller's buffer.
     ///
     /// # Errors
     ///
-    /// Where the options, parameters or input are refused, or the buffer has a wrong shape.
-    pub fn predict_into<R: Real>(
-        &self,
-        parameters: &AdaptiveParameters<ArrayViewD<'_, R>>,
-        input: ArrayViewD<'_, R>,
-        mut classes: ArrayViewMutD<'_, i64>,
-    ) -> Result<(), Error> {
-        let shape = self.value_shape(parameters, &input, &AdaptiveResult::LogProb)?;
-        check_shape("classes", classes.shape(), &shape[..1])?;
-        Clusters::new(self, parameters).predict(&input, |sample, class| classes[[sample].as_slice()] = class as i64);
-        Ok(())
-    }
-
-    /// The classes of each tail.
-    fn tails(&self) -> impl Iterator<Item = Range<usize>> {
-        let ends = self.cutoffs.iter().skip(1).chain([&self.n_classes]);
-        self.cutoffs.iter().zip(ends).map(|(&start, &end)| start..end)
-    }
-
-    fn check_parameters(&self, shapes: &AdaptiveParameters<&[usize]>) -> Result<(), Error> {
-        let expected = self.parameter_shapes()?;
-        check_shape("head_weight", shapes.head_weight, &expected.head_weight)?;
-        match (shapes.head_bias, &expected.head_bias) {
-            (None, None) => {}
-            (Some(shape), Some(expected)) => check_shape("head_bias", shape, expected)?,
-            (Some(shape), None) => {
-                let expected = "none, for the option `head_bias` is false".to_owned();
-                return Err(Error::Shape { name: "head_bias", shape: shape.to_vec(), expected });
-            }
-            (None, Some(expected)) => check_shape("head_bias", &[0], expected)?,
+    /// Returns an error if the options, parameters or input are invalid, if there is a target, or if the buffer has a wrong
+    /// shape.
+    pub fn predict_into(self, mut classes: ArrayViewMutD<'_, i64>) -> Result<(), Error> {
+        let Self { options, parameters, input, target } = self;
+        check_parameters(options, &parameters.as_ref().map(|parameter| parameter.shape()))?;
+        if target.is_some() {
+            return Err(UNWANTED);
         }
-        check_shape("tail", &[shapes.tail.len()], &[self.cutoffs.len()])?;
-        for (i, (own, expected)) in shapes.tail.iter().zip(&expected.tail).enumerate() {
-            for (name, shape, expected) in
-                [("projection", own.projection, &expected.projection), ("output", own.output, &expected.output)]
-            {
-                if shape != expected {
-                    let expected = format!("{expected:?} in tail {i}");
-                    return Err(Error::Shape { name, shape: shape.to_vec(), expected });
-                }
-            }
+        if input.ndim() != 2 || input.shape()[1] != options.in_features {
+            let expected = format!("(N, {})", options.in_features);
+            return Err(Error::Shape { name: "input", shape: input.shape().to_vec(), expected });
         }
+        check_shape("classes", classes.shape(), &input.shape()[..1])?;
+        Clusters::new(options, &parameters)
+            .predict(&input, |sample, class| classes[[sample].as_slice()] = class as i64);
         Ok(())
     }
 }
 
-/// Python's `a // b`, for a number that is not negative by a positive one.
-fn floor_div(a: f64, b: f64) -> f64 {
-    ((a - a % b) / b).round()
-}
+/// The error for a target that the result does not take.
+const UNWANTED: Error =
+    Error::Combination { name: "target", found: "is present", expected: "none, since the result is not of a target" };
 
 impl<R: Real> AdaptiveBackward<'_, R> {
-    fn check(&self, loss: &AdaptiveLogSoftmaxWithLoss, input: &[usize], value: &[usize]) -> Result<(), Error> {
+    fn check(&self, options: &AdaptiveLogSoftmaxWithLoss, input: &[usize], value: &[usize]) -> Result<(), Error> {
         if let Some(cotangent) = &self.cotangent {
             check_shape("cotangent", cotangent.shape(), value)?;
         }
@@ -373,6 +271,6 @@ impl<R: Real> AdaptiveBackward<'_, R> {
         }
         self.parameters
             .as_ref()
-            .map_or(Ok(()), |gradients| loss.check_parameters(&gradients.as_ref().map(|gradient| gradient.shape())))
+            .map_or(Ok(()), |gradients| check_parameters(options, &gradients.as_ref().map(|gradient| gradient.shape())))
     }
 }

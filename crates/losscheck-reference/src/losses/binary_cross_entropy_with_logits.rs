@@ -1,31 +1,22 @@
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
-use crate::losses::InputAndTarget;
+use crate::call::{Call, IntoView};
+use crate::losses::InputAndTargetWeightedTwice;
 use crate::losses::softplus::{decay, minus_magnitude, over_one_plus};
 use crate::pointwise::{Denominator, Elements, Pointwise};
-use crate::{Backward, Error, Loss, Real, Reduction, Shapes};
+use crate::{BCEWithLogitsLoss, Backward, Error, Loss, Real, Reduction, Shapes};
 
-/// Binary cross-entropy of logits, with p = sigmoid(x):
+/// Computes [`BCEWithLogitsLoss`], with an optional `weight` and `pos_weight`.
 ///
-/// ```text
-/// -w (pos_weight t ln p + (1 - t) ln(1 - p))
-/// ```
-///
-/// Input and target have the same shape, or it is an error; both are differentiable.
-///
-/// With softplus(x) = ln(1 + e^x) the logarithms are -softplus(-x) and -softplus(x), and softplus(x) is
-/// max(x, 0) + ln_1p(e^-|x|): nothing cancels, however confident the prediction. Near x = 0 the gradient p - t is
-/// (p - 1/2) + (1/2 - t), so that a target of 1/2 leaves all digits, too.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.BCEWithLogitsLoss.html>
-#[derive(Clone, Debug, Default)]
-pub struct BCEWithLogitsLoss<'a, R> {
-    /// A factor on each element's loss, broadcast to the shape of the input.
-    pub weight: Option<ArrayViewD<'a, R>>,
-    /// A factor on the positive part, broadcast to the shape of the input.
-    pub pos_weight: Option<ArrayViewD<'a, R>>,
-    /// How the elements' losses are put together.
-    pub reduction: Reduction,
+/// The logarithms are computed as -softplus(-x) and -softplus(x), where softplus(x) = max(x, 0) + ln_1p(e^-|x|), so that nothing
+/// cancels, however confident the prediction is. Near x = 0 the gradient p - t is computed as (p - 1/2) + (1/2 - t), which keeps
+/// all digits if the target is 1/2.
+pub fn binary_cross_entropy_with_logits<'a, R: Real>(
+    input: impl IntoView<'a, R>,
+    target: impl IntoView<'a, R>,
+    options: BCEWithLogitsLoss,
+) -> Call<BCEWithLogitsLoss, InputAndTargetWeightedTwice<'a, R>, R, 2> {
+    Call::new(options, (input.into_view(), target.into_view(), None, None))
 }
 
 pub(super) struct Formula;
@@ -98,53 +89,50 @@ impl Pointwise<3> for Formula {
 
 const NAMES: [&str; 3] = ["input", "target", "pos_weight"];
 
-impl<R: Real> BCEWithLogitsLoss<'_, R> {
-    fn elements<'a>(&'a self, (input, target): &'a InputAndTarget<'_, R>) -> Result<Elements<'a, R, 2>, Error> {
-        if input.shape() != target.shape() {
-            let expected = format!("{:?}, that of the input", input.shape());
-            return Err(Error::Shape { name: "target", shape: target.shape().to_vec(), expected });
-        }
-        let weight = self.weight.as_ref().map(|weight| weight.view());
-        Ok(Elements {
-            operands: [input.view(), target.view()],
-            weight,
-            reduction: self.reduction,
-            denominator: Denominator::Elements,
-        })
+fn elements<'a, R: Real>(
+    reduction: Reduction,
+    (input, target, weight, _): &'a InputAndTargetWeightedTwice<'_, R>,
+) -> Result<Elements<'a, R, 2>, Error> {
+    if input.shape() != target.shape() {
+        let expected = format!("{:?}, that of the input", input.shape());
+        return Err(Error::Shape { name: "target", shape: target.shape().to_vec(), expected });
     }
-
-    fn weighted<'a>(
-        elements: Elements<'a, R, 2>,
-        pos_weight: &'a ArrayViewD<'_, R>,
-    ) -> Result<Elements<'a, R, 3>, Error> {
-        let Elements { operands: [input, target], weight, reduction, denominator } = elements;
-        if pos_weight.broadcast(input.raw_dim()).is_none() {
-            let expected = format!("one that broadcasts to {:?}", input.shape());
-            return Err(Error::Shape { name: "pos_weight", shape: pos_weight.shape().to_vec(), expected });
-        }
-        Ok(Elements { operands: [input, target, pos_weight.view()], weight, reduction, denominator })
-    }
+    let weight = weight.as_ref().map(|weight| weight.view());
+    let operands = [input.view(), target.view()];
+    Ok(Elements { operands, weight, reduction, denominator: Denominator::Elements })
 }
 
-impl<'a, R: Real> Loss<R, InputAndTarget<'a, R>, 2> for BCEWithLogitsLoss<'_, R> {
-    fn shapes(&self, inputs: &InputAndTarget<'a, R>) -> Result<Shapes<2>, Error> {
-        let elements = self.elements(inputs)?;
-        match &self.pos_weight {
+fn with_pos_weight<'a, R: Real>(
+    elements: Elements<'a, R, 2>,
+    pos_weight: &'a ArrayViewD<'_, R>,
+) -> Result<Elements<'a, R, 3>, Error> {
+    let Elements { operands: [input, target], weight, reduction, denominator } = elements;
+    if pos_weight.broadcast(input.raw_dim()).is_none() {
+        let expected = format!("one that broadcasts to {:?}", input.shape());
+        return Err(Error::Shape { name: "pos_weight", shape: pos_weight.shape().to_vec(), expected });
+    }
+    Ok(Elements { operands: [input, target, pos_weight.view()], weight, reduction, denominator })
+}
+
+impl<'a, R: Real> Loss<R, InputAndTargetWeightedTwice<'a, R>, 2> for BCEWithLogitsLoss {
+    fn shapes(&self, inputs: &InputAndTargetWeightedTwice<'a, R>) -> Result<Shapes<2>, Error> {
+        let elements = elements(self.reduction, inputs)?;
+        match &inputs.3 {
             None => elements.shapes(["input", "target"]),
-            Some(pos_weight) => Self::weighted(elements, pos_weight)?.shapes(NAMES),
+            Some(pos_weight) => with_pos_weight(elements, pos_weight)?.shapes(NAMES),
         }
     }
 
     fn evaluate_into(
         &self,
-        inputs: InputAndTarget<'a, R>,
+        inputs: InputAndTargetWeightedTwice<'a, R>,
         value: ArrayViewMutD<'_, R>,
         backward: Option<Backward<'_, R, 2>>,
     ) -> Result<(), Error> {
-        let elements = self.elements(&inputs)?;
-        match &self.pos_weight {
+        let elements = elements(self.reduction, &inputs)?;
+        match &inputs.3 {
             None => elements.evaluate_into(&Formula, ["input", "target"], value, backward),
-            Some(pos_weight) => Self::weighted(elements, pos_weight)?.evaluate_into(&Formula, NAMES, value, backward),
+            Some(pos_weight) => with_pos_weight(elements, pos_weight)?.evaluate_into(&Formula, NAMES, value, backward),
         }
     }
 }

@@ -1,27 +1,18 @@
-use ndarray::{ArrayViewD, ArrayViewMutD};
+use ndarray::ArrayViewMutD;
 
+use crate::call::{Call, IntoView};
+use crate::losses::Triple;
 use crate::vectors::{Vectors, Vectorwise};
-use crate::{Backward, Error, Loss, Real, Reduction, Shapes, Sum, fold};
+use crate::{Backward, CosineEmbeddingLoss, Error, Loss, Real, Reduction, Shapes, Sum, fold};
 
-/// Embedding loss of two vectors by their cosine c, with a label t of 1 where they should be alike and -1 where not:
-///
-/// ```text
-/// 1 - c                if t = 1
-/// max(0, c - margin)   if t = -1
-///
-/// c = x1 . x2 / sqrt((|x1|^2 + eps) (|x2|^2 + eps)),    eps = 1e-12
-/// ```
-///
-/// Any other label gives 0, as in PyTorch. The inputs have shapes (D) with a scalar target, or (N, D) with a target of shape
-/// (N), where N broadcasts. Both inputs are differentiable, the hinge with slope 1 at 0.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.CosineEmbeddingLoss.html>
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct CosineEmbeddingLoss {
-    /// The cosine up to which vectors that are not alike cost nothing.
-    pub margin: f64,
-    /// How the pairs' losses are put together.
-    pub reduction: Reduction,
+/// Computes [`CosineEmbeddingLoss`].
+pub fn cosine_embedding_loss<'a, R: Real>(
+    input1: impl IntoView<'a, R>,
+    input2: impl IntoView<'a, R>,
+    target: impl IntoView<'a, R>,
+    options: CosineEmbeddingLoss,
+) -> Call<CosineEmbeddingLoss, Triple<'a, R>, R, 2> {
+    Call::new(options, (input1.into_view(), input2.into_view(), target.into_view()))
 }
 
 /// PyTorch's, inside both squares.
@@ -29,8 +20,6 @@ const EPS: f64 = 1e-12;
 /// What may be left of a difference before it takes more than the guard digits.
 const NARROW: f64 = 1.0 / (1 << 20) as f64;
 const NAMES: [&str; 2] = ["input1", "input2"];
-
-type Inputs<'a, R> = (ArrayViewD<'a, R>, ArrayViewD<'a, R>, ArrayViewD<'a, R>);
 
 /// The cosine of two vectors: `whole` + `rest`, of which the former is 1, 0 or -1.
 ///
@@ -212,66 +201,67 @@ impl<R: Real> Cosine<R> {
     }
 }
 
-impl CosineEmbeddingLoss {
-    #[inline(always)]
-    fn loss<R: Real>(&self, cosine: &Cosine<R>, label: R) -> R {
-        let unlike = (cosine.cosine() - R::from_f64(self.margin)).maximum(R::ZERO);
-        let other = if label == -R::ONE { unlike } else { R::ZERO };
-        if label == R::ONE { (R::ONE - cosine.whole) - cosine.rest } else { other }
-    }
+#[inline(always)]
+fn loss<R: Real>(margin: f64, cosine: &Cosine<R>, label: R) -> R {
+    let unlike = (cosine.cosine() - R::from_f64(margin)).maximum(R::ZERO);
+    let other = if label == -R::ONE { unlike } else { R::ZERO };
+    if label == R::ONE { (R::ONE - cosine.whole) - cosine.rest } else { other }
+}
 
-    #[inline(always)]
-    fn slope<R: Real>(&self, cosine: &Cosine<R>, label: R) -> R {
-        let unlike = if cosine.cosine() - R::from_f64(self.margin) >= R::ZERO { R::ONE } else { R::ZERO };
-        let other = if label == -R::ONE { unlike } else { R::ZERO };
-        if label == R::ONE { -R::ONE } else { other }
-    }
+#[inline(always)]
+fn slope<R: Real>(margin: f64, cosine: &Cosine<R>, label: R) -> R {
+    let unlike = if cosine.cosine() - R::from_f64(margin) >= R::ZERO { R::ONE } else { R::ZERO };
+    let other = if label == -R::ONE { unlike } else { R::ZERO };
+    if label == R::ONE { -R::ONE } else { other }
+}
 
-    fn vectors<'a, R: Real>(&self, (input1, input2, target): &'a Inputs<'_, R>) -> Result<Vectors<'a, R, 2>, Error> {
-        let rank = target.ndim() + 1;
-        if rank > 2 {
-            let expected = "a scalar or one dimension".to_owned();
-            return Err(Error::Shape { name: "target", shape: target.shape().to_vec(), expected });
-        }
-        for (input, name) in [(input1, NAMES[0]), (input2, NAMES[1])] {
-            if input.ndim() != rank || input.shape().last() != input1.shape().last() {
-                let expected = format!("{rank} dimensions, one more than the target, the last as that of input1");
-                return Err(Error::Shape { name, shape: input.shape().to_vec(), expected });
-            }
-        }
-        let operands = [input1.view(), input2.view()];
-        Ok(Vectors { operands, labels: Some(target.view()), reduction: self.reduction })
+fn vectors<'a, R: Real>(
+    reduction: Reduction,
+    (input1, input2, target): &'a Triple<'_, R>,
+) -> Result<Vectors<'a, R, 2>, Error> {
+    let rank = target.ndim() + 1;
+    if rank > 2 {
+        let expected = "a scalar or one dimension".to_owned();
+        return Err(Error::Shape { name: "target", shape: target.shape().to_vec(), expected });
     }
+    for (input, name) in [(input1, NAMES[0]), (input2, NAMES[1])] {
+        if input.ndim() != rank || input.shape().last() != input1.shape().last() {
+            let expected = format!("{rank} dimensions, one more than the target, the last as that of input1");
+            return Err(Error::Shape { name, shape: input.shape().to_vec(), expected });
+        }
+    }
+    let operands = [input1.view(), input2.view()];
+    Ok(Vectors { operands, labels: Some(target.view()), reduction })
 }
 
 impl<R: Real> Vectorwise<R, 2> for CosineEmbeddingLoss {
     #[inline(always)]
     fn value(&self, vectors: [&[R]; 2], label: R) -> R {
-        R::narrow(self.loss(&Cosine::of(vectors), label.widen()))
+        R::narrow(loss(self.margin, &Cosine::of(vectors), label.widen()))
     }
 
     #[inline(always)]
     fn value_and_pullback(&self, cotangent: R, [x1, x2]: [&[R]; 2], label: R, [by_1, by_2]: [&mut [R]; 2]) -> R {
         let (cosine, label) = (Cosine::of([x1, x2]), label.widen());
-        let slope = cotangent.widen() * self.slope(&cosine, label);
+        let slope = cotangent.widen() * slope(self.margin, &cosine, label);
         if cosine.pull_back(slope, [x1, x2], [&mut *by_1, &mut *by_2]) && !cosine.is_doubled {
             Cosine::with_twice_the_digits([x1, x2]).pull_back(slope, [x1, x2], [by_1, by_2]);
         }
-        R::narrow(self.loss(&cosine, label))
+        R::narrow(loss(self.margin, &cosine, label))
     }
 }
 
-impl<'a, R: Real> Loss<R, Inputs<'a, R>, 2> for CosineEmbeddingLoss {
-    fn shapes(&self, inputs: &Inputs<'a, R>) -> Result<Shapes<2>, Error> {
-        self.vectors(inputs)?.shapes(NAMES)
+impl<'a, R: Real> Loss<R, Triple<'a, R>, 2> for CosineEmbeddingLoss {
+    fn shapes(&self, inputs: &Triple<'a, R>) -> Result<Shapes<2>, Error> {
+        vectors(self.reduction, inputs)?.shapes(NAMES)
     }
 
     fn evaluate_into(
         &self,
-        inputs: Inputs<'a, R>,
+        inputs: Triple<'a, R>,
         value: ArrayViewMutD<'_, R>,
         backward: Option<Backward<'_, R, 2>>,
     ) -> Result<(), Error> {
-        self.vectors(&inputs)?.evaluate_into(self, NAMES, value, backward)
+        vectors(self.reduction, &inputs)?.evaluate_into(self, NAMES, value, backward)
     }
 }

@@ -1,49 +1,44 @@
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
+use crate::call::{ClassTarget, IntoView};
 use crate::fold;
-use crate::losses::{InputAndClasses, InputAndTarget};
+use crate::losses::{InputAndClassesWeighted, InputAndTargetWeighted};
 use crate::rowwise::{Classes, Interleaved, Probabilities, RowGradients, Rows, Rowwise, weight_of};
-use crate::{Backward, Error, Loss, Real, Reduction, Shapes, Sum, prefetch};
+use crate::{Backward, CrossEntropyLoss, Error, Loss, Real, Shapes, Sum, prefetch};
 
-/// Cross-entropy of class scores, with p = softmax(x), for a row with target probabilities q:
+/// Computes [`CrossEntropyLoss`], with an optional [weight](crate::Call::weight) for each class.
 ///
-/// ```text
-/// -sum_c w_c q_c ln p_c
+/// The target holds classes, as `i64`, or probabilities, in the dtype of the input. Nothing cancels, however confident the
+/// prediction is: with the largest score m and the sum s of e^(x_c - m) over the *other* classes, -ln p_c is
+/// (m - x_c) + ln_1p(s), whose terms are not negative.
+///
+/// # Examples
+///
 /// ```
+/// use losscheck_reference::{CrossEntropyLoss, cross_entropy};
+/// use ndarray::array;
 ///
-/// A target of class indices stands for q_y = 1. Smoothing mixes the target with the uniform distribution:
-/// q_c (1 - label_smoothing) + label_smoothing / C.
+/// let logits = array![[2.0_f32, 0.5, 0.3], [0.1, 3.0, 0.2], [0.2, 0.1, 4.0]];
+/// let target = array![0_i64, 1, 2];
+/// let weight = array![1.0_f32, 2.0, 0.5];
 ///
-/// The input has shape (C), (N, C) or (N, C, d1, ...). The target is a tensor of indices, of the same shape without C, or
-/// of probabilities, of the same shape. The mean divides by the sum of the weights w_y of the rows that are not ignored,
-/// or for probabilities by the number of rows; it is NaN where that is 0. Input and probabilities are differentiable. An
-/// index that is neither a class nor `ignore_index` is an error, so is a smoothing above 1, and an `ignore_index` that is
-/// not negative beside probabilities. A negative smoothing is none, as in PyTorch.
-///
-/// With m = x_k the largest score and s the sum of e^(x_c - m) over the *other* classes, -ln p_c is
-/// (m - x_c) + ln_1p(s): no term is negative, so nothing cancels, however confident the prediction. Likewise the gradient
-/// p_c (sum of the other coefficients) - (its own) (1 - p_c) takes 1 - p_k from s.
-///
-/// Sources: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.CrossEntropyLoss.html>; C. Szegedy et al., "Rethinking
-/// the Inception Architecture for Computer Vision", 2016, for the smoothing.
-#[derive(Clone, Debug)]
-pub struct CrossEntropyLoss<'a, R> {
-    /// A weight for each class.
-    pub weight: Option<ArrayViewD<'a, R>>,
-    /// Rows with this target index count for nothing.
-    pub ignore_index: i64,
-    /// The share of the uniform distribution in the target.
-    pub label_smoothing: f64,
-    /// How the rows' losses are put together.
-    pub reduction: Reduction,
+/// let options = CrossEntropyLoss { label_smoothing: 0.1, ..Default::default() };
+/// let (loss, gradient) = cross_entropy(&logits, &target, options).weight(&weight).value_and_gradient(None)?;
+/// assert_eq!(loss.ndim(), 0);
+/// assert_eq!(gradient.shape(), [3, 3]);
+/// # Ok::<(), losscheck_reference::Error>(())
+/// ```
+pub fn cross_entropy<'a, R: Real, T: ClassTarget<R>>(
+    input: impl IntoView<'a, R>,
+    target: impl IntoView<'a, T>,
+    options: CrossEntropyLoss,
+) -> T::CrossEntropy<'a> {
+    T::cross_entropy(input.into_view(), target.into_view(), options)
 }
 
-impl<R> Default for CrossEntropyLoss<'_, R> {
-    fn default() -> Self {
-        Self { weight: None, ignore_index: -100, label_smoothing: 0.0, reduction: Reduction::Mean }
-    }
-}
-
+/// Any target. With m = x_k the largest score and s the sum of e^(x_c - m) over the *other* classes, -ln p_c is
+/// (m - x_c) + ln_1p(s): no term is negative, so that nothing cancels, however confident the prediction is. Likewise the
+/// gradient p_c (sum of the other coefficients) - (its own) (1 - p_c) takes 1 - p_k from s.
 struct Formula<'a, R> {
     weight: Option<ArrayViewD<'a, R>>,
     label_smoothing: f64,
@@ -292,78 +287,78 @@ pub(super) fn log_softmax_pullback<R: Real>(
     Formula::pullback_of_coefficients(-R::ONE, scores, |c| cotangent[c].widen(), gradient, workspace);
 }
 
-impl<R: Real> CrossEntropyLoss<'_, R> {
-    pub(super) fn check_options(&self) -> Result<(), Error> {
-        if self.label_smoothing <= 1.0 {
-            Ok(())
-        } else {
-            let value = self.label_smoothing;
-            Err(Error::Option { name: "label_smoothing", value, expected: "a number that is at most 1" })
-        }
-    }
-
-    fn rows<'a, T>(&'a self, input: &'a ArrayViewD<'_, R>, targets: T) -> Result<Rows<'a, R, T>, Error> {
-        self.check_options()?;
-        let weight = self.weight.as_ref().map(|weight| weight.view());
-        Ok(Rows { scores: input.view(), targets, weight, reduction: self.reduction })
-    }
-
-    fn formula(&self) -> Formula<'_, R> {
-        Formula { weight: self.weight.as_ref().map(|weight| weight.view()), label_smoothing: self.label_smoothing }
-    }
-
-    fn with_classes<'a>(
-        &'a self,
-        (input, target): &'a InputAndClasses<'_, R>,
-    ) -> Result<Rows<'a, R, Classes<'a>>, Error> {
-        self.rows(input, Classes { indices: target.view(), ignore_index: self.ignore_index })
-    }
-
-    fn with_probabilities<'a>(
-        &'a self,
-        (input, target): &'a InputAndTarget<'_, R>,
-    ) -> Result<Rows<'a, R, Probabilities<'a, R>>, Error> {
-        if self.ignore_index >= 0 {
-            let value = self.ignore_index as f64;
-            let expected = "a negative number, for it means nothing beside probabilities";
-            return Err(Error::Option { name: "ignore_index", value, expected });
-        }
-        self.rows(input, Probabilities(target.view()))
+pub(super) fn check_label_smoothing(value: f64) -> Result<(), Error> {
+    if value <= 1.0 {
+        Ok(())
+    } else {
+        Err(Error::Option { name: "label_smoothing", value, expected: "a number that is at most 1" })
     }
 }
 
-impl<'a, R: Real> Loss<R, InputAndClasses<'a, R>, 1> for CrossEntropyLoss<'_, R> {
-    fn shapes(&self, inputs: &InputAndClasses<'a, R>) -> Result<Shapes<1>, Error> {
-        self.with_classes(inputs)?.shapes()
+fn rows<'a, R: Real, T>(
+    options: &CrossEntropyLoss,
+    input: &'a ArrayViewD<'_, R>,
+    targets: T,
+    weight: &'a Option<ArrayViewD<'_, R>>,
+) -> Result<Rows<'a, R, T>, Error> {
+    check_label_smoothing(options.label_smoothing)?;
+    let weight = weight.as_ref().map(|weight| weight.view());
+    Ok(Rows { scores: input.view(), targets, weight, reduction: options.reduction })
+}
+
+fn rows_of_classes<'a, R: Real>(
+    options: &CrossEntropyLoss,
+    (input, target, weight): &'a InputAndClassesWeighted<'_, R>,
+) -> Result<Rows<'a, R, Classes<'a>>, Error> {
+    rows(options, input, Classes { indices: target.view(), ignore_index: options.ignore_index }, weight)
+}
+
+fn rows_of_probabilities<'a, R: Real>(
+    options: &CrossEntropyLoss,
+    (input, target, weight): &'a InputAndTargetWeighted<'_, R>,
+) -> Result<Rows<'a, R, Probabilities<'a, R>>, Error> {
+    if options.ignore_index >= 0 {
+        let value = options.ignore_index as f64;
+        let expected = "a negative number, for it means nothing beside probabilities";
+        return Err(Error::Option { name: "ignore_index", value, expected });
+    }
+    rows(options, input, Probabilities(target.view()), weight)
+}
+
+impl<'a, R: Real> Loss<R, InputAndClassesWeighted<'a, R>, 1> for CrossEntropyLoss {
+    fn shapes(&self, inputs: &InputAndClassesWeighted<'a, R>) -> Result<Shapes<1>, Error> {
+        rows_of_classes(self, inputs)?.shapes()
     }
 
     fn evaluate_into(
         &self,
-        inputs: InputAndClasses<'a, R>,
+        inputs: InputAndClassesWeighted<'a, R>,
         value: ArrayViewMutD<'_, R>,
         backward: Option<Backward<'_, R, 1>>,
     ) -> Result<(), Error> {
-        let rows = self.with_classes(&inputs)?;
+        let rows = rows_of_classes(self, &inputs)?;
+        let weight = rows.weight.as_ref().map(|weight| weight.view());
         if self.label_smoothing > 0.0 {
-            rows.evaluate_into(&self.formula(), value, backward)
+            rows.evaluate_into(&Formula { weight, label_smoothing: self.label_smoothing }, value, backward)
         } else {
-            let weight = rows.weight.as_ref().map(|weight| weight.view());
             rows.evaluate_side_by_side_into(&Unsmoothed { weight }, value, backward)
         }
     }
 }
 
-impl<'a, R: Real> Loss<R, InputAndTarget<'a, R>, 2> for CrossEntropyLoss<'_, R> {
-    fn shapes(&self, inputs: &InputAndTarget<'a, R>) -> Result<Shapes<2>, Error> {
-        self.with_probabilities(inputs)?.shapes()
+impl<'a, R: Real> Loss<R, InputAndTargetWeighted<'a, R>, 2> for CrossEntropyLoss {
+    fn shapes(&self, inputs: &InputAndTargetWeighted<'a, R>) -> Result<Shapes<2>, Error> {
+        rows_of_probabilities(self, inputs)?.shapes()
     }
 
     fn evaluate_into(
         &self,
-        inputs: InputAndTarget<'a, R>,
+        inputs: InputAndTargetWeighted<'a, R>,
         value: ArrayViewMutD<'_, R>,
         backward: Option<Backward<'_, R, 2>>,
     ) -> Result<(), Error> {
-        self.with_probabilities(&inputs)?.evaluate_into(&self.formula(), value, backward)
+        let rows = rows_of_probabilities(self, &inputs)?;
+        let weight = rows.weight.as_ref().map(|weight| weight.view());
+        rows.evaluate_into(&Formula { weight, label_smoothing: self.label_smoothing }, value, backward)
     }
 }

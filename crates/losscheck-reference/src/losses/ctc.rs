@@ -6,60 +6,58 @@ use ndarray::{ArrayViewD, ArrayViewMut2, ArrayViewMut3, ArrayViewMutD, Axis, Cow
 use rayon::prelude::*;
 
 use self::trellis::{Trellis, Workspace, is_finite};
+use crate::call::{Call, IntoView};
 use crate::loss::check_buffers;
 use crate::threads;
-use crate::{Backward, Error, Loss, Real, Reduction, Shapes, Sum};
+use crate::{Backward, CTCLoss, Error, Loss, Real, Reduction, Shapes, Sum};
 
-/// Connectionist temporal classification: how unlikely log-probabilities x make a sequence of labels. The likelihood is a
-/// sum over the alignments a, one class for each step, that leave the labels if first repeats are merged and then blanks
-/// removed:
+/// Computes [`CTCLoss`].
 ///
-/// ```text
-/// -ln sum over a of e^(sum over t of x_t,a_t)
-/// ```
+/// # Memory
 ///
-/// The log-probabilities have shape (T, N, C) or, without a batch, (T, C), and none of these may be 0. The targets have
-/// shape (N, S), of whose rows the first `target_length` labels count, or (sum of the target lengths), one after the
-/// other; (S) without a batch. The lengths are N integers each: the steps that count, at most T, and the number of labels.
-/// Log-probabilities are differentiable. The mean divides each loss by the number of labels, at least 1, and takes the
-/// mean of these.
-///
-/// Where the steps are too few for any alignment, or all alignments have probability 0, the loss is infinite and its
-/// gradient NaN; with `zero_infinity` both are 0. Steps beyond the length have gradient 0. A step's log-probability that no
-/// alignment uses has no influence on the loss, whatever it is.
-///
-/// PyTorch's gradient is that by the logits z of x = log_softmax(z), e^x less the share of the alignments in the class,
-/// which it passes on through log_softmax unchanged; [`CTCGradient`] has a choice. Where that share is more than half, the
-/// difference is taken of the complements, lest it cancel.
-///
-/// What is refused: shapes and lengths that do not fit, a `blank` that is no class, and a label that is none, which PyTorch
-/// does not check (<https://github.com/pytorch/pytorch/issues/193794>). A label may be the blank.
-///
-/// Beside its results a call allocates, in each thread that works on it, (T + 4) (2 S + 3) numbers for the largest of its
-/// samples, or 2 (2 S + 3) without the gradient, and 72 S bytes; 200 bytes for each sample and 8 for each label; and copies
-/// of log-probabilities and of a buffer for their gradient that do not lie in order.
-///
-/// Sources: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.CTCLoss.html>; A. Graves, S. Fernández, F. Gomez and
-/// J. Schmidhuber, "Connectionist Temporal Classification: Labelling Unsegmented Sequence Data with Recurrent Neural
-/// Networks", 2006.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct CTCLoss {
-    /// The class of the blank.
-    pub blank: i64,
-    /// How the samples' losses are put together.
-    pub reduction: Reduction,
-    /// Whether infinite losses count as 0.
-    pub zero_infinity: bool,
-    /// Which gradient is meant.
-    pub gradient: CTCGradient,
+/// Beside its results a call allocates, in each thread that works on it, (T + 4) (2 S + 3) numbers for the largest of its samples,
+/// or 2 (2 S + 3) without the gradient, and 72 S bytes; 200 bytes for each sample and 8 for each label; and copies of
+/// log-probabilities and of a buffer for their gradient that do not lie in order.
+pub fn ctc_loss<'a, R: Real>(
+    log_probs: impl IntoView<'a, R>,
+    targets: impl IntoView<'a, i64>,
+    input_lengths: impl IntoView<'a, i64>,
+    target_lengths: impl IntoView<'a, i64>,
+    options: CTCLoss,
+) -> Call<CTCLoss, LogProbsAndLabels<'a, R>, R, 1> {
+    Call::new(
+        options,
+        (log_probs.into_view(), targets.into_view(), input_lengths.into_view(), target_lengths.into_view()),
+    )
 }
 
-/// Which gradient [`CTCLoss`] gives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum CTCGradient {
+/// [`CTCLoss`] with the derivative of its formula by the log-probabilities as the gradient, instead of PyTorch's gradient.
+///
+/// PyTorch's is the derivative by the logits, provided that log_softmax made the log-probabilities of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CTCLossByLogProbs(pub CTCLoss);
+
+/// An algorithm with the options and the gradient that is wanted. Where the share of the alignments that are in a class is
+/// more than half, the difference of e^x and the share is taken of their complements, so that it does not cancel.
+#[derive(Clone, Copy, Debug)]
+struct Alignments {
+    blank: i64,
+    reduction: Reduction,
+    zero_infinity: bool,
+    gradient: CTCGradient,
+}
+
+impl Alignments {
+    fn new(&CTCLoss { blank, reduction, zero_infinity }: &CTCLoss, gradient: CTCGradient) -> Self {
+        Self { blank, reduction, zero_infinity, gradient }
+    }
+}
+
+/// What the gradient is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CTCGradient {
     /// PyTorch's: the gradient by the logits, provided that log-softmax made the log-probabilities of them. The backward
     /// pass of log-softmax leaves it as it is.
-    #[default]
     ByLogits,
     /// The derivative by the log-probabilities.
     ByLogProbs,
@@ -92,7 +90,7 @@ impl<R: Real> Batch<'_, R> {
 
     #[inline(always)]
     fn scores(&self, sample: usize, step: usize) -> &[R] {
-        // In order, for that is how `CTCLoss::batch` holds them.
+        // In order, for that is how `Alignments::batch` holds them.
         let start = (step * self.targets.len() + sample) * self.classes;
         &self.log_probs.as_slice().unwrap_or_default()[start..][..self.classes]
     }
@@ -104,7 +102,7 @@ struct Gradient<'a, R> {
     log_probs: ArrayViewMut3<'a, R>,
 }
 
-impl CTCLoss {
+impl Alignments {
     /// The number of steps, samples and classes; with the blank, one of these.
     fn dims<R: Real>(&self, log_probs: &ArrayViewD<'_, R>) -> Result<([usize; 3], usize), Error> {
         let dims = match *log_probs.shape() {
@@ -227,7 +225,7 @@ impl CTCLoss {
                     #[inline(always)]
                     |step, weights| {
                         let mut row = gradient.row_mut(step);
-                        // In order, for that is how `CTCLoss::evaluate_into` lends it.
+                        // In order, for that is how `Alignments::evaluate_into` lends it.
                         let row = row.as_slice_mut().unwrap_or_default();
                         self.write_step(cotangent, scores(step), trellis.classes(), weights, row);
                     },
@@ -300,7 +298,7 @@ fn in_range(name: &'static str, value: i64, place: usize, largest: usize) -> Res
     in_range.ok_or(Error::Integer { name, value, place, largest })
 }
 
-impl<'a, R: Real> Loss<R, LogProbsAndLabels<'a, R>, 1> for CTCLoss {
+impl<'a, R: Real> Loss<R, LogProbsAndLabels<'a, R>, 1> for Alignments {
     fn shapes(&self, (log_probs, ..): &LogProbsAndLabels<'a, R>) -> Result<Shapes<1>, Error> {
         let ([_, samples, _], _) = self.dims(log_probs)?;
         let is_scalar = self.reduction != Reduction::None || log_probs.ndim() == 2;
@@ -337,5 +335,35 @@ impl<'a, R: Real> Loss<R, LogProbsAndLabels<'a, R>, 1> for CTCLoss {
             *to = from;
         }
         Ok(())
+    }
+}
+
+impl<'a, R: Real> Loss<R, LogProbsAndLabels<'a, R>, 1> for CTCLoss {
+    fn shapes(&self, inputs: &LogProbsAndLabels<'a, R>) -> Result<Shapes<1>, Error> {
+        Alignments::new(self, CTCGradient::ByLogits).shapes(inputs)
+    }
+
+    fn evaluate_into(
+        &self,
+        inputs: LogProbsAndLabels<'a, R>,
+        value: ArrayViewMutD<'_, R>,
+        backward: Option<Backward<'_, R, 1>>,
+    ) -> Result<(), Error> {
+        Alignments::new(self, CTCGradient::ByLogits).evaluate_into(inputs, value, backward)
+    }
+}
+
+impl<'a, R: Real> Loss<R, LogProbsAndLabels<'a, R>, 1> for CTCLossByLogProbs {
+    fn shapes(&self, inputs: &LogProbsAndLabels<'a, R>) -> Result<Shapes<1>, Error> {
+        Alignments::new(&self.0, CTCGradient::ByLogProbs).shapes(inputs)
+    }
+
+    fn evaluate_into(
+        &self,
+        inputs: LogProbsAndLabels<'a, R>,
+        value: ArrayViewMutD<'_, R>,
+        backward: Option<Backward<'_, R, 1>>,
+    ) -> Result<(), Error> {
+        Alignments::new(&self.0, CTCGradient::ByLogProbs).evaluate_into(inputs, value, backward)
     }
 }

@@ -1,56 +1,37 @@
-use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
+use ndarray::{ArrayViewMutD, Axis};
 
+use crate::call::{Call, IntoView};
 use crate::loss::check_domain;
+use crate::losses::Triple;
 use crate::pointwise::{Elements, Pointwise};
 use crate::real::ln_2_pi;
-use crate::{Backward, Error, Loss, Real, Reduction, Shapes};
+use crate::{Backward, Error, GaussianNLLLoss, Loss, Real, Reduction, Shapes};
 
-/// Negative log-likelihood of t under a Gaussian distribution of mean x and variance v:
-///
-/// ```text
-/// (ln v + (x - t)^2 / v) / 2,    v = max(var, eps)
-/// ```
-///
-/// With `full` the constant ln(2 pi) / 2 is added.
-///
-/// The target broadcasts with the input. The variance has the input's shape; or that without the last dimension; or that
-/// with one of the dimensions 1. All three are differentiable, and as in PyTorch the gradient passes the clamp of the
-/// variance as if it were not there. A negative variance is an error.
-///
-/// Sources: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.GaussianNLLLoss.html>; D. A. Nix and A. S. Weigend,
-/// "Estimating the mean and variance of the target probability distribution", 1994.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct GaussianNLLLoss {
-    /// Whether to add the constant.
-    pub full: bool,
-    /// The least variance.
-    pub eps: f64,
-    /// How the elements' losses are put together.
-    pub reduction: Reduction,
+/// Computes [`GaussianNLLLoss`].
+pub fn gaussian_nll_loss<'a, R: Real>(
+    input: impl IntoView<'a, R>,
+    target: impl IntoView<'a, R>,
+    var: impl IntoView<'a, R>,
+    options: GaussianNLLLoss,
+) -> Call<GaussianNLLLoss, Triple<'a, R>, R, 3> {
+    Call::new(options, (input.into_view(), target.into_view(), var.into_view()))
 }
-
-impl Default for GaussianNLLLoss {
-    fn default() -> Self {
-        Self { full: false, eps: 1e-6, reduction: Reduction::Mean }
-    }
-}
-
-type Inputs<'a, R> = (ArrayViewD<'a, R>, ArrayViewD<'a, R>, ArrayViewD<'a, R>);
 
 const NAMES: [&str; 3] = ["input", "target", "var"];
 
-impl GaussianNLLLoss {
-    fn elements<'a, R: Real>(&self, (input, target, var): &'a Inputs<'_, R>) -> Result<Elements<'a, R, 3>, Error> {
-        let var = if is_without_last(var.shape(), input.shape()) {
-            var.view().insert_axis(Axis(var.ndim()))
-        } else if var.shape() == input.shape() || has_one_dimension_1(var.shape(), input.shape()) {
-            var.view()
-        } else {
-            let expected = format!("{:?}, that without its last dimension, or with one dimension 1", input.shape());
-            return Err(Error::Shape { name: "var", shape: var.shape().to_vec(), expected });
-        };
-        Ok(Elements::unweighted([input.view(), target.view(), var], self.reduction))
-    }
+fn elements<'a, R: Real>(
+    reduction: Reduction,
+    (input, target, var): &'a Triple<'_, R>,
+) -> Result<Elements<'a, R, 3>, Error> {
+    let var = if is_without_last(var.shape(), input.shape()) {
+        var.view().insert_axis(Axis(var.ndim()))
+    } else if var.shape() == input.shape() || has_one_dimension_1(var.shape(), input.shape()) {
+        var.view()
+    } else {
+        let expected = format!("{:?}, that without its last dimension, or with one dimension 1", input.shape());
+        return Err(Error::Shape { name: "var", shape: var.shape().to_vec(), expected });
+    };
+    Ok(Elements::unweighted([input.view(), target.view(), var], reduction))
 }
 
 fn is_without_last(var: &[usize], input: &[usize]) -> bool {
@@ -85,20 +66,20 @@ impl Pointwise<3> for GaussianNLLLoss {
     }
 }
 
-impl<'a, R: Real> Loss<R, Inputs<'a, R>, 3> for GaussianNLLLoss {
-    fn shapes(&self, inputs: &Inputs<'a, R>) -> Result<Shapes<3>, Error> {
-        let mut shapes = self.elements(inputs)?.shapes(NAMES)?;
+impl<'a, R: Real> Loss<R, Triple<'a, R>, 3> for GaussianNLLLoss {
+    fn shapes(&self, inputs: &Triple<'a, R>) -> Result<Shapes<3>, Error> {
+        let mut shapes = elements(self.reduction, inputs)?.shapes(NAMES)?;
         shapes.gradients[2] = inputs.2.shape().to_vec();
         Ok(shapes)
     }
 
     fn evaluate_into(
         &self,
-        inputs: Inputs<'a, R>,
+        inputs: Triple<'a, R>,
         value: ArrayViewMutD<'_, R>,
         backward: Option<Backward<'_, R, 3>>,
     ) -> Result<(), Error> {
-        let elements = self.elements(&inputs)?;
+        let elements = elements(self.reduction, &inputs)?;
         let is_variance = |v: R| (v >= R::ZERO) | v.is_nan();
         check_domain("var", &inputs.2, is_variance, "a number that is not negative")?;
         let rank = elements.operands[2].ndim();

@@ -1,36 +1,25 @@
 use ndarray::ArrayViewD;
 
-use crate::losses::pointwise_loss;
+use crate::call::{Call, IntoView};
+use crate::losses::{InputAndTarget, PointwiseLoss, pointwise_loss};
 use crate::pointwise::{Elements, Pointwise};
-use crate::{Error, Real, Reduction};
+use crate::{Error, HingeEmbeddingLoss, Real};
 
-/// Hinge loss of a distance x and a label t, 1 where the pair is alike and -1 where it is not:
-///
-/// ```text
-/// x                   if t = 1
-/// max(0, margin - x)  if t = -1
-/// ```
-///
-/// As in PyTorch any other label adds up both, which is max(margin, x). Input and target broadcast; the input is differentiable, with slope -1 where
-/// x is the margin.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.HingeEmbeddingLoss.html>
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct HingeEmbeddingLoss {
-    /// The distance from which pairs that are not alike cost nothing.
-    pub margin: f64,
-    /// How the elements' losses are put together.
-    pub reduction: Reduction,
+/// Computes [`HingeEmbeddingLoss`].
+pub fn hinge_embedding_loss<'a, R: Real>(
+    input: impl IntoView<'a, R>,
+    target: impl IntoView<'a, R>,
+    options: HingeEmbeddingLoss,
+) -> Call<HingeEmbeddingLoss, InputAndTarget<'a, R>, R, 1> {
+    Call::new(options, (input.into_view(), target.into_view()))
 }
 
-impl Default for HingeEmbeddingLoss {
-    fn default() -> Self {
-        Self { margin: 1.0, reduction: Reduction::Mean }
-    }
-}
-
-impl HingeEmbeddingLoss {
-    fn elements<'a, R>(&self, operands: [ArrayViewD<'a, R>; 2]) -> Result<Elements<'a, R, 2>, Error> {
+impl PointwiseLoss<2> for HingeEmbeddingLoss {
+    fn elements<'a, R: Real>(
+        &self,
+        operands: [ArrayViewD<'a, R>; 2],
+        _: Option<ArrayViewD<'a, R>>,
+    ) -> Result<Elements<'a, R, 2>, Error> {
         Ok(Elements::unweighted(operands, self.reduction))
     }
 }

@@ -1,69 +1,25 @@
-use std::str::FromStr;
-
 use ndarray::ArrayViewD;
 
-use crate::losses::pointwise_loss;
+use crate::call::{Call, IntoView};
+use crate::losses::{InputAndTarget, PointwiseLoss, pointwise_loss};
 use crate::pointwise::{Denominator, Elements, Pointwise};
-use crate::reduction::named;
-use crate::{Error, Real, Reduction, Sum};
+use crate::{Error, KLDivLoss, KLDivReduction, Real, Reduction, Sum};
 
-/// Kullback-Leibler divergence, pointwise, of log-probabilities x from probabilities t:
-///
-/// ```text
-/// t (ln t - x)    0 where t = 0
-/// e^t (t - x)     with log_target
-/// ```
-///
-/// Input and target broadcast; both are differentiable.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.KLDivLoss.html>
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct KLDivLoss {
-    /// Whether the target holds logarithms of probabilities.
-    pub log_target: bool,
-    /// How the elements' losses are put together.
-    pub reduction: KLDivReduction,
+/// Computes [`KLDivLoss`].
+pub fn kl_div<'a, R: Real>(
+    input: impl IntoView<'a, R>,
+    target: impl IntoView<'a, R>,
+    options: KLDivLoss,
+) -> Call<KLDivLoss, InputAndTarget<'a, R>, R, 2> {
+    Call::new(options, (input.into_view(), target.into_view()))
 }
 
-/// The reductions of [`KLDivLoss`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum KLDivReduction {
-    /// Each loss by itself.
-    None,
-    /// The sum over the losses, divided by their number; the divergence itself is `BatchMean`.
-    #[default]
-    Mean,
-    /// The sum over the losses, divided by the input's first dimension: the divergence, averaged over the batch.
-    BatchMean,
-    /// The sum over the losses.
-    Sum,
-}
-
-impl KLDivReduction {
-    /// Every reduction.
-    pub const ALL: [Self; 4] = [Self::None, Self::Mean, Self::BatchMean, Self::Sum];
-
-    /// PyTorch's name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Mean => "mean",
-            Self::BatchMean => "batchmean",
-            Self::Sum => "sum",
-        }
-    }
-}
-
-impl FromStr for KLDivReduction {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        named(&Self::ALL, Self::name, name)
-    }
-}
-
-impl KLDivLoss {
-    fn elements<'a, R>(&self, operands: [ArrayViewD<'a, R>; 2]) -> Result<Elements<'a, R, 2>, Error> {
+impl PointwiseLoss<2> for KLDivLoss {
+    fn elements<'a, R: Real>(
+        &self,
+        operands: [ArrayViewD<'a, R>; 2],
+        _: Option<ArrayViewD<'a, R>>,
+    ) -> Result<Elements<'a, R, 2>, Error> {
         // PyTorch leaves the sum of a scalar as it is.
         let batch = operands[0].shape().first().map_or(1.0, |&batch| batch as f64);
         let (reduction, denominator) = match self.reduction {

@@ -1,37 +1,31 @@
 use ndarray::ArrayViewD;
 
-use crate::losses::{pointwise_loss, weight_of_input};
+use crate::call::{Call, IntoView};
+use crate::losses::{InputAndTargetWeighted, PointwiseLoss, check_weight_of_input, pointwise_loss};
 use crate::pointwise::{Denominator, Elements, Pointwise};
-use crate::{Error, Real, Reduction};
+use crate::{Error, L1Loss, Real};
 
-/// Mean absolute error: `|x - t|`, whose gradient at 0 is 0.
-///
-/// Input and target broadcast; both are differentiable. A weight has the shape of the input; the mean then divides by the
-/// sum of the weights.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.L1Loss.html>
-#[derive(Clone, Debug)]
-pub struct L1Loss<'a, R> {
-    /// A factor on each element's loss, as `torch.nn.functional` has it.
-    pub weight: Option<ArrayViewD<'a, R>>,
-    /// How the elements' losses are put together.
-    pub reduction: Reduction,
+/// Computes [`L1Loss`], with an optional [weight](crate::Call::weight).
+pub fn l1_loss<'a, R: Real>(
+    input: impl IntoView<'a, R>,
+    target: impl IntoView<'a, R>,
+    options: L1Loss,
+) -> Call<L1Loss, InputAndTargetWeighted<'a, R>, R, 2> {
+    Call::new(options, (input.into_view(), target.into_view(), None))
 }
 
-impl<R> Default for L1Loss<'_, R> {
-    fn default() -> Self {
-        Self { weight: None, reduction: Reduction::Mean }
-    }
-}
-
-impl<R: Real> L1Loss<'_, R> {
-    fn elements<'a>(&'a self, operands: [ArrayViewD<'a, R>; 2]) -> Result<Elements<'a, R, 2>, Error> {
-        let weight = weight_of_input(&self.weight, &operands[0])?;
+impl PointwiseLoss<2> for L1Loss {
+    fn elements<'a, R: Real>(
+        &self,
+        operands: [ArrayViewD<'a, R>; 2],
+        weight: Option<ArrayViewD<'a, R>>,
+    ) -> Result<Elements<'a, R, 2>, Error> {
+        check_weight_of_input(weight.as_ref(), &operands[0])?;
         Ok(Elements { operands, weight, reduction: self.reduction, denominator: Denominator::Weights })
     }
 }
 
-impl<T: Sync> Pointwise<2> for L1Loss<'_, T> {
+impl Pointwise<2> for L1Loss {
     const NEEDS_EXTRA_PRECISION: bool = true;
 
     #[inline(always)]
@@ -46,4 +40,4 @@ impl<T: Sync> Pointwise<2> for L1Loss<'_, T> {
     }
 }
 
-pointwise_loss!(L1Loss<'_, R>, [input, target], 2);
+pointwise_loss!(L1Loss, [input, target], 2, weight);

@@ -1,29 +1,26 @@
 use ndarray::ArrayViewD;
 
-use crate::losses::pointwise_loss;
+use crate::call::{Call, IntoView};
+use crate::losses::{PointwiseLoss, Triple, pointwise_loss};
 use crate::pointwise::{Elements, Pointwise};
-use crate::{Error, Real, Reduction};
+use crate::{Error, MarginRankingLoss, Real};
 
-/// Ranking loss of two scores, the first of which should be the higher by a margin where t is 1, the second where t is -1:
-///
-/// ```text
-/// max(0, -t (x1 - x2) + margin)
-/// ```
-///
-/// The three tensors have the same number of dimensions and broadcast. All are differentiable, the hinge with slope 1 at
-/// 0 as PyTorch has it: scores that are equal with a margin of 0 still have a gradient.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.MarginRankingLoss.html>
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct MarginRankingLoss {
-    /// The difference of scores that is asked for.
-    pub margin: f64,
-    /// How the elements' losses are put together.
-    pub reduction: Reduction,
+/// Computes [`MarginRankingLoss`].
+pub fn margin_ranking_loss<'a, R: Real>(
+    input1: impl IntoView<'a, R>,
+    input2: impl IntoView<'a, R>,
+    target: impl IntoView<'a, R>,
+    options: MarginRankingLoss,
+) -> Call<MarginRankingLoss, Triple<'a, R>, R, 3> {
+    Call::new(options, (input1.into_view(), input2.into_view(), target.into_view()))
 }
 
-impl MarginRankingLoss {
-    fn elements<'a, R>(&self, operands: [ArrayViewD<'a, R>; 3]) -> Result<Elements<'a, R, 3>, Error> {
+impl PointwiseLoss<3> for MarginRankingLoss {
+    fn elements<'a, R: Real>(
+        &self,
+        operands: [ArrayViewD<'a, R>; 3],
+        _: Option<ArrayViewD<'a, R>>,
+    ) -> Result<Elements<'a, R, 3>, Error> {
         let rank = operands[0].ndim();
         for (operand, name) in operands.iter().zip(["input1", "input2", "target"]) {
             if operand.ndim() != rank {
@@ -33,11 +30,11 @@ impl MarginRankingLoss {
         }
         Ok(Elements::unweighted(operands, self.reduction))
     }
+}
 
-    #[inline(always)]
-    fn shortfall<R: Real>(&self, [x1, x2, t]: [R; 3]) -> R {
-        R::from_f64(self.margin) - t * (x1 - x2)
-    }
+#[inline(always)]
+fn shortfall<R: Real>(margin: f64, [x1, x2, t]: [R; 3]) -> R {
+    R::from_f64(margin) - t * (x1 - x2)
 }
 
 impl Pointwise<3> for MarginRankingLoss {
@@ -45,12 +42,12 @@ impl Pointwise<3> for MarginRankingLoss {
 
     #[inline(always)]
     fn value<R: Real>(&self, operands: [R; 3]) -> R {
-        self.shortfall(operands).maximum(R::ZERO)
+        shortfall(self.margin, operands).maximum(R::ZERO)
     }
 
     #[inline(always)]
     fn pullback<R: Real>(&self, cotangent: R, [x1, x2, t]: [R; 3]) -> [R; 3] {
-        let slope = if self.shortfall([x1, x2, t]) >= R::ZERO { cotangent } else { R::ZERO };
+        let slope = if shortfall(self.margin, [x1, x2, t]) >= R::ZERO { cotangent } else { R::ZERO };
         [-(slope * t), slope * t, -(slope * (x1 - x2))]
     }
 }

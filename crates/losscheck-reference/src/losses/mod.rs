@@ -1,4 +1,4 @@
-//! One file per loss: its options, its formula, its value and its gradient.
+//! One file per loss: its formula, its value and its gradient.
 
 mod adaptive_log_softmax;
 mod binary_cross_entropy;
@@ -28,77 +28,111 @@ mod triplet_margin;
 use ndarray::ArrayViewD;
 
 use crate::loss::check_shape;
+use crate::pointwise::{Elements, Pointwise};
 use crate::{Error, Real};
 
 pub use adaptive_log_softmax::{
-    AdaptiveBackward, AdaptiveGradients, AdaptiveLogSoftmaxWithLoss, AdaptiveParameters, AdaptiveResult, AdaptiveTail,
+    AdaptiveBackward, AdaptiveCall, AdaptiveGradients, AdaptiveParameters, AdaptiveTail, adaptive_log_softmax_with_loss,
 };
-pub use binary_cross_entropy::BCELoss;
-pub use binary_cross_entropy_with_logits::BCEWithLogitsLoss;
-pub use cosine_embedding::CosineEmbeddingLoss;
-pub use cross_entropy::CrossEntropyLoss;
-pub use ctc::{CTCGradient, CTCLoss, LogProbsAndLabels};
+pub use binary_cross_entropy::binary_cross_entropy;
+pub use binary_cross_entropy_with_logits::binary_cross_entropy_with_logits;
+pub use cosine_embedding::cosine_embedding_loss;
+pub use cross_entropy::cross_entropy;
+pub use ctc::ctc_loss;
+pub use ctc::{CTCLossByLogProbs, LogProbsAndLabels};
 pub use distance::{
     Distance, ManhattanDistance, PULLBACK_ELEMENTS, PairwiseDistance, Pullback, SquaredEuclideanDistance,
 };
-pub use gaussian_nll::GaussianNLLLoss;
-pub use hinge_embedding::HingeEmbeddingLoss;
-pub use huber::HuberLoss;
-pub use kl_div::{KLDivLoss, KLDivReduction};
-pub use l1::L1Loss;
-pub use linear_cross_entropy::{LinearAndClasses, LinearAndProbabilities, LinearCrossEntropyLoss};
-pub use margin_ranking::MarginRankingLoss;
-pub use mse::MSELoss;
-pub use multi_margin::MultiMarginLoss;
-pub use multilabel_margin::MultiLabelMarginLoss;
-pub use multilabel_soft_margin::MultiLabelSoftMarginLoss;
-pub use nll::{NLLLoss, NLLLoss2d};
-pub use poisson_nll::PoissonNLLLoss;
-pub use smooth_l1::SmoothL1Loss;
-pub use soft_margin::SoftMarginLoss;
-pub use triplet_margin::{TripletMarginLoss, TripletMarginWithDistanceLoss};
+pub use gaussian_nll::gaussian_nll_loss;
+pub use hinge_embedding::hinge_embedding_loss;
+pub use huber::huber_loss;
+pub use kl_div::kl_div;
+pub use l1::l1_loss;
+pub use linear_cross_entropy::linear_cross_entropy;
+pub use linear_cross_entropy::{LinearAndClasses, LinearAndProbabilities};
+pub use margin_ranking::margin_ranking_loss;
+pub use mse::mse_loss;
+pub use multi_margin::multi_margin_loss;
+pub use multilabel_margin::multilabel_margin_loss;
+#[doc(hidden)]
+pub use multilabel_soft_margin::evaluate_multilabel_into;
+pub use multilabel_soft_margin::multilabel_soft_margin_loss;
+pub use nll::nll_loss;
+pub use poisson_nll::poisson_nll_loss;
+pub use smooth_l1::smooth_l1_loss;
+pub use soft_margin::soft_margin_loss;
+pub use triplet_margin::{triplet_margin_loss, triplet_margin_with_distance_loss};
 
 /// Predictions, and targets of the same kind.
 pub type InputAndTarget<'a, R> = (ArrayViewD<'a, R>, ArrayViewD<'a, R>);
 /// Class scores, and a class index for each row.
 pub type InputAndClasses<'a, R> = (ArrayViewD<'a, R>, ArrayViewD<'a, i64>);
 
-/// The weight of each element, which must have the shape of the input.
-fn weight_of_input<'a, R: Real>(
-    weight: &'a Option<ArrayViewD<'_, R>>,
-    input: &ArrayViewD<'_, R>,
-) -> Result<Option<ArrayViewD<'a, R>>, Error> {
-    if let Some(weight) = weight {
-        check_shape("weight", weight.shape(), input.shape())?;
-    }
-    Ok(weight.as_ref().map(|weight| weight.view()))
+/// Predictions, targets of the same kind, and maybe a weight.
+pub type InputAndTargetWeighted<'a, R> = (ArrayViewD<'a, R>, ArrayViewD<'a, R>, Option<ArrayViewD<'a, R>>);
+/// Predictions, targets of the same kind, maybe a weight, and maybe a weight of the positive part.
+pub type InputAndTargetWeightedTwice<'a, R> =
+    (ArrayViewD<'a, R>, ArrayViewD<'a, R>, Option<ArrayViewD<'a, R>>, Option<ArrayViewD<'a, R>>);
+/// Three tensors of one kind.
+pub type Triple<'a, R> = (ArrayViewD<'a, R>, ArrayViewD<'a, R>, ArrayViewD<'a, R>);
+/// Class scores, a class index for each row, and maybe a weight for each class.
+pub type InputAndClassesWeighted<'a, R> = (ArrayViewD<'a, R>, ArrayViewD<'a, i64>, Option<ArrayViewD<'a, R>>);
+
+/// Checks that the weight, if there is one, has the shape of the input.
+fn check_weight_of_input<R: Real>(weight: Option<&ArrayViewD<'_, R>>, input: &ArrayViewD<'_, R>) -> Result<(), Error> {
+    weight.map_or(Ok(()), |weight| check_shape("weight", weight.shape(), input.shape()))
 }
 
-/// Implements [`Loss`](crate::Loss) for a struct of options that is a [`Pointwise`](crate::pointwise::Pointwise) formula of
-/// the named operands, the first so many of them differentiable. Its method `elements` checks options and shapes.
+/// A loss whose options are a [`Pointwise`] formula.
+trait PointwiseLoss<const N: usize>: Pointwise<N> {
+    /// Checks options and shapes.
+    fn elements<'a, R: Real>(
+        &self,
+        operands: [ArrayViewD<'a, R>; N],
+        weight: Option<ArrayViewD<'a, R>>,
+    ) -> Result<Elements<'a, R, N>, Error>;
+}
+
+/// Implements [`Loss`](crate::Loss) for a [`PointwiseLoss`] of the named operands, of which the first so many are
+/// differentiable, and maybe of a weight.
 macro_rules! pointwise_loss {
-    ($loss:ty, [$($operand:ident),+], $differentiable:literal) => {
-        impl<'a, R: $crate::Real> $crate::Loss<R, ($($crate::losses::pointwise_loss!(@view $operand),)+), $differentiable>
-            for $loss
+    ($loss:ty, [$($operand:ident),+], $differentiable:literal $(, $weight:ident)?) => {
+        impl<'a, R: $crate::Real>
+            $crate::Loss<
+                R,
+                ($($crate::losses::pointwise_loss!(@view $operand),)+ $($crate::losses::pointwise_loss!(@weight $weight))?),
+                $differentiable,
+            > for $loss
         {
             fn shapes(
                 &self,
-                ($($operand,)+): &($($crate::losses::pointwise_loss!(@view $operand),)+),
+                ($($operand,)+ $($weight)?): &(
+                    $($crate::losses::pointwise_loss!(@view $operand),)+
+                    $($crate::losses::pointwise_loss!(@weight $weight))?
+                ),
             ) -> Result<$crate::Shapes<$differentiable>, $crate::Error> {
-                self.elements([$($operand.view()),+])?.shapes([$(stringify!($operand)),+])
+                let weight = $crate::losses::pointwise_loss!(@given $($weight)?);
+                self.elements([$($operand.view()),+], weight)?.shapes([$(stringify!($operand)),+])
             }
 
             fn evaluate_into(
                 &self,
-                ($($operand,)+): ($($crate::losses::pointwise_loss!(@view $operand),)+),
+                ($($operand,)+ $($weight)?): (
+                    $($crate::losses::pointwise_loss!(@view $operand),)+
+                    $($crate::losses::pointwise_loss!(@weight $weight))?
+                ),
                 value: ndarray::ArrayViewMutD<'_, R>,
                 backward: Option<$crate::Backward<'_, R, $differentiable>>,
             ) -> Result<(), $crate::Error> {
                 let names = [$(stringify!($operand)),+];
-                self.elements([$($operand.view()),+])?.evaluate_into(self, names, value, backward)
+                let weight = $crate::losses::pointwise_loss!(@given $($weight)?);
+                self.elements([$($operand.view()),+], weight)?.evaluate_into(self, names, value, backward)
             }
         }
     };
     (@view $operand:ident) => { ndarray::ArrayViewD<'a, R> };
+    (@weight $weight:ident) => { Option<ndarray::ArrayViewD<'a, R>> };
+    (@given) => { None };
+    (@given $weight:ident) => { $weight.as_ref().map(|weight| weight.view()) };
 }
 use pointwise_loss;

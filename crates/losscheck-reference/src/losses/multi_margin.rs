@@ -1,38 +1,18 @@
 use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 
+use crate::call::{Call, IntoView};
 use crate::loss::{check_buffers, check_shape};
-use crate::losses::InputAndClasses;
+use crate::losses::InputAndClassesWeighted;
 use crate::rowwise::{Interleaved, Labels, Rows, Targets, weight_of};
-use crate::{Backward, Error, Loss, Real, Reduction, Shapes, fold};
+use crate::{Backward, Error, Loss, MultiMarginLoss, Real, Shapes, fold};
 
-/// Margin loss of class scores x for a row with class y, over the C classes:
-///
-/// ```text
-/// sum over i != y of w_y max(0, margin - x_y + x_i)^p / C
-/// ```
-///
-/// The input has shape (C) or (N, C), the target is a class for each row, of shape (N); that of a single row may be a
-/// scalar. The input is differentiable, with slope 0 where a hinge is exactly 0. The mean is over the rows, whatever their
-/// weights. An index that is no class is an error, so is a `p` other than 1 and 2.
-///
-/// Sources: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.MultiMarginLoss.html>; K. Crammer and Y. Singer, "On the
-/// Algorithmic Implementation of Multiclass Kernel-based Vector Machines", 2001, for the hinge.
-#[derive(Clone, Debug)]
-pub struct MultiMarginLoss<'a, R> {
-    /// The exponent, 1 or 2.
-    pub p: i64,
-    /// By how much the score of the class is to exceed the others.
-    pub margin: f64,
-    /// A weight for each class.
-    pub weight: Option<ArrayViewD<'a, R>>,
-    /// How the rows' losses are put together.
-    pub reduction: Reduction,
-}
-
-impl<R> Default for MultiMarginLoss<'_, R> {
-    fn default() -> Self {
-        Self { p: 1, margin: 1.0, weight: None, reduction: Reduction::Mean }
-    }
+/// Computes [`MultiMarginLoss`], with an optional [weight](crate::Call::weight) for each class.
+pub fn multi_margin_loss<'a, R: Real>(
+    input: impl IntoView<'a, R>,
+    target: impl IntoView<'a, i64>,
+    options: MultiMarginLoss,
+) -> Call<MultiMarginLoss, InputAndClassesWeighted<'a, R>, R, 1> {
+    Call::new(options, (input.into_view(), target.into_view(), None))
 }
 
 struct Formula<'a, R> {
@@ -130,46 +110,44 @@ impl<R: Real> Interleaved<R> for Formula<'_, R> {
     }
 }
 
-impl<R: Real> MultiMarginLoss<'_, R> {
-    fn rows<'a>(&'a self, (input, target): &'a InputAndClasses<'_, R>) -> Result<Rows<'a, R, Labels<'a>>, Error> {
-        if ![1, 2].contains(&self.p) {
-            return Err(Error::Option { name: "p", value: self.p as f64, expected: "1 or 2" });
-        }
-        let is_vector = input.ndim() == 1;
-        if !(is_vector || input.ndim() == 2) || input.shape().last() == Some(&0) {
-            let expected = "(C) or (N, C), with at least one class".to_owned();
-            return Err(Error::Shape { name: "input", shape: input.shape().to_vec(), expected });
-        }
-        if let Some(weight) = &self.weight {
-            check_shape("weight", weight.shape(), &input.shape()[input.ndim() - 1..])?;
-        }
-        let scores = if is_vector { input.view().insert_axis(Axis(0)) } else { input.view() };
-        let target = if target.ndim() == 0 { target.view().insert_axis(Axis(0)) } else { target.view() };
-        let weight = self.weight.as_ref().map(|weight| weight.view());
-        Ok(Rows { scores, targets: Labels(target), weight, reduction: self.reduction })
+fn rows<'a, R: Real>(
+    options: &MultiMarginLoss,
+    (input, target, weight): &'a InputAndClassesWeighted<'_, R>,
+) -> Result<Rows<'a, R, Labels<'a>>, Error> {
+    if ![1, 2].contains(&options.p) {
+        return Err(Error::Option { name: "p", value: options.p as f64, expected: "1 or 2" });
     }
+    let is_vector = input.ndim() == 1;
+    if !(is_vector || input.ndim() == 2) || input.shape().last() == Some(&0) {
+        let expected = "(C) or (N, C), with at least one class".to_owned();
+        return Err(Error::Shape { name: "input", shape: input.shape().to_vec(), expected });
+    }
+    if let Some(weight) = weight {
+        check_shape("weight", weight.shape(), &input.shape()[input.ndim() - 1..])?;
+    }
+    let scores = if is_vector { input.view().insert_axis(Axis(0)) } else { input.view() };
+    let target = if target.ndim() == 0 { target.view().insert_axis(Axis(0)) } else { target.view() };
+    let weight = weight.as_ref().map(|weight| weight.view());
+    Ok(Rows { scores, targets: Labels(target), weight, reduction: options.reduction })
 }
 
-impl<'a, R: Real> Loss<R, InputAndClasses<'a, R>, 1> for MultiMarginLoss<'_, R> {
-    fn shapes(&self, inputs: &InputAndClasses<'a, R>) -> Result<Shapes<1>, Error> {
-        let Shapes { value, .. } = self.rows(inputs)?.shapes::<1>()?;
+impl<'a, R: Real> Loss<R, InputAndClassesWeighted<'a, R>, 1> for MultiMarginLoss {
+    fn shapes(&self, inputs: &InputAndClassesWeighted<'a, R>) -> Result<Shapes<1>, Error> {
+        let Shapes { value, .. } = rows(self, inputs)?.shapes::<1>()?;
         let value = if inputs.1.ndim() == 0 { Vec::new() } else { value };
         Ok(Shapes { value, gradients: [inputs.0.shape().to_vec()] })
     }
 
     fn evaluate_into(
         &self,
-        inputs: InputAndClasses<'a, R>,
+        inputs: InputAndClassesWeighted<'a, R>,
         value: ArrayViewMutD<'_, R>,
         backward: Option<Backward<'_, R, 1>>,
     ) -> Result<(), Error> {
         let shapes = self.shapes(&inputs)?;
-        let formula = Formula {
-            is_squared: self.p == 2,
-            margin: self.margin,
-            weight: self.weight.as_ref().map(|weight| weight.view()),
-        };
-        let rows = self.rows(&inputs)?;
+        let rows = rows(self, &inputs)?;
+        let weight = rows.weight.as_ref().map(|weight| weight.view());
+        let formula = Formula { is_squared: self.p == 2, margin: self.margin, weight };
         evaluate_rows(&rows, &shapes, value, backward, |value, backward| {
             rows.evaluate_side_by_side_into(&formula, value, backward)
         })

@@ -1,25 +1,18 @@
 use ndarray::{ArrayViewMutD, Axis};
 
+use crate::call::{Call, IntoView};
 use crate::losses::InputAndClasses;
 use crate::losses::multi_margin::evaluate_rows;
 use crate::rowwise::{LabelList, LabelLists, RowGradients, Rows, Rowwise};
-use crate::{Backward, Error, Loss, Real, Reduction, Shapes, Sum, fold};
+use crate::{Backward, Error, Loss, MultiLabelMarginLoss, Real, Reduction, Shapes, Sum, fold};
 
-/// Margin loss of class scores x for a row with a list of classes y, over the C classes:
-///
-/// ```text
-/// sum over j in y, i not in y of max(0, 1 - x_j + x_i) / C
-/// ```
-///
-/// The input has shape (C) or (N, C), the target the same: in each row the classes that stand before the first -1; one
-/// that stands twice counts twice. The input is differentiable, with slope 0 where a hinge is exactly 0. An index that
-/// is neither a class nor -1 is an error.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.MultiLabelMarginLoss.html>
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct MultiLabelMarginLoss {
-    /// How the rows' losses are put together.
-    pub reduction: Reduction,
+/// Computes [`MultiLabelMarginLoss`].
+pub fn multilabel_margin_loss<'a, R: Real>(
+    input: impl IntoView<'a, R>,
+    target: impl IntoView<'a, i64>,
+    options: MultiLabelMarginLoss,
+) -> Call<MultiLabelMarginLoss, InputAndClasses<'a, R>, R, 1> {
+    Call::new(options, (input.into_view(), target.into_view()))
 }
 
 struct Formula;
@@ -65,32 +58,30 @@ impl<R: Real> Rowwise<R, LabelList<'_>> for Formula {
     }
 }
 
-impl MultiLabelMarginLoss {
-    fn rows<'a, R: Real>(
-        &self,
-        (input, target): &'a InputAndClasses<'_, R>,
-    ) -> Result<Rows<'a, R, LabelLists<'a>>, Error> {
-        let is_vector = input.ndim() == 1;
-        if !(is_vector || input.ndim() == 2) || input.shape().last() == Some(&0) {
-            let expected = "(C) or (N, C), with at least one class".to_owned();
-            return Err(Error::Shape { name: "input", shape: input.shape().to_vec(), expected });
-        }
-        if target.shape() != input.shape() {
-            let expected = format!("{:?}, that of the input", input.shape());
-            return Err(Error::Shape { name: "target", shape: target.shape().to_vec(), expected });
-        }
-        let (scores, lists) = if is_vector {
-            (input.view().insert_axis(Axis(0)), target.view().insert_axis(Axis(0)))
-        } else {
-            (input.view(), target.view())
-        };
-        Ok(Rows { scores, targets: LabelLists(lists), weight: None, reduction: self.reduction })
+fn rows<'a, R: Real>(
+    reduction: Reduction,
+    (input, target): &'a InputAndClasses<'_, R>,
+) -> Result<Rows<'a, R, LabelLists<'a>>, Error> {
+    let is_vector = input.ndim() == 1;
+    if !(is_vector || input.ndim() == 2) || input.shape().last() == Some(&0) {
+        let expected = "(C) or (N, C), with at least one class".to_owned();
+        return Err(Error::Shape { name: "input", shape: input.shape().to_vec(), expected });
     }
+    if target.shape() != input.shape() {
+        let expected = format!("{:?}, that of the input", input.shape());
+        return Err(Error::Shape { name: "target", shape: target.shape().to_vec(), expected });
+    }
+    let (scores, lists) = if is_vector {
+        (input.view().insert_axis(Axis(0)), target.view().insert_axis(Axis(0)))
+    } else {
+        (input.view(), target.view())
+    };
+    Ok(Rows { scores, targets: LabelLists(lists), weight: None, reduction })
 }
 
 impl<'a, R: Real> Loss<R, InputAndClasses<'a, R>, 1> for MultiLabelMarginLoss {
     fn shapes(&self, inputs: &InputAndClasses<'a, R>) -> Result<Shapes<1>, Error> {
-        let Shapes { value, .. } = self.rows(inputs)?.shapes::<1>()?;
+        let Shapes { value, .. } = rows(self.reduction, inputs)?.shapes::<1>()?;
         let value = if inputs.0.ndim() == 1 { Vec::new() } else { value };
         Ok(Shapes { value, gradients: [inputs.0.shape().to_vec()] })
     }
@@ -102,7 +93,7 @@ impl<'a, R: Real> Loss<R, InputAndClasses<'a, R>, 1> for MultiLabelMarginLoss {
         backward: Option<Backward<'_, R, 1>>,
     ) -> Result<(), Error> {
         let shapes = self.shapes(&inputs)?;
-        let rows = self.rows(&inputs)?;
+        let rows = rows(self.reduction, &inputs)?;
         evaluate_rows(&rows, &shapes, value, backward, |value, backward| rows.evaluate_into(&Formula, value, backward))
     }
 }

@@ -1,39 +1,17 @@
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
-use crate::losses::InputAndClasses;
+use crate::call::{Call, IntoView};
+use crate::losses::InputAndClassesWeighted;
 use crate::rowwise::{Classes, RowGradients, Rows, Rowwise, weight_of};
-use crate::{Backward, Error, Loss, Real, Reduction, Shapes};
+use crate::{Backward, Error, Loss, NLLLoss, NLLLoss2d, Real, Shapes};
 
-/// Negative log-likelihood of log-probabilities, for a row with class y:
-///
-/// ```text
-/// -w_y x_y
-/// ```
-///
-/// The input has shape (C), (N, C) or (N, C, d1, ...), the target the same without C. The mean divides by the sum of the
-/// weights w_y of the rows that are not ignored, and is NaN where that is 0. The input is differentiable. An index
-/// that is neither a class nor `ignore_index` is an error.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.NLLLoss.html>
-#[derive(Clone, Debug)]
-pub struct NLLLoss<'a, R> {
-    /// A weight for each class.
-    pub weight: Option<ArrayViewD<'a, R>>,
-    /// Rows with this target count for nothing.
-    pub ignore_index: i64,
-    /// How the rows' losses are put together.
-    pub reduction: Reduction,
-}
-
-/// [`NLLLoss`] by the deprecated name that PyTorch has for images.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.NLLLoss.html>
-pub type NLLLoss2d<'a, R> = NLLLoss<'a, R>;
-
-impl<R> Default for NLLLoss<'_, R> {
-    fn default() -> Self {
-        Self { weight: None, ignore_index: -100, reduction: Reduction::Mean }
-    }
+/// Computes [`NLLLoss`], with an optional [weight](crate::Call::weight) for each class.
+pub fn nll_loss<'a, R: Real>(
+    input: impl IntoView<'a, R>,
+    target: impl IntoView<'a, i64>,
+    options: NLLLoss,
+) -> Call<NLLLoss, InputAndClassesWeighted<'a, R>, R, 1> {
+    Call::new(options, (input.into_view(), target.into_view(), None))
 }
 
 struct Formula<'a, R> {
@@ -58,29 +36,45 @@ impl<R: Real> Rowwise<R, usize> for Formula<'_, R> {
     }
 }
 
-impl<R: Real> NLLLoss<'_, R> {
-    fn rows<'a>(&'a self, (input, target): &'a InputAndClasses<'_, R>) -> Rows<'a, R, Classes<'a>> {
-        Rows {
-            scores: input.view(),
-            targets: Classes { indices: target.view(), ignore_index: self.ignore_index },
-            weight: self.weight.as_ref().map(|weight| weight.view()),
-            reduction: self.reduction,
-        }
+fn rows<'a, R: Real>(
+    options: &NLLLoss,
+    (input, target, weight): &'a InputAndClassesWeighted<'_, R>,
+) -> Rows<'a, R, Classes<'a>> {
+    Rows {
+        scores: input.view(),
+        targets: Classes { indices: target.view(), ignore_index: options.ignore_index },
+        weight: weight.as_ref().map(|weight| weight.view()),
+        reduction: options.reduction,
     }
 }
 
-impl<'a, R: Real> Loss<R, InputAndClasses<'a, R>, 1> for NLLLoss<'_, R> {
-    fn shapes(&self, inputs: &InputAndClasses<'a, R>) -> Result<Shapes<1>, Error> {
-        self.rows(inputs).shapes()
+impl<'a, R: Real> Loss<R, InputAndClassesWeighted<'a, R>, 1> for NLLLoss {
+    fn shapes(&self, inputs: &InputAndClassesWeighted<'a, R>) -> Result<Shapes<1>, Error> {
+        rows(self, inputs).shapes()
     }
 
     fn evaluate_into(
         &self,
-        inputs: InputAndClasses<'a, R>,
+        inputs: InputAndClassesWeighted<'a, R>,
         value: ArrayViewMutD<'_, R>,
         backward: Option<Backward<'_, R, 1>>,
     ) -> Result<(), Error> {
-        let rows = self.rows(&inputs);
+        let rows = rows(self, &inputs);
         rows.evaluate_into(&Formula { weight: rows.weight.clone() }, value, backward)
+    }
+}
+
+impl<'a, R: Real> Loss<R, InputAndClassesWeighted<'a, R>, 1> for NLLLoss2d {
+    fn shapes(&self, inputs: &InputAndClassesWeighted<'a, R>) -> Result<Shapes<1>, Error> {
+        NLLLoss::from(*self).shapes(inputs)
+    }
+
+    fn evaluate_into(
+        &self,
+        inputs: InputAndClassesWeighted<'a, R>,
+        value: ArrayViewMutD<'_, R>,
+        backward: Option<Backward<'_, R, 1>>,
+    ) -> Result<(), Error> {
+        NLLLoss::from(*self).evaluate_into(inputs, value, backward)
     }
 }

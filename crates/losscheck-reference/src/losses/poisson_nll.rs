@@ -1,49 +1,23 @@
-use ndarray::{ArrayViewD, ArrayViewMutD};
+use ndarray::ArrayViewMutD;
 
+use crate::call::{Call, IntoView};
 use crate::losses::InputAndTarget;
 use crate::pointwise::{Elements, Pointwise};
 use crate::real::ln_2_pi;
-use crate::{Backward, Error, Loss, Real, Reduction, Shapes};
+use crate::{Backward, Error, Loss, PoissonNLLLoss, Real, Shapes};
 
-/// Negative log-likelihood of a count t under a Poisson distribution, whose rate is e^x or, without `log_input`, x:
+/// Computes [`PoissonNLLLoss`].
 ///
-/// ```text
-/// e^x - t x
-/// x - t ln(x + eps)    without log_input
-/// ```
-///
-/// With `full` each target above 1 adds Stirling's approximation of ln t!, t ln t - t + ln(2 pi t) / 2.
-///
-/// Input and target broadcast; both are differentiable. A rate that is negative gives NaN.
-///
-/// Near x = 0 the gradient e^x - t is (e^x - 1) + (1 - t), which keeps its digits.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.PoissonNLLLoss.html>
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PoissonNLLLoss {
-    /// Whether the input is the logarithm of the rate.
-    pub log_input: bool,
-    /// Whether to add Stirling's approximation.
-    pub full: bool,
-    /// What is added to a rate before its logarithm is taken.
-    pub eps: f64,
-    /// How the elements' losses are put together.
-    pub reduction: Reduction,
+/// Near x = 0 the gradient e^x - t is computed as (e^x - 1) + (1 - t), which keeps its digits.
+pub fn poisson_nll_loss<'a, R: Real>(
+    input: impl IntoView<'a, R>,
+    target: impl IntoView<'a, R>,
+    options: PoissonNLLLoss,
+) -> Call<PoissonNLLLoss, InputAndTarget<'a, R>, R, 2> {
+    Call::new(options, (input.into_view(), target.into_view()))
 }
 
-impl Default for PoissonNLLLoss {
-    fn default() -> Self {
-        Self { log_input: true, full: false, eps: 1e-8, reduction: Reduction::Mean }
-    }
-}
-
-impl PoissonNLLLoss {
-    fn elements<'a, R>(&self, operands: [ArrayViewD<'a, R>; 2]) -> Result<Elements<'a, R, 2>, Error> {
-        Ok(Elements::unweighted(operands, self.reduction))
-    }
-}
-
-/// The options as constants, lest a branch on them keep the loop over the elements from being vectorised.
+/// The options as constants, so that a branch on them does not keep the loop over the elements from being vectorised.
 struct Formula<const LOG_INPUT: bool, const FULL: bool> {
     eps: f64,
 }
@@ -89,7 +63,7 @@ const NAMES: [&str; 2] = ["input", "target"];
 
 impl<'a, R: Real> Loss<R, InputAndTarget<'a, R>, 2> for PoissonNLLLoss {
     fn shapes(&self, (input, target): &InputAndTarget<'a, R>) -> Result<Shapes<2>, Error> {
-        self.elements([input.view(), target.view()])?.shapes(NAMES)
+        Elements::unweighted([input.view(), target.view()], self.reduction).shapes(NAMES)
     }
 
     fn evaluate_into(
@@ -98,7 +72,7 @@ impl<'a, R: Real> Loss<R, InputAndTarget<'a, R>, 2> for PoissonNLLLoss {
         value: ArrayViewMutD<'_, R>,
         backward: Option<Backward<'_, R, 2>>,
     ) -> Result<(), Error> {
-        let (elements, eps) = (self.elements([input.view(), target.view()])?, self.eps);
+        let (elements, eps) = (Elements::unweighted([input.view(), target.view()], self.reduction), self.eps);
         match (self.log_input, self.full) {
             (true, false) => elements.evaluate_into(&Formula::<true, false> { eps }, NAMES, value, backward),
             (true, true) => elements.evaluate_into(&Formula::<true, true> { eps }, NAMES, value, backward),

@@ -1,36 +1,25 @@
 use ndarray::ArrayViewD;
 
-use crate::losses::pointwise_loss;
+use crate::call::{Call, IntoView};
+use crate::losses::{InputAndTarget, PointwiseLoss, pointwise_loss};
 use crate::pointwise::{Elements, Pointwise};
-use crate::{Error, Real, Reduction};
+use crate::{Error, Real, SmoothL1Loss};
 
-/// Smooth L1 loss, quadratic near 0 and linear beyond `beta`, with d = x - t:
-///
-/// ```text
-/// d^2 / (2 beta)   if |d| < beta
-/// |d| - beta / 2   otherwise
-/// ```
-///
-/// With a `beta` of 0 it is [`L1Loss`](crate::L1Loss), whose gradient at 0 is 0. Input and target broadcast; both are
-/// differentiable. A negative option is an error.
-///
-/// Sources: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.SmoothL1Loss.html>; R. Girshick, "Fast R-CNN", 2015.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SmoothL1Loss {
-    /// Where the loss turns linear.
-    pub beta: f64,
-    /// How the elements' losses are put together.
-    pub reduction: Reduction,
+/// Computes [`SmoothL1Loss`].
+pub fn smooth_l1_loss<'a, R: Real>(
+    input: impl IntoView<'a, R>,
+    target: impl IntoView<'a, R>,
+    options: SmoothL1Loss,
+) -> Call<SmoothL1Loss, InputAndTarget<'a, R>, R, 2> {
+    Call::new(options, (input.into_view(), target.into_view()))
 }
 
-impl Default for SmoothL1Loss {
-    fn default() -> Self {
-        Self { beta: 1.0, reduction: Reduction::Mean }
-    }
-}
-
-impl SmoothL1Loss {
-    fn elements<'a, R>(&self, operands: [ArrayViewD<'a, R>; 2]) -> Result<Elements<'a, R, 2>, Error> {
+impl PointwiseLoss<2> for SmoothL1Loss {
+    fn elements<'a, R: Real>(
+        &self,
+        operands: [ArrayViewD<'a, R>; 2],
+        _: Option<ArrayViewD<'a, R>>,
+    ) -> Result<Elements<'a, R, 2>, Error> {
         if self.beta >= 0.0 {
             Ok(Elements::unweighted(operands, self.reduction))
         } else {

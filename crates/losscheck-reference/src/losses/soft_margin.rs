@@ -1,28 +1,28 @@
 use ndarray::ArrayViewD;
 
-use crate::losses::pointwise_loss;
+use crate::call::{Call, IntoView};
 use crate::losses::softplus::{sigmoid, softplus};
+use crate::losses::{InputAndTarget, PointwiseLoss, pointwise_loss};
 use crate::pointwise::{Elements, Pointwise};
-use crate::{Error, Real, Reduction};
+use crate::{Error, Real, SoftMarginLoss};
 
-/// Logistic loss of a score x and a label t of 1 or -1:
+/// Computes [`SoftMarginLoss`].
 ///
-/// ```text
-/// ln(1 + e^(-t x))
-/// ```
-///
-/// The target broadcasts to the shape of the input, which is differentiable. However wrong the score, the loss is about
-/// -t x and the gradient -t, where PyTorch's overflow.
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.SoftMarginLoss.html>
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct SoftMarginLoss {
-    /// How the elements' losses are put together.
-    pub reduction: Reduction,
+/// However wrong the score is, the loss is about -t x and the gradient -t. PyTorch's overflow there.
+pub fn soft_margin_loss<'a, R: Real>(
+    input: impl IntoView<'a, R>,
+    target: impl IntoView<'a, R>,
+    options: SoftMarginLoss,
+) -> Call<SoftMarginLoss, InputAndTarget<'a, R>, R, 1> {
+    Call::new(options, (input.into_view(), target.into_view()))
 }
 
-impl SoftMarginLoss {
-    fn elements<'a, R>(&self, operands: [ArrayViewD<'a, R>; 2]) -> Result<Elements<'a, R, 2>, Error> {
+impl PointwiseLoss<2> for SoftMarginLoss {
+    fn elements<'a, R: Real>(
+        &self,
+        operands: [ArrayViewD<'a, R>; 2],
+        _: Option<ArrayViewD<'a, R>>,
+    ) -> Result<Elements<'a, R, 2>, Error> {
         let [input, target] = &operands;
         if target.broadcast(input.raw_dim()).is_none() {
             let expected = format!("one that broadcasts to {:?}, that of the input", input.shape());

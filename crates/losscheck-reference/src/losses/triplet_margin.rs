@@ -1,77 +1,53 @@
-use ndarray::{ArrayViewD, ArrayViewMutD};
+use ndarray::ArrayViewMutD;
 
+use crate::call::{Call, IntoView};
+use crate::losses::Triple;
 use crate::losses::distance::{Distance, PULLBACK_ELEMENTS, PairwiseDistance};
 use crate::vectors::{Vectors, Vectorwise};
-use crate::{Backward, Error, Loss, Real, Reduction, Shapes, prefetch};
+use crate::{
+    Backward, Error, Loss, Real, Reduction, Shapes, TripletMarginLoss, TripletMarginWithDistanceLoss, prefetch,
+};
 
-/// Triplet loss of an anchor a, a positive p and a negative n by their distances d:
-///
-/// ```text
-/// max(0, margin + d(a, p) - d(a, n))
-/// ```
-///
-/// With `swap` the second distance is the smaller of d(a, n) and d(p, n). The distance is [`PairwiseDistance`], the p-norm
-/// of the difference plus `eps`.
-///
-/// The tensors have the same number of dimensions, of which the last holds the vectors and the others broadcast; at most
-/// one of them may have a last dimension of 1 that broadcasts. All are differentiable, the hinge with slope 1 at 0, and
-/// equal distances share the slope. A margin that is not positive is an error.
-///
-/// Sources: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.TripletMarginLoss.html>; V. Balntas et al., "Learning
-/// shallow convolutional feature descriptors with triplet losses", 2016.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TripletMarginLoss {
-    /// By how much the negative is to be farther away.
-    pub margin: f64,
-    /// The degree of the norm.
-    pub p: f64,
-    /// What is added to each difference.
-    pub eps: f64,
-    /// Whether the positive may take the anchor's place.
-    pub swap: bool,
-    /// How the triplets' losses are put together.
-    pub reduction: Reduction,
+/// Computes [`TripletMarginLoss`].
+pub fn triplet_margin_loss<'a, R: Real>(
+    anchor: impl IntoView<'a, R>,
+    positive: impl IntoView<'a, R>,
+    negative: impl IntoView<'a, R>,
+    options: TripletMarginLoss,
+) -> Call<TripletMarginLoss, Triple<'a, R>, R, 3> {
+    Call::new(options, (anchor.into_view(), positive.into_view(), negative.into_view()))
 }
 
-impl Default for TripletMarginLoss {
-    fn default() -> Self {
-        Self { margin: 1.0, p: 2.0, eps: 1e-6, swap: false, reduction: Reduction::Mean }
+/// Computes [`TripletMarginWithDistanceLoss`] with any [`Distance`].
+pub fn triplet_margin_with_distance_loss<'a, R: Real, D: Distance + Clone>(
+    anchor: impl IntoView<'a, R>,
+    positive: impl IntoView<'a, R>,
+    negative: impl IntoView<'a, R>,
+    options: TripletMarginWithDistanceLoss<D>,
+) -> Call<TripletMarginWithDistanceLoss<D>, Triple<'a, R>, R, 3> {
+    Call::new(options, (anchor.into_view(), positive.into_view(), negative.into_view()))
+}
+
+/// The formula and its shapes, for any distance.
+struct Triplets<D> {
+    distance_function: D,
+    margin: f64,
+    swap: bool,
+    reduction: Reduction,
+}
+
+impl Triplets<PairwiseDistance> {
+    fn new(&TripletMarginLoss { margin, p, eps, swap, reduction }: &TripletMarginLoss) -> Self {
+        Self { distance_function: PairwiseDistance { p, eps }, margin, swap, reduction }
     }
 }
 
-/// [`TripletMarginLoss`] by any [`Distance`] d of vectors:
-///
-/// ```text
-/// max(0, d(a, p) - d(a, n) + margin),   with swap: max(0, d(a, p) - min(d(a, n), d(p, n)) + margin)
-/// ```
-///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.TripletMarginWithDistanceLoss.html>
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TripletMarginWithDistanceLoss<D = PairwiseDistance> {
-    /// The distance.
-    pub distance_function: D,
-    /// By how much the negative is to be farther away.
-    pub margin: f64,
-    /// Whether the positive may take the anchor's place.
-    pub swap: bool,
-    /// How the triplets' losses are put together.
-    pub reduction: Reduction,
-}
-
-impl<D: Default> Default for TripletMarginWithDistanceLoss<D> {
-    fn default() -> Self {
-        Self { distance_function: D::default(), margin: 1.0, swap: false, reduction: Reduction::Mean }
+impl<D: Clone> Triplets<D> {
+    fn with_distance(options: &TripletMarginWithDistanceLoss<D>) -> Self {
+        let TripletMarginWithDistanceLoss { distance_function, margin, swap, reduction } = options;
+        Self { distance_function: distance_function.clone(), margin: *margin, swap: *swap, reduction: *reduction }
     }
 }
-
-impl TripletMarginLoss {
-    fn with_distance(&self) -> TripletMarginWithDistanceLoss {
-        let Self { margin, p, eps, swap, reduction } = *self;
-        TripletMarginWithDistanceLoss { distance_function: PairwiseDistance { p, eps }, margin, swap, reduction }
-    }
-}
-
-type Inputs<'a, R> = (ArrayViewD<'a, R>, ArrayViewD<'a, R>, ArrayViewD<'a, R>);
 
 const NAMES: [&str; 3] = ["anchor", "positive", "negative"];
 
@@ -107,7 +83,7 @@ impl<R: Real> Distances<R> {
     }
 }
 
-impl<D: Distance> TripletMarginWithDistanceLoss<D> {
+impl<D: Distance> Triplets<D> {
     #[inline(always)]
     fn distances<R: Real>(&self, [a, p, n]: [&[R]; 3]) -> Distances<R::Working> {
         let d = &self.distance_function;
@@ -164,7 +140,7 @@ impl<D: Distance> TripletMarginWithDistanceLoss<D> {
 
     fn vectors<'a, R: Real>(
         &self,
-        (anchor, positive, negative): &'a Inputs<'_, R>,
+        (anchor, positive, negative): &'a Triple<'_, R>,
     ) -> Result<Vectors<'a, R, 3>, Error> {
         if self.margin <= 0.0 {
             return Err(Error::Option { name: "margin", value: self.margin, expected: "a positive number" });
@@ -183,7 +159,7 @@ impl<D: Distance> TripletMarginWithDistanceLoss<D> {
     }
 }
 
-impl<R: Real, D: Distance> Vectorwise<R, 3> for TripletMarginWithDistanceLoss<D> {
+impl<R: Real, D: Distance> Vectorwise<R, 3> for Triplets<D> {
     #[inline(always)]
     fn value(&self, vectors: [&[R]; 3], _: R) -> R {
         R::narrow(self.shortfall::<R>(&self.distances(vectors)).maximum(R::Working::ZERO))
@@ -205,32 +181,34 @@ impl<R: Real, D: Distance> Vectorwise<R, 3> for TripletMarginWithDistanceLoss<D>
     }
 }
 
-impl<'a, R: Real, D: Distance> Loss<R, Inputs<'a, R>, 3> for TripletMarginWithDistanceLoss<D> {
-    fn shapes(&self, inputs: &Inputs<'a, R>) -> Result<Shapes<3>, Error> {
-        self.vectors(inputs)?.shapes(NAMES)
+impl<'a, R: Real, D: Distance + Clone> Loss<R, Triple<'a, R>, 3> for TripletMarginWithDistanceLoss<D> {
+    fn shapes(&self, inputs: &Triple<'a, R>) -> Result<Shapes<3>, Error> {
+        Triplets::with_distance(self).vectors(inputs)?.shapes(NAMES)
     }
 
     fn evaluate_into(
         &self,
-        inputs: Inputs<'a, R>,
+        inputs: Triple<'a, R>,
         value: ArrayViewMutD<'_, R>,
         backward: Option<Backward<'_, R, 3>>,
     ) -> Result<(), Error> {
-        self.vectors(&inputs)?.evaluate_into(self, NAMES, value, backward)
+        let triplets = Triplets::with_distance(self);
+        triplets.vectors(&inputs)?.evaluate_into(&triplets, NAMES, value, backward)
     }
 }
 
-impl<'a, R: Real> Loss<R, Inputs<'a, R>, 3> for TripletMarginLoss {
-    fn shapes(&self, inputs: &Inputs<'a, R>) -> Result<Shapes<3>, Error> {
-        self.with_distance().shapes(inputs)
+impl<'a, R: Real> Loss<R, Triple<'a, R>, 3> for TripletMarginLoss {
+    fn shapes(&self, inputs: &Triple<'a, R>) -> Result<Shapes<3>, Error> {
+        Triplets::new(self).vectors(inputs)?.shapes(NAMES)
     }
 
     fn evaluate_into(
         &self,
-        inputs: Inputs<'a, R>,
+        inputs: Triple<'a, R>,
         value: ArrayViewMutD<'_, R>,
         backward: Option<Backward<'_, R, 3>>,
     ) -> Result<(), Error> {
-        self.with_distance().evaluate_into(inputs, value, backward)
+        let triplets = Triplets::new(self);
+        triplets.vectors(&inputs)?.evaluate_into(&triplets, NAMES, value, backward)
     }
 }

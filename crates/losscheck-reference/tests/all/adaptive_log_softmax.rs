@@ -1,18 +1,12 @@
 //! Adaptive softmax: what its results have to do with each other, what it chooses, what it leaves alone and refuses.
 
 use losscheck_reference::{
-    AdaptiveBackward, AdaptiveGradients, AdaptiveLogSoftmaxWithLoss, AdaptiveParameters, AdaptiveResult, AdaptiveTail,
-    Error, Real,
+    AdaptiveBackward, AdaptiveCall, AdaptiveGradients, AdaptiveLogSoftmaxWithLoss, AdaptiveParameters, AdaptiveResult,
+    AdaptiveTail, Error, Real, adaptive_log_softmax_with_loss,
 };
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn, ShapeBuilder};
 
 type Owned<R> = AdaptiveParameters<ArrayD<R>>;
-type Views<'a, R> = AdaptiveParameters<ArrayViewD<'a, R>>;
-
-fn views<R>(parameters: &Owned<R>) -> Views<'_, R> {
-    parameters.as_ref().map(|parameter| parameter.view())
-}
-
 /// Numbers that look random.
 fn scattered<R: Real>(shape: &[usize], seed: f64) -> ArrayD<R> {
     let mut state = seed;
@@ -22,9 +16,9 @@ fn scattered<R: Real>(shape: &[usize], seed: f64) -> ArrayD<R> {
     })
 }
 
-fn scattered_parameters<R: Real>(loss: &AdaptiveLogSoftmaxWithLoss) -> Owned<R> {
+fn scattered_parameters<R: Real>(options: &AdaptiveLogSoftmaxWithLoss) -> Owned<R> {
     let mut seed = 0.1;
-    loss.parameter_shapes().expect("options in range").map(|shape| {
+    AdaptiveParameters::shapes(options).expect("options in range").map(|shape| {
         seed += 0.07;
         scattered(&shape, seed)
     })
@@ -34,13 +28,31 @@ fn indices(classes: &[i64]) -> ArrayD<i64> {
     ArrayD::from_shape_vec(IxDyn(&[classes.len()]), classes.to_vec()).expect("a vector of any length")
 }
 
+fn clustered(in_features: usize, n_classes: usize, cutoffs: &[usize]) -> AdaptiveLogSoftmaxWithLoss {
+    AdaptiveLogSoftmaxWithLoss { in_features, n_classes, cutoffs: cutoffs.to_vec(), ..Default::default() }
+}
+
 fn loss() -> AdaptiveLogSoftmaxWithLoss {
-    AdaptiveLogSoftmaxWithLoss { div_value: 2.0, head_bias: true, ..AdaptiveLogSoftmaxWithLoss::new(5, 9, [3, 4, 7]) }
+    AdaptiveLogSoftmaxWithLoss { div_value: 2.0, head_bias: true, ..clustered(5, 9, &[3, 4, 7]) }
+}
+
+fn with(options: &AdaptiveLogSoftmaxWithLoss, result: AdaptiveResult) -> AdaptiveLogSoftmaxWithLoss {
+    AdaptiveLogSoftmaxWithLoss { result, ..options.clone() }
+}
+
+fn call<'a, R: Real>(
+    options: &'a AdaptiveLogSoftmaxWithLoss,
+    parameters: &'a Owned<R>,
+    input: ArrayViewD<'a, R>,
+    target: Option<&'a ArrayD<i64>>,
+) -> AdaptiveCall<'a, R> {
+    let call = adaptive_log_softmax_with_loss(input, parameters.view(), options);
+    if let Some(target) = target { call.target(target) } else { call }
 }
 
 /// Two classes in the shortlist and two tails, of one class and of two, with scores that are the parameters themselves.
 fn plain<R: Real>(head: [f64; 4], tail: [f64; 2]) -> (AdaptiveLogSoftmaxWithLoss, Owned<R>, ArrayD<R>) {
-    let loss = AdaptiveLogSoftmaxWithLoss { div_value: 1.0, ..AdaptiveLogSoftmaxWithLoss::new(1, 5, [2, 3]) };
+    let loss = AdaptiveLogSoftmaxWithLoss { div_value: 1.0, ..clustered(1, 5, &[2, 3]) };
     let matrix = |numbers: &[f64]| {
         let elements = numbers.iter().map(|&x| R::from_f64(x)).collect();
         ArrayD::from_shape_vec(IxDyn(&[numbers.len(), 1]), elements).expect("a column")
@@ -52,7 +64,7 @@ fn plain<R: Real>(head: [f64; 4], tail: [f64; 2]) -> (AdaptiveLogSoftmaxWithLoss
 }
 
 fn predicted<R: Real>(loss: &AdaptiveLogSoftmaxWithLoss, parameters: &Owned<R>, input: &ArrayD<R>) -> Vec<i64> {
-    loss.predict(&views(parameters), input.view()).expect("good input").into_iter().collect()
+    call(loss, parameters, input.view(), None).predict().expect("good input").into_iter().collect()
 }
 
 #[test]
@@ -62,15 +74,16 @@ fn the_results_go_together() {
     let input = scattered(&[40, 5], 0.3);
     let classes: Vec<i64> = (0..40).map(|sample| sample * 7 % 9).collect();
     let target = indices(&classes);
-    let value = |result| loss.value(&views(&parameters), input.view(), result).expect("good input");
-    let log_prob = value(AdaptiveResult::LogProb);
-    let output = value(AdaptiveResult::Output(target.view()));
+    let value =
+        |result, target| call(&with(&loss, result), &parameters, input.view(), target).value().expect("good input");
+    let log_prob = value(AdaptiveResult::LogProb, None);
+    let output = value(AdaptiveResult::Output, Some(&target));
     for (sample, (&class, row)) in classes.iter().zip(log_prob.outer_iter()).enumerate() {
         assert!((row.mapv(f64::exp).sum() - 1.0).abs() < 1e-14, "the probabilities of sample {sample}");
         let (from_all, own) = (row[[class as usize].as_slice()], output[[sample].as_slice()]);
         assert!((from_all - own).abs() <= 1e-15 * own.abs(), "{own} is not {from_all}");
     }
-    let mean = value(AdaptiveResult::Loss(target.view()))[[].as_slice()];
+    let mean = value(AdaptiveResult::Loss, Some(&target))[[].as_slice()];
     assert!((mean + output.mean().expect("elements")).abs() < 1e-14);
 
     // A sample by itself, with and without a batch.
@@ -79,7 +92,9 @@ fn the_results_go_together() {
         (input.slice_axis(Axis(0), (0..1).into()), first.view()),
         (input.index_axis(Axis(0), 0), first.index_axis(Axis(0), 0)),
     ] {
-        let alone = loss.value(&views(&parameters), input, AdaptiveResult::Output(target)).expect("good input");
+        let options = with(&loss, AdaptiveResult::Output);
+        let alone = adaptive_log_softmax_with_loss(input, parameters.view(), &options).target(target).value();
+        let alone = alone.expect("good input");
         assert_eq!(alone.first(), output.first());
     }
 
@@ -100,9 +115,8 @@ fn a_confident_prediction_keeps_its_digits() {
     let target = indices(&[4]);
     let softplus = f64::exp(-19.375).ln_1p();
     let expected = (3.0 * f64::exp(-19.375)).ln_1p() + softplus;
-    let result = AdaptiveResult::Loss(target.view());
-    let (value, AdaptiveGradients { input: by_input, parameters: by_parameters }) =
-        loss.value_and_gradients(&views(&parameters), input.view(), result, None).expect("good input");
+    let result = call(&loss, &parameters, input.view(), Some(&target)).value_and_gradients(None);
+    let (value, AdaptiveGradients { input: by_input, parameters: by_parameters }) = result.expect("good input");
     let agrees = |own: f32, exact: f64| (f64::from(own) - exact).abs() <= 3e-7 * exact.abs();
     assert!(agrees(value[[].as_slice()], expected), "{value} is not {expected}");
     let e = f64::exp(-19.375);
@@ -141,8 +155,8 @@ fn a_tail_without_targets_counts_for_nothing() {
     let mut parameters = scattered_parameters::<f32>(&loss);
     let (input, target) = (scattered(&[3, 5], 0.3), indices(&[0, 3, 8]));
     let evaluate = |parameters: &Owned<f32>| {
-        let result = AdaptiveResult::Output(target.view());
-        loss.value_and_gradients(&views(parameters), input.view(), result, None).expect("good input")
+        let options = with(&loss, AdaptiveResult::Output);
+        call(&options, parameters, input.view(), Some(&target)).value_and_gradients(None).expect("good input")
     };
     let before = evaluate(&parameters);
     parameters.tail[1].projection.fill(f32::NAN);
@@ -155,11 +169,12 @@ fn a_tail_without_targets_counts_for_nothing() {
 
 #[test]
 fn a_projection_to_nothing_makes_all_classes_of_a_tail_equal() {
-    let loss = AdaptiveLogSoftmaxWithLoss::new(4, 7, [1, 3]);
+    let loss = clustered(4, 7, &[1, 3]);
     let parameters = scattered_parameters::<f64>(&loss);
     assert_eq!(parameters.tail[1].projection.shape(), [0, 4]);
     let input = scattered(&[2, 4], 0.3);
-    let log_prob = loss.value(&views(&parameters), input.view(), AdaptiveResult::LogProb).expect("good input");
+    let options = with(&loss, AdaptiveResult::LogProb);
+    let log_prob = call(&options, &parameters, input.view(), None).value().expect("good input");
     for row in log_prob.outer_iter() {
         assert!(row.iter().skip(3).all(|x| x == &row[[3].as_slice()]));
     }
@@ -169,9 +184,9 @@ fn a_projection_to_nothing_makes_all_classes_of_a_tail_equal() {
 fn the_shapes_of_parameters() {
     let shapes = |in_features: usize, n_classes: usize, cutoffs: &[usize], div_value: f64, head_bias: bool| {
         let cutoffs = cutoffs.to_vec();
-        AdaptiveLogSoftmaxWithLoss { in_features, n_classes, cutoffs, div_value, head_bias }
-            .parameter_shapes()
-            .map(|shapes| shapes.into_iter().collect::<Vec<_>>())
+        let options =
+            AdaptiveLogSoftmaxWithLoss { in_features, n_classes, cutoffs, div_value, head_bias, ..Default::default() };
+        AdaptiveParameters::shapes(&options).map(|shapes| shapes.into_iter().collect::<Vec<_>>())
     };
     // https://github.com/pytorch/pytorch/issues/16658
     let outermost = shapes(56, 56, &[1, 55], 4.0, true);
@@ -207,13 +222,14 @@ fn layouts_do_not_show() {
     let of_loss = scattered(&[], 0.7);
     let of_output = scattered(&[20], 0.7);
     let of_log_prob = by_columns(&scattered(&[20, 9], 0.7));
-    for (result, cotangent) in [
-        (AdaptiveResult::Loss(target.view()), of_loss),
-        (AdaptiveResult::Output(target.view()), of_output),
-        (AdaptiveResult::LogProb, of_log_prob),
+    for (result, target, cotangent) in [
+        (AdaptiveResult::Loss, Some(&target), of_loss),
+        (AdaptiveResult::Output, Some(&target), of_output),
+        (AdaptiveResult::LogProb, None, of_log_prob),
     ] {
-        let plain = loss.value_and_gradients(&views(&parameters), input.view(), result.clone(), Some(cotangent.view()));
-        let plain = plain.expect("good input");
+        let options = with(&loss, result);
+        let call_of_plain = || call(&options, &parameters, input.view(), target);
+        let plain = call_of_plain().value_and_gradients(Some(cotangent.view())).expect("good input");
         let mut value = by_columns(&plain.0.mapv(|_| f32::NAN));
         let (mut by_input, mut by_parameters) = (by_columns(&input), turned.clone());
         let backward = AdaptiveBackward {
@@ -222,12 +238,13 @@ fn layouts_do_not_show() {
             parameters: Some(by_parameters.as_mut().map(|gradient| gradient.view_mut())),
         };
         let turned_input = by_columns(&input);
-        loss.evaluate_into(&views(&turned), turned_input.view(), result.clone(), value.view_mut(), Some(backward))
+        call(&options, &turned, turned_input.view(), target)
+            .evaluate_into(value.view_mut(), Some(backward))
             .expect("good input");
         assert_eq!((&value, &by_input, &by_parameters), (&plain.0, &plain.1.input, &plain.1.parameters), "{result:?}");
-        let first = loss.value_and_gradient(&views(&parameters), input.view(), result.clone(), Some(cotangent.view()));
+        let first = call_of_plain().value_and_gradient(Some(cotangent.view()));
         assert_eq!(first, Ok((plain.0.clone(), plain.1.input)));
-        assert_eq!(loss.value(&views(&parameters), input.view(), result), Ok(plain.0));
+        assert_eq!(call_of_plain().value(), Ok(plain.0));
     }
 }
 
@@ -236,62 +253,70 @@ fn nothing_in_the_batch() {
     let loss = loss();
     let parameters = scattered_parameters::<f64>(&loss);
     let (input, target) = (ArrayD::zeros(IxDyn(&[0, 5])), indices(&[]));
-    let result = AdaptiveResult::Loss(target.view());
-    let (value, gradients) =
-        loss.value_and_gradients(&views(&parameters), input.view(), result, None).expect("good input");
+    let result = call(&loss, &parameters, input.view(), Some(&target)).value_and_gradients(None);
+    let (value, gradients) = result.expect("good input");
     assert!(value[[].as_slice()].is_nan());
     assert!(gradients.parameters.into_iter().all(|gradient| gradient.iter().all(|&x| x == 0.0)));
-    assert_eq!(predicted(&loss, &parameters, &input), []);
+    assert!(predicted(&loss, &parameters, &input).is_empty());
 }
 
 #[test]
 fn errors_say_what_was_expected() {
-    let loss = AdaptiveLogSoftmaxWithLoss { div_value: 2.0, ..AdaptiveLogSoftmaxWithLoss::new(4, 6, [2, 4]) };
+    let loss = AdaptiveLogSoftmaxWithLoss { div_value: 2.0, ..clustered(4, 6, &[2, 4]) };
     let parameters = scattered_parameters::<f32>(&loss);
     let (input, wide) = (scattered::<f32>(&[2, 4], 0.3), scattered::<f32>(&[2, 5], 0.3));
     let row = input.index_axis(Axis(0), 0);
     let (fit, few, beyond, negative) = (indices(&[0, 5]), indices(&[0]), indices(&[0, 6]), indices(&[-1, 0]));
-    let with = |change: fn(&mut Owned<f32>)| {
-        let mut changed = parameters.clone();
-        change(&mut changed);
-        loss.value(&views(&changed), input.view(), AdaptiveResult::LogProb).map(drop)
+    let changed = |change: fn(&mut Owned<f32>)| {
+        let mut parameters = parameters.clone();
+        change(&mut parameters);
+        call(&with(&loss, AdaptiveResult::LogProb), &parameters, input.view(), None).value().map(drop)
     };
-    let of = |input: ArrayViewD<'_, f32>, target: &ArrayD<i64>| {
-        loss.value(&views(&parameters), input, AdaptiveResult::Output(target.view())).map(drop)
+    let of = |input: ArrayViewD<'_, f32>, target: Option<&ArrayD<i64>>| {
+        call(&with(&loss, AdaptiveResult::Output), &parameters, input, target).value().map(drop)
     };
+    let of_a_target = |result| call(&with(&loss, result), &parameters, input.view(), Some(&fit)).value().map(drop);
+    let predict = |input, target| call(&loss, &parameters, input, target).predict().map(drop);
     let mut wrong = ArrayD::zeros(IxDyn(&[3]));
     let mut scalar = ArrayD::zeros(IxDyn(&[]));
     let cotangent = scattered::<f32>(&[2], 0.3);
     let backward = AdaptiveBackward { cotangent: Some(cotangent.view()), input: None, parameters: None };
-    let of_loss = |value, backward| {
-        let result = AdaptiveResult::Loss(fit.view());
-        loss.evaluate_into(&views(&parameters), input.view(), result, value, backward)
-    };
+    let of_loss = |value, backward| call(&loss, &parameters, input.view(), Some(&fit)).evaluate_into(value, backward);
     let rows: Vec<(Result<(), Error>, &str)> = vec![
         (
-            AdaptiveLogSoftmaxWithLoss::new(4, 6, [4, 2]).parameter_shapes().map(drop),
+            AdaptiveParameters::shapes(&clustered(4, 6, &[4, 2])).map(drop),
             "`cutoffs` is [4, 2], expected one or more increasing numbers from 1 to 5",
         ),
-        (with(|it| it.head_weight = ArrayD::zeros(IxDyn(&[3, 4]))), "`head_weight` has shape [3, 4], expected [4, 4]"),
         (
-            with(|it| it.head_bias = Some(ArrayD::zeros(IxDyn(&[4])))),
+            changed(|it| it.head_weight = ArrayD::zeros(IxDyn(&[3, 4]))),
+            "`head_weight` has shape [3, 4], expected [4, 4]",
+        ),
+        (
+            changed(|it| it.head_bias = Some(ArrayD::zeros(IxDyn(&[4])))),
             "`head_bias` has shape [4], expected none, for the option `head_bias` is false",
         ),
-        (with(|it| drop(it.tail.pop())), "`tail` has shape [1], expected [2]"),
+        (changed(|it| drop(it.tail.pop())), "`tail` has shape [1], expected [2]"),
         (
-            with(|it| it.tail[1].projection = ArrayD::zeros(IxDyn(&[2, 4]))),
+            changed(|it| it.tail[1].projection = ArrayD::zeros(IxDyn(&[2, 4]))),
             "`projection` has shape [2, 4], expected [1, 4] in tail 1",
         ),
         (
-            with(|it| it.tail[0].output = ArrayD::zeros(IxDyn(&[2]))),
+            changed(|it| it.tail[0].output = ArrayD::zeros(IxDyn(&[2]))),
             "`output` has shape [2], expected [2, 2] in tail 0",
         ),
-        (of(wide.view(), &fit), "`input` has shape [2, 5], expected (4) or (N, 4)"),
-        (loss.predict(&views(&parameters), row.view()).map(drop), "`input` has shape [4], expected (N, 4)"),
-        (of(input.view(), &few), "`target` has shape [1], expected [2]"),
-        (of(row.view(), &few), "`target` has shape [1], expected []"),
-        (of(input.view(), &beyond), "`target` holds the index 6 at row 1, expected 0 to 5"),
-        (of(input.view(), &negative), "`target` holds the index -1 at row 0, expected 0 to 5"),
+        (of(wide.view(), Some(&fit)), "`input` has shape [2, 5], expected (4) or (N, 4)"),
+        (predict(row.view(), None), "`input` has shape [4], expected (N, 4)"),
+        (predict(input.view(), Some(&fit)), "`target` is present, expected none, since the result is not of a target"),
+        (
+            of_a_target(AdaptiveResult::LogProb),
+            "`target` is present, expected none, since the result is not of a target",
+        ),
+        (of_a_target(AdaptiveResult::Predict), "`result` is `Predict`, expected a result with a gradient"),
+        (of(input.view(), None), "`target` is missing, expected the class of each sample"),
+        (of(input.view(), Some(&few)), "`target` has shape [1], expected [2]"),
+        (of(row.view(), Some(&few)), "`target` has shape [1], expected []"),
+        (of(input.view(), Some(&beyond)), "`target` holds the index 6 at row 1, expected 0 to 5"),
+        (of(input.view(), Some(&negative)), "`target` holds the index -1 at row 0, expected 0 to 5"),
         (of_loss(wrong.view_mut(), None), "`value` has shape [3], expected []"),
         (of_loss(scalar.view_mut(), Some(backward)), "`cotangent` has shape [2], expected []"),
     ];
@@ -299,6 +324,6 @@ fn errors_say_what_was_expected() {
         assert_eq!(result.expect_err(message).to_string(), message);
     }
     let biased = AdaptiveLogSoftmaxWithLoss { head_bias: true, ..loss };
-    let missing = biased.predict(&views(&parameters), input.view()).expect_err("no bias").to_string();
+    let missing = call(&biased, &parameters, input.view(), None).predict().expect_err("no bias").to_string();
     assert_eq!(missing, "`head_bias` has shape [0], expected [4]");
 }

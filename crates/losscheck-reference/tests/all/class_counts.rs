@@ -1,16 +1,16 @@
 //! Rows of every length: vectors of a fixed one go through them, and what they leave over is where a class may be lost or
 //! counted twice.
 
-use losscheck_reference::{CrossEntropyLoss, DoubleDouble, Loss, Real, Reduction};
-use ndarray::{ArrayD, IxDyn};
+use losscheck_reference::{CrossEntropyLoss, DoubleDouble, Real, Reduction, cross_entropy};
+use ndarray::{Array1, arr0};
 
 /// Loss and gradient of a row of scores, as f64.
 fn evaluated<R: Real>(scores: &[f32], class: usize) -> Vec<f64> {
-    let numbers = scores.iter().map(|&x| R::from_f64(f64::from(x))).collect();
-    let scores = ArrayD::from_shape_vec(IxDyn(&[scores.len()]), numbers).expect("one dimension");
-    let target = ArrayD::from_elem(IxDyn(&[]), class as i64);
-    let loss = CrossEntropyLoss { reduction: Reduction::None, ..Default::default() };
-    let (value, gradient) = loss.value_and_gradient((scores.view(), target.view()), None).expect("scores and a class");
+    let scores: Array1<R> = scores.iter().map(|&x| R::from_f64(f64::from(x))).collect();
+    let target = arr0(class as i64);
+    let options = CrossEntropyLoss { reduction: Reduction::None, ..Default::default() };
+    let (value, gradient) =
+        cross_entropy(&scores, &target, options).value_and_gradient(None).expect("scores and a class");
     value.iter().chain(&gradient).map(|x| x.to_f64()).collect()
 }
 

@@ -1,18 +1,15 @@
 //! Losses and gradients of cosines that are all but nothing of the terms that make them up.
 
-use losscheck_reference::{CosineEmbeddingLoss, DoubleDouble, Loss, Real, Reduction};
-use ndarray::{ArrayD, IxDyn};
+use losscheck_reference::{CosineEmbeddingLoss, DoubleDouble, Real, Reduction, cosine_embedding_loss};
+use ndarray::{Array1, arr0, array};
 
 /// Value and gradients of a pair of vectors that are to be alike, as f64.
 fn evaluated<R: Real>(pair: [&[f32]; 2]) -> Vec<f64> {
-    let [x1, x2] = pair.map(|x| {
-        let numbers = x.iter().map(|&x| R::from_f64(f64::from(x))).collect();
-        ArrayD::from_shape_vec(IxDyn(&[x.len()]), numbers).expect("one dimension")
-    });
-    let alike = ArrayD::from_elem(IxDyn(&[]), R::ONE);
-    let loss = CosineEmbeddingLoss { reduction: Reduction::None, ..Default::default() };
-    let inputs = (x1.view(), x2.view(), alike.view());
-    let (value, [by_1, by_2]) = loss.value_and_gradients(inputs, None).expect("two vectors and a label");
+    let [x1, x2] = pair.map(|x| x.iter().map(|&x| R::from_f64(f64::from(x))).collect::<Array1<R>>());
+    let options = CosineEmbeddingLoss { reduction: Reduction::None, ..Default::default() };
+    let (value, [by_1, by_2]) = cosine_embedding_loss(&x1, &x2, &arr0(R::ONE), options)
+        .value_and_gradients(None)
+        .expect("two vectors and a label");
     value.iter().chain(&by_1).chain(&by_2).map(|x| x.to_f64()).collect()
 }
 
@@ -49,25 +46,20 @@ fn what_cancels_keeps_its_digits() {
     }
 }
 
-fn vector(numbers: [f64; 2]) -> ArrayD<f64> {
-    ArrayD::from_shape_vec(IxDyn(&[2]), numbers.to_vec()).expect("one dimension")
-}
-
 #[test]
 fn the_cosine_of_a_vector_whose_square_is_out_of_range() {
-    let (long, short, alike) = (vector([1e160, 0.0]), vector([3.0, 4.0]), ArrayD::from_elem(IxDyn(&[]), 1.0));
+    let (long, short, alike) = (array![1e160, 0.0], array![3.0, 4.0], arr0(1.0));
     for (x1, x2) in [(&long, &short), (&short, &long)] {
-        let loss = CosineEmbeddingLoss::default().value((x1.view(), x2.view(), alike.view())).expect("good input");
+        let loss = cosine_embedding_loss(x1, x2, &alike, CosineEmbeddingLoss::default()).value().expect("good input");
         assert!((loss[[].as_slice()] - 0.4).abs() < 1e-12, "{loss}");
     }
 }
 
 #[test]
 fn a_small_cotangent_stays_in_range() {
-    let (x1, x2, alike) = (vector([1e11, 0.0]), vector([1e11, 1e11]), ArrayD::from_elem(IxDyn(&[]), 1.0));
-    let (inputs, cotangent) = ((x1.view(), x2.view(), alike.view()), ArrayD::from_elem(IxDyn(&[]), 1e-290));
-    let loss = CosineEmbeddingLoss::default();
-    let (_, [by_1, _]) = loss.value_and_gradients(inputs, Some(cotangent.view())).expect("two vectors and a label");
+    let (x1, x2, alike, cotangent) = (array![1e11, 0.0], array![1e11, 1e11], arr0(1.0), arr0(1e-290).into_dyn());
+    let call = cosine_embedding_loss(&x1, &x2, &alike, CosineEmbeddingLoss::default());
+    let (_, [by_1, _]) = call.value_and_gradients(Some(cotangent.view())).expect("two vectors and a label");
     // The product of the lengths that it is divided by takes it out of range.
     assert!((by_1[1] / (-1e-301 / 2f64.sqrt()) - 1.0).abs() < 1e-15, "{by_1}");
 }

@@ -1,7 +1,9 @@
 //! CTC against the sum over all alignments written out, and its rules.
 
-use losscheck_reference::{Backward, CTCGradient, CTCLoss, DoubleDouble, Error, Loss, Reduction, Shapes};
-use ndarray::{ArrayD, IxDyn};
+use losscheck_reference::{
+    Backward, CTCLoss, CTCLossByLogProbs, DoubleDouble, Error, LogProbsAndLabels, Loss, Reduction, Shapes, ctc_loss,
+};
+use ndarray::{ArrayD, ArrayView1, IxDyn, arr0};
 
 const INF: f64 = f64::INFINITY;
 const NAN: f64 = f64::NAN;
@@ -32,14 +34,16 @@ impl Call {
         }
     }
 
-    fn value_and_gradient(&self, loss: CTCLoss) -> Result<(ArrayD<f64>, ArrayD<f64>), Error> {
+    fn value_and_gradient<L>(&self, loss: L) -> Result<(ArrayD<f64>, ArrayD<f64>), Error>
+    where
+        L: for<'a> Loss<f64, LogProbsAndLabels<'a, f64>, 1>,
+    {
         let lengths = (self.input_lengths.view(), self.target_lengths.view());
         loss.value_and_gradient((self.log_probs.view(), self.targets.view(), lengths.0, lengths.1), None)
     }
 }
 
-const NONE: CTCLoss =
-    CTCLoss { blank: 0, reduction: Reduction::None, zero_infinity: false, gradient: CTCGradient::ByLogits };
+const NONE: CTCLoss = CTCLoss { blank: 0, reduction: Reduction::None, zero_infinity: false };
 
 /// Numbers that are different, of ordinary size, and that are no log-probabilities.
 fn scores(shape: &[usize]) -> ArrayD<f64> {
@@ -95,15 +99,14 @@ fn all_alignments_are_summed_and_no_other() {
             let target: Vec<i64> = target.iter().map(|&label| if label == blank { 0 } else { label }).collect();
             let (value, by_scores) = written_out(&scores, &target, blank);
             let call = Call::new(scores.clone(), &[&target], &[steps as i64]);
-            for gradient in [CTCGradient::ByLogits, CTCGradient::ByLogProbs] {
-                let what = format!("{target:?} in {steps} steps with blank {blank}, {gradient:?}");
-                let loss = CTCLoss { blank, gradient, ..NONE };
-                let (actual, by_hand) = call.value_and_gradient(loss).expect("good input");
-                let expected = match gradient {
-                    _ if value == INF => by_scores.mapv(|_| NAN),
-                    CTCGradient::ByLogits => &by_scores + &scores.mapv(f64::exp),
-                    CTCGradient::ByLogProbs => by_scores.clone(),
-                };
+            let loss = CTCLoss { blank, ..NONE };
+            for (by, results, expected) in [
+                ("logits", call.value_and_gradient(loss), &by_scores + &scores.mapv(f64::exp)),
+                ("log-probabilities", call.value_and_gradient(CTCLossByLogProbs(loss)), by_scores.clone()),
+            ] {
+                let what = format!("{target:?} in {steps} steps with blank {blank}, by {by}");
+                let (actual, by_hand) = results.expect("good input");
+                let expected = if value == INF { by_scores.mapv(|_| NAN) } else { expected };
                 assert_close(&what, &actual, &array(&[], &[value]));
                 assert_close(&what, &by_hand, &expected);
             }
@@ -199,8 +202,8 @@ fn classes_that_cannot_be_have_gradient_0() {
     for class in [1, 3] {
         call.log_probs[[2, 0, class]] = -INF;
     }
-    for gradient in [CTCGradient::ByLogits, CTCGradient::ByLogProbs] {
-        let (value, slopes) = call.value_and_gradient(CTCLoss { gradient, ..NONE }).expect("good input");
+    for results in [call.value_and_gradient(NONE), call.value_and_gradient(CTCLossByLogProbs(NONE))] {
+        let (value, slopes) = results.expect("good input");
         assert!(value.iter().chain(&slopes).all(|x| x.is_finite()), "{slopes}");
         assert_eq!([slopes[[2, 0, 1]], slopes[[2, 0, 3]]], [0.0; 2]);
     }
@@ -229,12 +232,12 @@ fn impossible_targets_are_infinite_or_0() {
 /// How far f32 is from wide arithmetic, in units of f32's epsilon: the value relative to itself, and the gradients.
 fn errors_in_f32(log_probs: &ArrayD<f32>, labels: &[i64]) -> (f64, Vec<f64>) {
     let exact = log_probs.mapv(|x| DoubleDouble::sum_of(f64::from(x), 0.0));
-    let labels = array(&[labels.len()], labels);
-    let [steps, length] = [log_probs.shape()[0], labels.len()].map(|length| array(&[], &[length as i64]));
-    let of_f32 = (log_probs.view(), labels.view(), steps.view(), length.view());
-    let of_wide = (exact.view(), labels.view(), steps.view(), length.view());
-    let (value, gradient) = NONE.value_and_gradient(of_f32, None).expect("good input");
-    let (exact, exact_gradient) = NONE.value_and_gradient(of_wide, None).expect("good input");
+    let labels = ArrayView1::from(labels);
+    let [steps, length] = [log_probs.shape()[0], labels.len()].map(|length| arr0(length as i64));
+    let of_f32 = ctc_loss(log_probs, labels, &steps, &length, NONE);
+    let of_wide = ctc_loss(&exact, labels, &steps, &length, NONE);
+    let (value, gradient) = of_f32.value_and_gradient(None).expect("good input");
+    let (exact, exact_gradient) = of_wide.value_and_gradient(None).expect("good input");
     let error = |x: f32, exact: DoubleDouble| (f64::from(x) - exact.high()).abs() / f64::from(f32::EPSILON);
     let (value, exact) = (value[[].as_slice()], exact[[].as_slice()]);
     let gradient: Vec<f64> = gradient.iter().zip(&exact_gradient).map(|(&x, &exact)| error(x, exact)).collect();

@@ -1,7 +1,8 @@
 //! Short rows are worked on side by side, which a row by itself is not: that does not show.
 
 use losscheck_reference::{
-    CrossEntropyLoss, DoubleDouble, Float, Instructions, Loss, MultiMarginLoss, Real, Reduction,
+    CrossEntropyLoss, DoubleDouble, Float, Instructions, MultiMarginLoss, Real, Reduction, cross_entropy,
+    multi_margin_loss,
 };
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn, Slice};
 
@@ -89,26 +90,30 @@ impl<R: Float> Rows<R> {
 
 fn check_cross_entropy<R: Float>(count: usize, classes: usize) {
     let weight = ArrayD::from_shape_fn(IxDyn(&[classes]), |at| R::from_f64(0.5 + at[0] as f64));
-    let loss = CrossEntropyLoss { weight: Some(weight.view()), reduction: Reduction::None, ..Default::default() };
-    let run: Run<'_, R> =
-        &|scores, targets, cotangent| loss.value_and_gradient((scores, targets), Some(cotangent)).unwrap();
+    let options = |reduction| CrossEntropyLoss { reduction, ..Default::default() };
+    let run: Run<'_, R> = &|scores, targets, cotangent| {
+        let call = cross_entropy(scores, targets, options(Reduction::None)).weight(&weight);
+        call.value_and_gradient(Some(cotangent)).unwrap()
+    };
     let rows = Rows::new("cross-entropy", scores_and_targets(count, classes, true), run);
     rows.check_as_rows(run);
     rows.check_as_positions(run);
-    let summed = CrossEntropyLoss { reduction: Reduction::Sum, ..loss.clone() };
-    rows.check_sum(summed.value((rows.scores.view(), rows.targets.view())).unwrap()[IxDyn(&[])]);
+    let summed = cross_entropy(&rows.scores, &rows.targets, options(Reduction::Sum)).weight(&weight);
+    rows.check_sum(summed.value().unwrap()[IxDyn(&[])]);
 }
 
 fn check_multi_margin<R: Float>(count: usize, classes: usize) {
     let weight = ArrayD::from_shape_fn(IxDyn(&[classes]), |at| R::from_f64(0.5 + at[0] as f64));
     for p in [1, 2] {
-        let loss = MultiMarginLoss { p, weight: Some(weight.view()), reduction: Reduction::None, ..Default::default() };
-        let run: Run<'_, R> =
-            &|scores, targets, cotangent| loss.value_and_gradient((scores, targets), Some(cotangent)).unwrap();
+        let options = |reduction| MultiMarginLoss { p, reduction, ..Default::default() };
+        let run: Run<'_, R> = &|scores, targets, cotangent| {
+            let call = multi_margin_loss(scores, targets, options(Reduction::None)).weight(&weight);
+            call.value_and_gradient(Some(cotangent)).unwrap()
+        };
         let rows = Rows::new("multi-margin", scores_and_targets(count, classes, false), run);
         rows.check_as_rows(run);
-        let summed = MultiMarginLoss { reduction: Reduction::Sum, ..loss.clone() };
-        rows.check_sum(summed.value((rows.scores.view(), rows.targets.view())).unwrap()[IxDyn(&[])]);
+        let summed = multi_margin_loss(&rows.scores, &rows.targets, options(Reduction::Sum)).weight(&weight);
+        rows.check_sum(summed.value().unwrap()[IxDyn(&[])]);
     }
 }
 
@@ -151,15 +156,15 @@ fn check_rows_with_ends_of_the_range() {
             Reduction::None => (scores.clone(), targets.clone()),
             _ => (scores.select(Axis(0), &many), targets.select(Axis(0), &many)),
         };
-        let narrow = CrossEntropyLoss::<f64> { reduction, ..Default::default() };
-        let truth = CrossEntropyLoss::<DoubleDouble> { reduction, ..Default::default() };
-        let (value, gradient) = narrow.value_and_gradient((scores.view(), targets.view()), None).unwrap();
+        let options = CrossEntropyLoss { reduction, ..Default::default() };
+        let call = cross_entropy(&scores, &targets, options);
+        let (value, gradient) = call.clone().value_and_gradient(None).unwrap();
         // The sign of a NaN depends on the instructions.
         let bits = |array: &ArrayD<f64>| array.mapv(|x| if x.is_nan() { u64::MAX } else { x.to_bits() });
-        let alone = narrow.value((scores.view(), targets.view())).unwrap();
+        let alone = call.value().unwrap();
         assert_eq!(bits(&alone), bits(&value), "{reduction:?}, without its gradient");
         let wide = scores.mapv(DoubleDouble::from_f64);
-        let (exact, exact_gradient) = truth.value_and_gradient((wide.view(), targets.view()), None).unwrap();
+        let (exact, exact_gradient) = cross_entropy(&wide, &targets, options).value_and_gradient(None).unwrap();
         for (actual, exact) in value.iter().zip(&exact).chain(gradient.iter().zip(&exact_gradient)) {
             let exact = exact.to_f64();
             let is_close = (actual - exact).abs() <= 4.0 * f64::EPSILON * exact.abs();

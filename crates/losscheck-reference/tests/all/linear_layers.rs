@@ -1,7 +1,9 @@
 //! Scores of linear layers for batches of every size: which way their sums are worked out depends on it.
 
-use losscheck_reference::{CrossEntropyLoss, DoubleDouble, LinearCrossEntropyLoss, Loss, Real, Reduction};
-use ndarray::{ArrayD, ArrayViewD, Axis, Ix2, IxDyn};
+use losscheck_reference::{
+    CrossEntropyLoss, DoubleDouble, LinearCrossEntropyLoss, Real, Reduction, cross_entropy, linear_cross_entropy,
+};
+use ndarray::{Array1, Array2, ArrayD, ArrayView1, ArrayView2, ArrayViewD, Axis, Ix2, IxDyn, array};
 
 const FEATURES: usize = 200;
 const CLASSES: usize = 37;
@@ -18,17 +20,17 @@ fn weight(class: usize, feature: usize) -> f64 {
 
 fn losses<R: Real>(samples: usize) -> Vec<f64> {
     let matrix = |rows: usize, number: &dyn Fn(usize, usize) -> f64| {
-        ArrayD::from_shape_fn(IxDyn(&[rows, FEATURES]), |at| R::from_f64(number(at[0], at[1])))
+        Array2::from_shape_fn((rows, FEATURES), |(row, feature)| R::from_f64(number(row, feature)))
     };
     let input = matrix(samples, &|sample, feature| {
         let paired = feature.min(FEATURES - 1 - feature);
         1.0 + sample as f64 / 64.0 + (paired % 3) as f64 / 4.0
     });
     let linear_weight = matrix(CLASSES, &weight);
-    let target = ArrayD::from_shape_fn(IxDyn(&[samples]), |at| (at[0] * 5 % CLASSES) as i64);
-    let loss = LinearCrossEntropyLoss { reduction: Reduction::None, ..Default::default() };
-    let inputs = (input.view(), linear_weight.view(), None, target.view());
-    loss.value(inputs).expect("a batch").iter().map(|x| x.to_f64()).collect()
+    let target = Array1::from_shape_fn(samples, |sample| (sample * 5 % CLASSES) as i64);
+    let options = LinearCrossEntropyLoss { reduction: Reduction::None, ..Default::default() };
+    let value = linear_cross_entropy(&input, &linear_weight, &target, options).value().expect("a batch");
+    value.iter().map(|x| x.to_f64()).collect()
 }
 
 #[test]
@@ -47,23 +49,22 @@ fn scores_in_f64_keep_what_their_sums_lose() {
 
 #[test]
 fn an_ignored_sample_counts_for_nothing_whatever_it_holds() {
-    let array = |shape: &[usize], numbers: &[f64]| {
-        ArrayD::from_shape_vec(IxDyn(shape), numbers.to_vec()).expect("as many numbers as the shape asks for")
+    let linear_weight = array![[0.5, -1.25], [0.75, 0.25], [-0.5, 1.5]];
+    let linear_bias = array![0.125, -0.25, 0.0];
+    let gradients = |numbers: &[f64], target: &[i64]| {
+        let input = ArrayView2::from_shape((target.len(), 2), numbers).expect("two numbers for each sample");
+        linear_cross_entropy(input, &linear_weight, ArrayView1::from(target), LinearCrossEntropyLoss::default())
+            .linear_bias(&linear_bias)
+            .value_and_gradients(None)
+            .expect("a batch")
     };
-    let linear_weight = array(&[3, 2], &[0.5, -1.25, 0.75, 0.25, -0.5, 1.5]);
-    let linear_bias = array(&[3], &[0.125, -0.25, 0.0]);
-    let gradients = |input: &ArrayD<f64>, target: &[i64]| {
-        let target = ArrayD::from_shape_vec(IxDyn(&[target.len()]), target.to_vec()).expect("one dimension");
-        let inputs = (input.view(), linear_weight.view(), Some(linear_bias.view()), target.view());
-        LinearCrossEntropyLoss::default().value_and_gradients(inputs, None).expect("a batch")
-    };
-    let (value, [by_input, by_weight, by_bias]) = gradients(&array(&[2, 2], &[1.0, -0.5, 2.0, 0.25]), &[2, 0]);
+    let (value, [by_input, by_weight, by_bias]) = gradients(&[1.0, -0.5, 2.0, 0.25], &[2, 0]);
     for number in [f64::INFINITY, f64::NAN, 1e308] {
         for row in 0..3 {
             let (mut numbers, mut target) = (vec![1.0, -0.5, 2.0, 0.25], vec![2, 0]);
             numbers.splice(2 * row..2 * row, [number, -number]);
             target.insert(row, -100);
-            let (of_all, [all_by_input, all_by_weight, all_by_bias]) = gradients(&array(&[3, 2], &numbers), &target);
+            let (of_all, [all_by_input, all_by_weight, all_by_bias]) = gradients(&numbers, &target);
             assert_eq!(
                 (&of_all, &all_by_weight, &all_by_bias),
                 (&value, &by_weight, &by_bias),
@@ -109,17 +110,17 @@ fn is_cross_entropy_of_the_layer_whatever_its_size() {
         let cotangent = noise(&[samples], 5);
 
         let scores = product(input.view(), linear_weight.t()) + &linear_bias;
-        let loss = CrossEntropyLoss { reduction: Reduction::None, ..Default::default() };
-        let (value, [by_scores, by_target]) = loss
-            .value_and_gradients((scores.view(), target.view()), Some(cotangent.view()))
+        let options = CrossEntropyLoss { reduction: Reduction::None, ..Default::default() };
+        let (value, [by_scores, by_target]) = cross_entropy(&scores, &target, options)
+            .value_and_gradients(Some(cotangent.view()))
             .expect("scores of a batch");
         let by_weight = product(by_scores.t(), input.view());
         let by_bias = by_scores.sum_axis(Axis(0));
         let expected = [&value, &product(by_scores.view(), linear_weight.view()), &by_weight, &by_bias, &by_target];
 
-        let loss = LinearCrossEntropyLoss { reduction: Reduction::None, ..Default::default() };
-        let inputs = (input.view(), linear_weight.view(), Some(linear_bias.view()), target.view());
-        let (value, gradients) = loss.value_and_gradients(inputs, Some(cotangent.view())).expect("a batch");
+        let options = LinearCrossEntropyLoss { reduction: Reduction::None, ..Default::default() };
+        let call = linear_cross_entropy(&input, &linear_weight, &target, options).linear_bias(&linear_bias);
+        let (value, gradients) = call.value_and_gradients(Some(cotangent.view())).expect("a batch");
         for (actual, expected) in [&value].into_iter().chain(&gradients).zip(expected) {
             assert_near(actual, expected, 1e-12);
         }
@@ -127,9 +128,8 @@ fn is_cross_entropy_of_the_layer_whatever_its_size() {
         let narrow = |array: &ArrayD<f64>| array.mapv(|x| x as f32);
         let [input, linear_weight, linear_bias, target, cotangent] =
             [&input, &linear_weight, &linear_bias, &target, &cotangent].map(narrow);
-        let loss = LinearCrossEntropyLoss { reduction: Reduction::None, ..Default::default() };
-        let inputs = (input.view(), linear_weight.view(), Some(linear_bias.view()), target.view());
-        let (value, gradients) = loss.value_and_gradients(inputs, Some(cotangent.view())).expect("a batch");
+        let call = linear_cross_entropy(&input, &linear_weight, &target, options).linear_bias(&linear_bias);
+        let (value, gradients) = call.value_and_gradients(Some(cotangent.view())).expect("a batch");
         for (actual, expected) in [&value].into_iter().chain(&gradients).zip(expected) {
             assert_near(&actual.mapv(f64::from), expected, 1e-6);
         }

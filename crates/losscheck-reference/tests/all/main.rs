@@ -5,6 +5,7 @@ mod class_counts;
 mod cosines;
 mod ctc;
 mod elementary;
+mod functional;
 mod interleaved;
 mod linear_layers;
 mod processor;

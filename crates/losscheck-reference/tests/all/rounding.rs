@@ -3,10 +3,12 @@
 use std::ops::Range;
 
 use losscheck_reference::{
-    BCEWithLogitsLoss, DoubleDouble, Error, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss, KLDivReduction,
+    BCEWithLogitsLoss, Call, DoubleDouble, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss, KLDivReduction,
     L1Loss, Loss, MSELoss, MarginRankingLoss, PoissonNLLLoss, Real, Reduction, SmoothL1Loss, SoftMarginLoss,
+    binary_cross_entropy_with_logits, gaussian_nll_loss, hinge_embedding_loss, huber_loss, kl_div, l1_loss,
+    margin_ranking_loss, mse_loss, poisson_nll_loss, smooth_l1_loss, soft_margin_loss,
 };
-use ndarray::{Array1, ArrayD, s};
+use ndarray::{Array1, arr0, s};
 
 const COUNT: usize = 2000;
 
@@ -22,46 +24,40 @@ fn scattered<R: Real>(seed: u64, low: f32, high: f32) -> Array1<R> {
 /// Value and gradients of every element as f64.
 type Results = Vec<Vec<f64>>;
 
-fn results<R: Real, const K: usize>(evaluated: Result<(ArrayD<R>, [ArrayD<R>; K]), Error>) -> Results {
-    let (value, gradients) = evaluated.expect("good input");
+fn results<O: Loss<R, I, K>, I, R: Real, const K: usize>(call: Call<O, I, R, K>) -> Results {
+    let (value, gradients) = call.value_and_gradients(None).expect("good input");
     [value].iter().chain(&gradients).map(|array| array.iter().map(|x| x.to_f64()).collect()).collect()
 }
 
 /// Every loss whose terms may cancel, with options that are no numbers of f32, on the elements of a range.
 fn evaluated<R: Real>(reduction: Reduction, range: Range<usize>) -> Vec<(&'static str, Results)> {
-    let numbers = |seed, low, high| scattered::<R>(seed, low, high).slice_move(s![range.clone()]).into_dyn();
+    let numbers = |seed, low, high| scattered::<R>(seed, low, high).slice_move(s![range.clone()]);
     let (x, t) = (numbers(1, -2.0, 2.0), numbers(2, -0.3, 0.3));
     let (rate, count) = (numbers(3, 0.1, 4.0), numbers(4, 1.1, 4.0));
     let label = t.mapv(|t| if t > R::ZERO { R::ONE } else { -R::ONE });
-    let kl_div = |log_target| {
+    let of_kl_div = |log_target| {
         let reduction = if reduction == Reduction::None { KLDivReduction::None } else { KLDivReduction::Sum };
         KLDivLoss { log_target, reduction }
     };
-    let gaussian_nll = GaussianNLLLoss { reduction, ..Default::default() };
+    let gaussian = GaussianNLLLoss { reduction, ..Default::default() };
     let poisson = |log_input, full| PoissonNLLLoss { log_input, full, reduction, ..Default::default() };
-    let bce = BCEWithLogitsLoss { weight: None, pos_weight: Some(rate.view()), reduction };
-    let pair = || (x.view(), t.view());
-    let rates = || (rate.view(), count.view());
+    let hinge = HingeEmbeddingLoss { margin: 0.7, reduction };
+    let ranking = MarginRankingLoss { margin: 0.7, reduction };
+    let with_logits = binary_cross_entropy_with_logits(&x, &t, BCEWithLogitsLoss { reduction }).pos_weight(&rate);
     vec![
-        ("L1", results(L1Loss { weight: None, reduction }.value_and_gradients(pair(), None))),
-        ("MSE", results(MSELoss { weight: None, reduction }.value_and_gradients(pair(), None))),
-        ("smooth L1", results(SmoothL1Loss { beta: 0.7, reduction }.value_and_gradients(pair(), None))),
-        ("Huber", results(HuberLoss { weight: None, delta: 0.7, reduction }.value_and_gradients(pair(), None))),
-        ("hinge embedding", {
-            let loss = HingeEmbeddingLoss { margin: 0.7, reduction };
-            results(loss.value_and_gradients((x.view(), label.view()), None))
-        }),
-        ("margin ranking", {
-            let loss = MarginRankingLoss { margin: 0.7, reduction };
-            results(loss.value_and_gradients((x.view(), t.view(), label.view()), None))
-        }),
-        ("KLDiv", results(kl_div(false).value_and_gradients((x.view(), rate.view()), None))),
-        ("KLDiv of log-targets", results(kl_div(true).value_and_gradients(pair(), None))),
-        ("Gaussian NLL", results(gaussian_nll.value_and_gradients((x.view(), t.view(), rate.view()), None))),
-        ("Poisson of rates", results(poisson(false, false).value_and_gradients(rates(), None))),
-        ("full Poisson", results(poisson(true, true).value_and_gradients((x.view(), count.view()), None))),
-        ("full Poisson of rates", results(poisson(false, true).value_and_gradients(rates(), None))),
-        ("BCE with logits and pos_weight", results(bce.value_and_gradients(pair(), None))),
+        ("L1", results(l1_loss(&x, &t, L1Loss { reduction }))),
+        ("MSE", results(mse_loss(&x, &t, MSELoss { reduction }))),
+        ("smooth L1", results(smooth_l1_loss(&x, &t, SmoothL1Loss { beta: 0.7, reduction }))),
+        ("Huber", results(huber_loss(&x, &t, HuberLoss { delta: 0.7, reduction }))),
+        ("hinge embedding", results(hinge_embedding_loss(&x, &label, hinge))),
+        ("margin ranking", results(margin_ranking_loss(&x, &t, &label, ranking))),
+        ("KLDiv", results(kl_div(&x, &rate, of_kl_div(false)))),
+        ("KLDiv of log-targets", results(kl_div(&x, &t, of_kl_div(true)))),
+        ("Gaussian NLL", results(gaussian_nll_loss(&x, &t, &rate, gaussian))),
+        ("Poisson of rates", results(poisson_nll_loss(&rate, &count, poisson(false, false)))),
+        ("full Poisson", results(poisson_nll_loss(&x, &count, poisson(true, true)))),
+        ("full Poisson of rates", results(poisson_nll_loss(&rate, &count, poisson(false, true)))),
+        ("BCE with logits and pos_weight", results(with_logits)),
     ]
 }
 
@@ -93,16 +89,17 @@ fn what_may_cancel_is_rounded_once() {
 
 #[test]
 fn the_logistic_function_keeps_its_digits() {
-    fn of_bce<R: Real>(x: &ArrayD<R>, target: f64) -> Vec<f64> {
-        let target = ArrayD::from_elem(x.raw_dim(), R::from_f64(target));
-        let loss = BCEWithLogitsLoss { weight: None, pos_weight: None, reduction: Reduction::None };
-        let (_, gradient) = loss.value_and_gradient((x.view(), target.view()), None).expect("good input");
+    fn of_bce<R: Real>(x: &Array1<R>, target: f64) -> Vec<f64> {
+        let target = Array1::from_elem(x.raw_dim(), R::from_f64(target));
+        let options = BCEWithLogitsLoss { reduction: Reduction::None };
+        let call = binary_cross_entropy_with_logits(x, &target, options);
+        let (_, gradient) = call.value_and_gradient(None).expect("good input");
         gradient.iter().map(|x| x.to_f64()).collect()
     }
-    fn of_soft_margin<R: Real>(x: &ArrayD<R>) -> Vec<f64> {
-        let target = ArrayD::from_elem(x.raw_dim(), R::ONE);
-        let loss = SoftMarginLoss { reduction: Reduction::None };
-        let (_, gradient) = loss.value_and_gradient((x.view(), target.view()), None).expect("good input");
+    fn of_soft_margin<R: Real>(x: &Array1<R>) -> Vec<f64> {
+        let target = Array1::from_elem(x.raw_dim(), R::ONE);
+        let call = soft_margin_loss(x, &target, SoftMarginLoss { reduction: Reduction::None });
+        let (_, gradient) = call.value_and_gradient(None).expect("good input");
         gradient.iter().map(|x| x.to_f64()).collect()
     }
     // sigmoid(x), or for a target of 1/2 what that is more than 1/2. The exponential alone is within 0.88 ULPs, e^x - 1
@@ -110,30 +107,26 @@ fn the_logistic_function_keeps_its_digits() {
     for (low, high, target, most) in
         [(-10.0, -0.5, 0.0, 1.1), (0.5, 10.0, 0.0, 0.85), (0.0, 0.5, 0.5, 1.55), (-0.5, 0.0, 0.5, 1.65)]
     {
-        let (actual, exact) =
-            (scattered::<f32>(5, low, high).into_dyn(), scattered::<DoubleDouble>(5, low, high).into_dyn());
+        let (actual, exact) = (scattered::<f32>(5, low, high), scattered::<DoubleDouble>(5, low, high));
         let worst = worst(&of_bce(&actual, target), &of_bce(&exact, target));
         assert!(worst < most, "{low} to {high}, target {target}: {worst} ULPs");
     }
-    let (actual, exact) =
-        (scattered::<f32>(6, -10.0, 10.0).into_dyn(), scattered::<DoubleDouble>(6, -10.0, 10.0).into_dyn());
+    let (actual, exact) = (scattered::<f32>(6, -10.0, 10.0), scattered::<DoubleDouble>(6, -10.0, 10.0));
     let worst = worst(&of_soft_margin(&actual), &of_soft_margin(&exact));
     assert!(worst < 1.2, "soft margin: {worst} ULPs");
 }
 
 #[test]
 fn a_prediction_that_is_all_but_right_keeps_the_digits_of_its_gradient() {
-    fn scalar<R: Real>(x: f64) -> ArrayD<R> {
-        ArrayD::from_elem(vec![], R::from_f64(x))
-    }
     fn gradients<R: Real>(x: f64) -> [f64; 3] {
-        let (x, half, one, reduction) = (scalar::<R>(x), scalar::<R>(0.5), scalar::<R>(1.0), Reduction::None);
-        let bce = |pos_weight| BCEWithLogitsLoss { weight: None, pos_weight, reduction };
+        let [x, half, one] = [x, 0.5, 1.0].map(|x| arr0(R::from_f64(x)));
+        let reduction = Reduction::None;
+        let bce = binary_cross_entropy_with_logits(&x, &half, BCEWithLogitsLoss { reduction });
         let poisson = PoissonNLLLoss { reduction, ..Default::default() };
         [
-            bce(None).value_and_gradient((x.view(), half.view()), None),
-            bce(Some(one.view())).value_and_gradient((x.view(), half.view()), None),
-            poisson.value_and_gradient((x.view(), one.view()), None),
+            bce.clone().value_and_gradient(None),
+            bce.pos_weight(&one).value_and_gradient(None),
+            poisson_nll_loss(&x, &one, poisson).value_and_gradient(None),
         ]
         .map(|evaluated| evaluated.expect("good input").1[[].as_slice()].to_f64())
     }
@@ -151,9 +144,10 @@ fn a_quotient_by_a_small_rate_stays_in_range() {
         (f64::MIN_POSITIVE / 256.0, 1.0, 2f64.powi(-20), -2f64.powi(1010)),
         (2f64.powi(-1000), 2f64.powi(-1000) * (1.0 + 1.0 / 1024.0), 2f64.powi(900), -2f64.powi(890)),
     ] {
-        let [rate, count, cotangent] = [rate, count, cotangent].map(|number| ArrayD::from_elem(vec![], number));
-        let loss = PoissonNLLLoss { log_input: false, eps: 0.0, ..Default::default() };
-        let evaluated = loss.value_and_gradient((rate.view(), count.view()), Some(cotangent.view()));
+        let [rate, count, cotangent] = [rate, count, cotangent].map(arr0);
+        let options = PoissonNLLLoss { log_input: false, eps: 0.0, ..Default::default() };
+        let call = poisson_nll_loss(&rate, &count, options);
+        let evaluated = call.value_and_gradient(Some(cotangent.view().into_dyn()));
         assert_eq!(evaluated.expect("good input").1[[].as_slice()], exact);
     }
 }

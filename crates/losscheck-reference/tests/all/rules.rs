@@ -2,10 +2,11 @@
 
 use losscheck_reference::Reduction::{Mean, None as NoReduction, Sum};
 use losscheck_reference::{
-    BCELoss, BCEWithLogitsLoss, Backward, CrossEntropyLoss, Error, Float, HuberLoss, KLDivReduction, L1Loss, Loss,
-    MSELoss, NLLLoss, Real, Reduction, SmoothL1Loss,
+    BCELoss, BCEWithLogitsLoss, Backward, CrossEntropyLoss, Error, Float, HuberLoss, L1Loss, Loss, MSELoss, NLLLoss,
+    Real, Reduction, SmoothL1Loss, binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, huber_loss,
+    l1_loss, mse_loss, nll_loss, smooth_l1_loss,
 };
-use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn, Slice};
+use ndarray::{Array1, Array2, ArrayD, ArrayViewD, Axis, IxDyn, Slice, arr0, arr1};
 
 const INF: f64 = f64::INFINITY;
 const NAN: f64 = f64::NAN;
@@ -46,31 +47,32 @@ fn assert_all<F: Float>(what: &str, actual: &ArrayD<F>, expected: &[f64]) {
 /// Input, target, value, gradient by input, gradient by target.
 type PairRow = [f64; 5];
 
-fn assert_pairs<F: Float, L>(loss: &L, rows: &[PairRow])
-where
-    L: for<'a> Loss<F, (ArrayViewD<'a, F>, ArrayViewD<'a, F>), 2>,
-{
+/// Value and gradients of a loss, given input and target.
+type Results<F> = Result<(ArrayD<F>, [ArrayD<F>; 2]), Error>;
+
+fn assert_pairs<F: Float>(run: impl Fn(&Array1<F>, &Array1<F>) -> Results<F>, rows: &[PairRow]) {
     for &[x, t, value, by_input, by_target] in rows {
-        let (input, target) = (array::<F>(&[1], &[x]), array::<F>(&[1], &[t]));
-        let (actual, gradients) = loss.value_and_gradients((input.view(), target.view()), None).expect("good input");
+        let [input, target] = [x, t].map(|x| Array1::from_elem(1, F::from_f64(x)));
+        let (actual, gradients) = run(&input, &target).expect("good input");
         assert_all(&format!("value at ({x}, {t})"), &actual, &[value]);
         assert_all(&format!("gradient by input at ({x}, {t})"), &gradients[0], &[by_input]);
         assert_all(&format!("gradient by target at ({x}, {t})"), &gradients[1], &[by_target]);
     }
 }
 
-/// The same rows in both formats.
+/// Checks the same rows of a function with these options in both formats.
 macro_rules! assert_pairs {
-    ($loss:expr, $rows:expr) => {
-        assert_pairs::<f32, _>(&$loss, &$rows);
-        assert_pairs::<f64, _>(&$loss, &$rows);
+    ($function:ident, $options:expr, $rows:expr) => {
+        assert_pairs::<f32>(|x, t| $function(x, t, $options).value_and_gradients(None), &$rows);
+        assert_pairs::<f64>(|x, t| $function(x, t, $options).value_and_gradients(None), &$rows);
     };
 }
 
 #[test]
-fn l1() {
+fn l1_is_right_at_its_edges() {
     let tiny = 2f64.powi(-149);
     assert_pairs!(
+        l1_loss,
         L1Loss::default(),
         [
             [0.0, 0.0, 0.0, 0.0, 0.0],
@@ -86,8 +88,9 @@ fn l1() {
 }
 
 #[test]
-fn mse() {
+fn mse_is_right_at_its_edges() {
     assert_pairs!(
+        mse_loss,
         MSELoss::default(),
         [
             [0.0, 0.0, 0.0, 0.0, 0.0],
@@ -98,12 +101,16 @@ fn mse() {
             [0.0, NAN, NAN, NAN, NAN],
         ]
     );
-    assert_pairs::<f32, _>(&MSELoss::default(), &[[1e20f32.into(), 0.0, INF, 2e20f32.into(), (-2e20f32).into()]]);
+    assert_pairs::<f32>(
+        |x, t| mse_loss(x, t, MSELoss::default()).value_and_gradients(None),
+        &[[1e20f32.into(), 0.0, INF, 2e20f32.into(), (-2e20f32).into()]],
+    );
 }
 
 #[test]
-fn huber() {
+fn huber_is_right_at_its_edges() {
     assert_pairs!(
+        huber_loss,
         HuberLoss { delta: 1.5, ..Default::default() },
         [
             [0.0, 0.0, 0.0, 0.0, 0.0],
@@ -117,12 +124,13 @@ fn huber() {
             [NAN, 0.0, NAN, NAN, NAN],
         ]
     );
-    assert_pairs!(HuberLoss { delta: INF, ..Default::default() }, [[4.0, 0.0, 8.0, 4.0, -4.0]]);
+    assert_pairs!(huber_loss, HuberLoss { delta: INF, ..Default::default() }, [[4.0, 0.0, 8.0, 4.0, -4.0]]);
 }
 
 #[test]
-fn smooth_l1() {
+fn smooth_l1_is_right_at_its_edges() {
     assert_pairs!(
+        smooth_l1_loss,
         SmoothL1Loss { beta: 1.5, ..Default::default() },
         [
             [0.0, 0.0, 0.0, 0.0, 0.0],
@@ -137,6 +145,7 @@ fn smooth_l1() {
     );
     let tiny = 2f64.powi(-149);
     assert_pairs!(
+        smooth_l1_loss,
         SmoothL1Loss { beta: 0.0, ..Default::default() },
         [
             [0.0, 0.0, 0.0, 0.0, 0.0],
@@ -149,7 +158,7 @@ fn smooth_l1() {
 }
 
 #[test]
-fn binary_cross_entropy() {
+fn binary_cross_entropy_is_right_at_its_edges() {
     let below_one = 1.0 - 2f64.powi(-24);
     let rows = [
         [0.5, 0.5, LN_2, 0.0, 0.0],
@@ -164,12 +173,11 @@ fn binary_cross_entropy() {
         [2f64.powi(-149), 1.0, 100.0, -1e12, 103.278_929_903_431_85],
         [below_one, 0.0, 16.635_532_333_438_687, 16_777_216.0, -16.635_532_273_834_04],
     ];
-    assert_pairs::<f32, _>(&BCELoss::default(), &rows);
-    assert_pairs::<f64, _>(&BCELoss::default(), &rows);
+    assert_pairs!(binary_cross_entropy, BCELoss::default(), rows);
 }
 
 #[test]
-fn binary_cross_entropy_with_logits() {
+fn binary_cross_entropy_with_logits_is_right_at_its_edges() {
     let (x, small, sigmoid, tiny) = (19.375, SOFTPLUS_OF_MINUS, SIGMOID_OF_MINUS, EXP_OF_MINUS_100);
     let rows = [
         [0.0, 0.0, LN_2, 0.5, 0.0],
@@ -193,8 +201,7 @@ fn binary_cross_entropy_with_logits() {
         [NAN, 0.5, NAN, NAN, NAN],
         [1.0, NAN, NAN, NAN, -1.0],
     ];
-    assert_pairs::<f32, _>(&BCEWithLogitsLoss::default(), &rows);
-    assert_pairs::<f64, _>(&BCEWithLogitsLoss::default(), &rows);
+    assert_pairs!(binary_cross_entropy_with_logits, BCEWithLogitsLoss::default(), rows);
 
     let rows = [
         [0.0, 1.0, 3.0 * LN_2, -1.5, 2.0 * LN_2],
@@ -204,9 +211,12 @@ fn binary_cross_entropy_with_logits() {
         [100.0, 1.0, 3.0 * tiny, -3.0 * tiny, -100.0],
         [-100.0, 0.0, tiny, tiny, 300.0],
     ];
-    let (narrow, wide) = (array::<f32>(&[], &[3.0]), array::<f64>(&[], &[3.0]));
-    assert_pairs::<f32, _>(&BCEWithLogitsLoss { pos_weight: Some(narrow.view()), ..Default::default() }, &rows);
-    assert_pairs::<f64, _>(&BCEWithLogitsLoss { pos_weight: Some(wide.view()), ..Default::default() }, &rows);
+    fn with_pos_weight<F: Float>(x: &Array1<F>, t: &Array1<F>) -> Results<F> {
+        let call = binary_cross_entropy_with_logits(x, t, BCEWithLogitsLoss::default());
+        call.pos_weight(&arr0(F::from_f64(3.0))).value_and_gradients(None)
+    }
+    assert_pairs::<f32>(with_pos_weight, &rows);
+    assert_pairs::<f64>(with_pos_weight, &rows);
 }
 
 /// A loss over classes: options and tensors, then value and gradient.
@@ -255,22 +265,22 @@ impl ClassRow {
         let (scores, target, weight) = self.inputs::<F>();
         let &Self { ignore_index, label_smoothing, reduction, .. } = self;
         let weight = weight.as_ref().map(|weight| weight.view());
-        let loss = CrossEntropyLoss { weight, ignore_index, label_smoothing, reduction };
-        self.assert(loss.value_and_gradient((scores.view(), target.view()), None));
+        let loss = CrossEntropyLoss { ignore_index, label_smoothing, reduction };
+        self.assert(loss.value_and_gradient((scores.view(), target.view(), weight), None));
     }
 
     fn assert_nll<F: Float>(&self) {
         let (scores, target, weight) = self.inputs::<F>();
         let &Self { ignore_index, reduction, .. } = self;
         let weight = weight.as_ref().map(|weight| weight.view());
-        let loss = NLLLoss { weight, ignore_index, reduction };
-        self.assert(loss.value_and_gradient((scores.view(), target.view()), None));
+        let loss = NLLLoss { ignore_index, reduction };
+        self.assert(loss.value_and_gradient((scores.view(), target.view(), weight), None));
     }
 }
 
 #[rustfmt::skip]
 #[test]
-fn cross_entropy_of_classes() {
+fn cross_entropy_of_classes_is_right_at_its_edges() {
     const S: f64 = SIGMOID_OF_MINUS;
     const L: f64 = SOFTPLUS_OF_MINUS;
     const E: f64 = EXP_OF_MINUS_100;
@@ -326,7 +336,7 @@ fn cross_entropy_of_classes() {
 
 #[rustfmt::skip]
 #[test]
-fn nll() {
+fn nll_is_right_at_its_edges() {
     const ROW: ClassRow = ClassRow { scores: &[-2.0, -3.0], value: &[2.0], gradient: &[-1.0, 0.0], ..self::ROW };
     let rows = [
         ROW,
@@ -374,8 +384,8 @@ fn assert_cross_entropy_of_probabilities<F: Float>() {
         ("NaN", [0.0, 0.0], [NAN, 1.0], NAN, [NAN, NAN], [LN_2, LN_2]),
     ] {
         let (scores, target) = (array::<F>(&[1, 2], &scores), array::<F>(&[1, 2], &target));
-        let loss = CrossEntropyLoss::default();
-        let (actual, gradients) = loss.value_and_gradients((scores.view(), target.view()), None).expect(name);
+        let call = cross_entropy(&scores, &target, CrossEntropyLoss::default());
+        let (actual, gradients) = call.value_and_gradients(None).expect(name);
         assert_all(&format!("{name}: value"), &actual, &[value]);
         assert_all(&format!("{name}: gradient by input"), &gradients[0], &by_input);
         assert_all(&format!("{name}: gradient by target"), &gradients[1], &by_target);
@@ -383,21 +393,21 @@ fn assert_cross_entropy_of_probabilities<F: Float>() {
 
     let (scores, target) = (array::<F>(&[2, 2], &[0.0; 4]), array::<F>(&[2, 2], &[0.5; 4]));
     let weight = array::<F>(&[2], &[1.0, 3.0]);
-    let loss = CrossEntropyLoss { weight: Some(weight.view()), ..Default::default() };
-    let (actual, gradients) = loss.value_and_gradients((scores.view(), target.view()), None).expect("good input");
+    let call = cross_entropy(&scores, &target, CrossEntropyLoss::default()).weight(&weight);
+    let (actual, gradients) = call.value_and_gradients(None).expect("good input");
     assert_all("the mean is over rows, not weights", &actual, &[2.0 * LN_2]);
     assert_all("weighted", &gradients[0], &[0.25, -0.25, 0.25, -0.25]);
     assert_all("weighted", &gradients[1], &[0.5 * LN_2, 1.5 * LN_2, 0.5 * LN_2, 1.5 * LN_2]);
 
     let empty = array::<F>(&[0, 3], &[]);
     for (reduction, value) in [(Mean, NAN), (Sum, 0.0)] {
-        let loss = CrossEntropyLoss { reduction, ..Default::default() };
-        assert_all("empty", &loss.value((empty.view(), empty.view())).expect("good input"), &[value]);
+        let options = CrossEntropyLoss { reduction, ..Default::default() };
+        assert_all("empty", &cross_entropy(&empty, &empty, options).value().expect("good input"), &[value]);
     }
 }
 
 #[test]
-fn cross_entropy_of_probabilities() {
+fn cross_entropy_of_probabilities_is_right_at_its_edges() {
     assert_cross_entropy_of_probabilities::<f32>();
     assert_cross_entropy_of_probabilities::<f64>();
 }
@@ -405,19 +415,19 @@ fn cross_entropy_of_probabilities() {
 /// Each loss of input and target, under each reduction.
 fn each_pair_loss(mut check: impl FnMut(&str, &dyn PairLoss)) {
     for reduction in Reduction::ALL {
-        check("l1", &L1Loss { weight: None, reduction });
-        check("mse", &MSELoss { weight: None, reduction });
+        check("l1", &L1Loss { reduction });
+        check("mse", &MSELoss { reduction });
         check("huber", &HuberLoss { reduction, ..Default::default() });
         check("smooth_l1", &SmoothL1Loss { reduction, ..Default::default() });
-        check("bce", &BCELoss { reduction, weight: None });
-        check("bce_with_logits", &BCEWithLogitsLoss { reduction, weight: None, pos_weight: None });
+        check("bce", &BCELoss { reduction });
+        check("bce_with_logits", &BCEWithLogitsLoss { reduction });
         check("cross_entropy", &CrossEntropyLoss { reduction, ..Default::default() });
     }
 }
 
 type Pair<'a> = (ArrayViewD<'a, f32>, ArrayViewD<'a, f32>);
 
-/// `Loss` as an object.
+/// The function of a loss, with options, as an object.
 trait PairLoss {
     fn all(&self, pair: Pair<'_>, cotangent: Option<ArrayViewD<'_, f32>>) -> (ArrayD<f32>, [ArrayD<f32>; 2]);
     fn first(&self, pair: Pair<'_>) -> (ArrayD<f32>, ArrayD<f32>);
@@ -425,22 +435,36 @@ trait PairLoss {
     fn write(&self, pair: Pair<'_>, value: &mut ArrayD<f32>, backward: Option<Backward<'_, f32, 2>>);
 }
 
-impl<L: for<'a> Loss<f32, Pair<'a>, 2>> PairLoss for L {
-    fn all(&self, pair: Pair<'_>, cotangent: Option<ArrayViewD<'_, f32>>) -> (ArrayD<f32>, [ArrayD<f32>; 2]) {
-        self.value_and_gradients(pair, cotangent).expect("good input")
-    }
+macro_rules! pair_losses {
+    ($($function:ident: $options:ty),+ $(,)?) => {
+        $(impl PairLoss for $options {
+            fn all(&self, (x, t): Pair<'_>, cotangent: Option<ArrayViewD<'_, f32>>) -> (ArrayD<f32>, [ArrayD<f32>; 2]) {
+                $function(x, t, *self).value_and_gradients(cotangent).expect("good input")
+            }
 
-    fn first(&self, pair: Pair<'_>) -> (ArrayD<f32>, ArrayD<f32>) {
-        self.value_and_gradient(pair, None).expect("good input")
-    }
+            fn first(&self, (x, t): Pair<'_>) -> (ArrayD<f32>, ArrayD<f32>) {
+                $function(x, t, *self).value_and_gradient(None).expect("good input")
+            }
 
-    fn alone(&self, pair: Pair<'_>) -> ArrayD<f32> {
-        self.value(pair).expect("good input")
-    }
+            fn alone(&self, (x, t): Pair<'_>) -> ArrayD<f32> {
+                $function(x, t, *self).value().expect("good input")
+            }
 
-    fn write(&self, pair: Pair<'_>, value: &mut ArrayD<f32>, backward: Option<Backward<'_, f32, 2>>) {
-        self.evaluate_into(pair, value.view_mut(), backward).expect("good input");
-    }
+            fn write(&self, (x, t): Pair<'_>, value: &mut ArrayD<f32>, backward: Option<Backward<'_, f32, 2>>) {
+                $function(x, t, *self).evaluate_into(value.view_mut(), backward).expect("good input");
+            }
+        })+
+    };
+}
+
+pair_losses! {
+    l1_loss: L1Loss,
+    mse_loss: MSELoss,
+    huber_loss: HuberLoss,
+    smooth_l1_loss: SmoothL1Loss,
+    binary_cross_entropy: BCELoss,
+    binary_cross_entropy_with_logits: BCEWithLogitsLoss,
+    cross_entropy: CrossEntropyLoss,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -540,23 +564,20 @@ fn layouts_of_scores_indices_and_weights_do_not_show() {
     let (scores, weight) = (scattered(&[6, 5, 9], 3), scattered(&[5], 4));
     let target = ArrayD::from_shape_fn(IxDyn(&[6, 9]), |at| (at[0] * 2 + at[1]) as i64 % 6 - 1);
     for (reduction, label_smoothing) in Reduction::ALL.into_iter().flat_map(|r| [(r, 0.0), (r, 0.1)]) {
-        let plain = CrossEntropyLoss { weight: None, ignore_index: -1, label_smoothing, reduction };
-        let plain_nll = NLLLoss { weight: None, ignore_index: -1, reduction };
-        let loss = CrossEntropyLoss { weight: Some(weight.view()), ..plain };
-        let expected = loss.value_and_gradient((scores.view(), target.view()), None);
+        let loss = CrossEntropyLoss { ignore_index: -1, label_smoothing, reduction };
+        let nll = NLLLoss { ignore_index: -1, reduction };
+        let expected = cross_entropy(&scores, &target, loss).weight(&weight).value_and_gradient(None);
         let (value, gradient) = expected.expect("good input");
-        let nll = NLLLoss { weight: Some(weight.view()), ..plain_nll };
-        let expected = nll.value_and_gradient((scores.view(), target.view()), None);
+        let expected = nll_loss(&scores, &target, nll).weight(&weight).value_and_gradient(None);
         let (nll_value, nll_gradient) = expected.expect("good input");
         for layout in Layout::ALL {
             let (x, t, w) = (layout.of(&scores), layout.of(&target), layout.of(&weight));
             let (mut out, mut by_input) = (layout.of(&value), layout.of(&gradient));
-            let loss = CrossEntropyLoss { weight: Some(w.view()), ..plain };
-            let results = loss.value_and_gradient_into((x.view(), t.view()), None, out.view_mut(), by_input.view_mut());
+            let inputs = || (x.view(), t.view(), Some(w.view()));
+            let results = loss.value_and_gradient_into(inputs(), None, out.view_mut(), by_input.view_mut());
             results.expect("good input");
             assert_eq!((bits(&out), bits(&by_input)), (bits(&value), bits(&gradient)), "cross-entropy, {layout:?}");
-            let nll = NLLLoss { weight: Some(w.view()), ..plain_nll };
-            let results = nll.value_and_gradient_into((x.view(), t.view()), None, out.view_mut(), by_input.view_mut());
+            let results = nll.value_and_gradient_into(inputs(), None, out.view_mut(), by_input.view_mut());
             results.expect("good input");
             assert_eq!((bits(&out), bits(&by_input)), (bits(&nll_value), bits(&nll_gradient)), "NLL, {layout:?}");
         }
@@ -597,7 +618,7 @@ fn broadcasting_is_expansion_and_its_gradient_a_sum() {
     for (a, b) in shapes.iter().flat_map(|a| shapes.map(|b| (*a, b))) {
         let (input, target) = (scattered(a, 2), scattered(b, 7));
         let Some(shape) = broadcast(a, b) else {
-            let error = MSELoss::default().value((input.view(), target.view())).expect_err("shapes that do not fit");
+            let error = mse_loss(&input, &target, MSELoss::default()).value().expect_err("shapes that do not fit");
             assert!(matches!(error, Error::Shape { name: "target", .. }), "{a:?} and {b:?}: {error}");
             continue;
         };
@@ -634,11 +655,11 @@ fn weights_broadcast() {
         let wide = weight.broadcast(input.raw_dim()).expect("it broadcasts").to_owned();
         for reduction in Reduction::ALL {
             let results = [&weight, &wide].map(|weight| {
-                let bce = BCELoss { weight: Some(weight.view()), reduction };
-                let both = Some(weight.view());
-                let logits = BCEWithLogitsLoss { weight: both.clone(), pos_weight: both, reduction };
-                let pair = || (input.view(), target.view());
-                [bce.value_and_gradients(pair(), None), logits.value_and_gradients(pair(), None)].map(|result| {
+                let bce = binary_cross_entropy(&input, &target, BCELoss { reduction }).weight(weight);
+                let logits = binary_cross_entropy_with_logits(&input, &target, BCEWithLogitsLoss { reduction })
+                    .weight(weight)
+                    .pos_weight(weight);
+                [bce.value_and_gradients(None), logits.value_and_gradients(None)].map(|result| {
                     let (value, gradients) = result.expect("good input");
                     [&value, &gradients[0], &gradients[1]].map(bits)
                 })
@@ -651,28 +672,28 @@ fn weights_broadcast() {
 #[test]
 fn ten_million_equal_terms_sum_to_one_ulp() {
     const N: usize = 10_000_000;
-    let tenth = ArrayD::from_elem(IxDyn(&[N]), 0.1f32);
-    let zero = array::<f32>(&[1], &[0.0]);
+    let tenth = Array1::from_elem(N, 0.1f32);
+    let zero = Array1::from_elem(1, 0.0f32);
     let within_one_ulp = |what: &str, actual: &ArrayD<f32>, exact: f64| {
         let error = (f64::from(actual[[].as_slice()]) - exact).abs() / ulp::<f32>(exact);
         assert!(error <= 1.0, "{what}: {actual}, expected {exact}, {error} ULP");
     };
     let (x, n) = (f64::from(0.1f32), N as f64);
     let square = f64::from(0.1f32 * 0.1f32);
-    let pair = || (tenth.view(), zero.view());
     for (reduction, factor) in [(Sum, n), (Mean, 1.0)] {
-        within_one_ulp("l1", &L1Loss { weight: None, reduction }.value(pair()).expect("good input"), x * factor);
+        let value = l1_loss(&tenth, &zero, L1Loss { reduction }).value().expect("good input");
+        within_one_ulp("l1", &value, x * factor);
         let (value, [_, by_target]) =
-            MSELoss { weight: None, reduction }.value_and_gradients(pair(), None).expect("good input");
+            mse_loss(&tenth, &zero, MSELoss { reduction }).value_and_gradients(None).expect("good input");
         within_one_ulp("mse", &value, square * factor);
         let by_each = if reduction == Sum { 2.0 * x } else { f64::from(2.0 / N as f32 * 0.1) };
         within_one_ulp("mse, gradient of the one target", &by_target.sum_axis(Axis(0)), -by_each * n);
     }
     let scores = tenth.clone().insert_axis(Axis(1));
-    let target = ArrayD::from_elem(IxDyn(&[N]), 0i64);
+    let target = Array1::from_elem(N, 0i64);
     for (reduction, factor) in [(Sum, n), (Mean, 1.0)] {
-        let nll = NLLLoss { reduction, ..Default::default() };
-        within_one_ulp("nll", &nll.value((scores.view(), target.view())).expect("good input"), -x * factor);
+        let options = NLLLoss { reduction, ..Default::default() };
+        within_one_ulp("nll", &nll_loss(&scores, &target, options).value().expect("good input"), -x * factor);
     }
 }
 
@@ -680,7 +701,7 @@ fn ten_million_equal_terms_sum_to_one_ulp() {
 #[test]
 fn shapes_that_no_tensor_can_have_are_errors() {
     let [input, target] = [[1 << 40, 1, 0], [1, 1 << 40, 0]].map(|shape| array::<f32>(&shape, &[]));
-    let error = MSELoss::default().value((input.view(), target.view())).unwrap_err().to_string();
+    let error = mse_loss(&input, &target, MSELoss::default()).value().unwrap_err().to_string();
     assert_eq!(
         error,
         "`target` has shape [1, 1099511627776, 0], expected one that broadcasts with [1099511627776, 1, 0]"
@@ -689,84 +710,82 @@ fn shapes_that_no_tensor_can_have_are_errors() {
 
 #[test]
 fn errors_say_what_was_expected() {
-    let [one, two, three] = [1, 2, 3].map(|n| array::<f32>(&[n], &vec![0.5; n]));
-    let scores = array::<f32>(&[2, 3], &[0.0; 6]);
-    let [scalar, beyond, nan] = [0.0, 1.5, NAN].map(|x| array::<f32>(&[], &[x]));
-    let (fit, few) = (indices(&[2], &[0, 1]), indices(&[1], &[0]));
-    let (wrong, negative) = (indices(&[2], &[0, 3]), indices(&[2], &[-1, 0]));
-    let pair = || (two.view(), three.view());
-    let smoothing = |label_smoothing| CrossEntropyLoss::<f32> { label_smoothing, ..Default::default() };
+    let [one, two, three] = [1, 2, 3].map(|n| Array1::from_elem(n, 0.5f32));
+    let scores = Array2::<f32>::zeros((2, 3));
+    let [scalar, beyond, nan] = [0.0, 1.5, f32::NAN].map(arr0);
+    let (fit, few, wrong, negative) = (arr1(&[0_i64, 1]), arr1(&[0_i64]), arr1(&[0_i64, 3]), arr1(&[-1_i64, 0]));
+    let bce = |x, t| binary_cross_entropy(x, t, BCELoss::default());
+    let with_logits = |x, t| binary_cross_entropy_with_logits(x, t, BCEWithLogitsLoss::default());
+    let smoothing = |label_smoothing| CrossEntropyLoss { label_smoothing, ..Default::default() };
 
     let rows: Vec<(Result<ArrayD<f32>, Error>, &str)> = vec![
-        (MSELoss::default().value(pair()), "`target` has shape [3], expected one that broadcasts with [2]"),
-        (L1Loss::default().value(pair()), "`target` has shape [3], expected one that broadcasts with [2]"),
-        (BCELoss::default().value(pair()), "`target` has shape [3], expected [2], that of the input"),
-        (BCEWithLogitsLoss::default().value(pair()), "`target` has shape [3], expected [2], that of the input"),
         (
-            BCELoss { weight: Some(three.view()), ..Default::default() }.value((two.view(), two.view())),
-            "`weight` has shape [3], expected one that broadcasts to [2]",
+            mse_loss(&two, &three, MSELoss::default()).value(),
+            "`target` has shape [3], expected one that broadcasts with [2]",
         ),
         (
-            BCELoss { weight: Some(two.view()), ..Default::default() }.value((one.view(), one.view())),
-            "`weight` has shape [2], expected one that broadcasts to [1]",
+            l1_loss(&two, &three, L1Loss::default()).value(),
+            "`target` has shape [3], expected one that broadcasts with [2]",
         ),
+        (bce(&two, &three).value(), "`target` has shape [3], expected [2], that of the input"),
+        (with_logits(&two, &three).value(), "`target` has shape [3], expected [2], that of the input"),
+        (bce(&two, &two).weight(&three).value(), "`weight` has shape [3], expected one that broadcasts to [2]"),
+        (bce(&one, &one).weight(&two).value(), "`weight` has shape [2], expected one that broadcasts to [1]"),
         (
-            BCEWithLogitsLoss { pos_weight: Some(three.view()), ..Default::default() }.value((two.view(), two.view())),
+            with_logits(&two, &two).pos_weight(&three).value(),
             "`pos_weight` has shape [3], expected one that broadcasts to [2]",
         ),
-        (BCELoss::default().value((beyond.view(), scalar.view())), "`input` holds 1.5, expected a number from 0 to 1"),
-        (BCELoss::default().value((nan.view(), scalar.view())), "`input` holds NaN, expected a number from 0 to 1"),
-        (BCELoss::default().value((scalar.view(), beyond.view())), "`target` holds 1.5, expected a number from 0 to 1"),
         (
-            HuberLoss { delta: 0.0, ..Default::default() }.value((two.view(), two.view())),
+            binary_cross_entropy(&beyond, &scalar, BCELoss::default()).value(),
+            "`input` holds 1.5, expected a number from 0 to 1",
+        ),
+        (
+            binary_cross_entropy(&nan, &scalar, BCELoss::default()).value(),
+            "`input` holds NaN, expected a number from 0 to 1",
+        ),
+        (
+            binary_cross_entropy(&scalar, &beyond, BCELoss::default()).value(),
+            "`target` holds 1.5, expected a number from 0 to 1",
+        ),
+        (
+            huber_loss(&two, &two, HuberLoss { delta: 0.0, ..Default::default() }).value(),
             "`delta` is 0, expected a positive number",
         ),
         (
-            HuberLoss { delta: NAN, ..Default::default() }.value((two.view(), two.view())),
+            huber_loss(&two, &two, HuberLoss { delta: NAN, ..Default::default() }).value(),
             "`delta` is NaN, expected a positive number",
         ),
         (
-            SmoothL1Loss { beta: -0.5, ..Default::default() }.value((two.view(), two.view())),
+            smooth_l1_loss(&two, &two, SmoothL1Loss { beta: -0.5, ..Default::default() }).value(),
             "`beta` is -0.5, expected a number that is not negative",
         ),
         (
-            CrossEntropyLoss::default().value((scalar.view(), fit.view())),
+            cross_entropy(&scalar, &fit, CrossEntropyLoss::default()).value(),
             "`input` has shape [], expected (C), (N, C) or (N, C, d1, ...)",
         ),
-        (CrossEntropyLoss::default().value((scores.view(), few.view())), "`target` has shape [1], expected [2]"),
-        (NLLLoss::default().value((scores.view(), few.view())), "`target` has shape [1], expected [2]"),
+        (cross_entropy(&scores, &few, CrossEntropyLoss::default()).value(), "`target` has shape [1], expected [2]"),
+        (nll_loss(&scores, &few, NLLLoss::default()).value(), "`target` has shape [1], expected [2]"),
+        (nll_loss(&scores, &fit, NLLLoss::default()).weight(&two).value(), "`weight` has shape [2], expected [3]"),
+        (cross_entropy(&scores, &two, CrossEntropyLoss::default()).value(), "`target` has shape [2], expected [2, 3]"),
         (
-            NLLLoss { weight: Some(two.view()), ..Default::default() }.value((scores.view(), fit.view())),
-            "`weight` has shape [2], expected [3]",
-        ),
-        (CrossEntropyLoss::default().value((scores.view(), two.view())), "`target` has shape [2], expected [2, 3]"),
-        (
-            CrossEntropyLoss::default().value((scores.view(), wrong.view())),
+            cross_entropy(&scores, &wrong, CrossEntropyLoss::default()).value(),
             "`target` holds the index 3 at row 1, expected 0 to 2 or -100",
         ),
         (
-            NLLLoss { ignore_index: 1, ..Default::default() }.value((scores.view(), negative.view())),
+            nll_loss(&scores, &negative, NLLLoss { ignore_index: 1, ..Default::default() }).value(),
             "`target` holds the index -1 at row 0, expected 0 to 2 or 1",
         ),
         (
-            smoothing(1.5).value((scores.view(), fit.view())),
+            cross_entropy(&scores, &fit, smoothing(1.5)).value(),
             "`label_smoothing` is 1.5, expected a number that is at most 1",
         ),
         (
-            smoothing(NAN).value((scores.view(), fit.view())),
+            cross_entropy(&scores, &fit, smoothing(NAN)).value(),
             "`label_smoothing` is NaN, expected a number that is at most 1",
         ),
         (
-            CrossEntropyLoss { ignore_index: 0, ..Default::default() }.value((scores.view(), scores.view())),
+            cross_entropy(&scores, &scores, CrossEntropyLoss { ignore_index: 0, ..Default::default() }).value(),
             "`ignore_index` is 0, expected a negative number, for it means nothing beside probabilities",
-        ),
-        (
-            "average".parse::<Reduction>().map(|_| one.clone()),
-            "unknown reduction `average`, expected one of none, mean, sum",
-        ),
-        (
-            "average".parse::<KLDivReduction>().map(|_| one.clone()),
-            "unknown reduction `average`, expected one of none, mean, batchmean, sum",
         ),
     ];
     for (result, message) in rows {
@@ -780,7 +799,8 @@ fn buffers_of_another_shape_are_errors() {
     let scores = array::<f32>(&[2, 3], &[0.0; 6]);
     let target = indices(&[2], &[0, 1]);
     let [mut scalar, mut wrong, mut column] = [&[][..], &[3], &[2, 1]].map(|shape| ArrayD::zeros(IxDyn(shape)));
-    let pair = || (two.view(), two.view());
+    let pair = || (two.view(), two.view(), None);
+    let rows = || (scores.view(), target.view(), None);
     let (mse, cross_entropy) = (MSELoss::default(), CrossEntropyLoss::default());
     for (result, message) in [
         (mse.value_into(pair(), wrong.view_mut()), "`value` has shape [3], expected []"),
@@ -793,38 +813,12 @@ fn buffers_of_another_shape_are_errors() {
             "`gradient` has shape [2, 1], expected [2]",
         ),
         (mse.value_and_gradient(pair(), Some(two.view())).map(drop), "`cotangent` has shape [2], expected []"),
+        (cross_entropy.value_into(rows(), column.view_mut()), "`value` has shape [2, 1], expected []"),
         (
-            cross_entropy.value_into((scores.view(), target.view()), column.view_mut()),
-            "`value` has shape [2, 1], expected []",
-        ),
-        (
-            cross_entropy.value_and_gradient_into(
-                (scores.view(), target.view()),
-                None,
-                scalar.view_mut(),
-                wrong.view_mut(),
-            ),
+            cross_entropy.value_and_gradient_into(rows(), None, scalar.view_mut(), wrong.view_mut()),
             "`gradient` has shape [3], expected [2, 3]",
         ),
     ] {
         assert_eq!(result.expect_err(message).to_string(), message);
-    }
-}
-
-#[test]
-fn reductions_go_by_pytorchs_names() {
-    for (reduction, name) in [(NoReduction, "none"), (Mean, "mean"), (Sum, "sum")] {
-        assert_eq!(reduction.name(), name);
-        assert_eq!(name.parse(), Ok(reduction));
-    }
-    let of_kl_div = [
-        (KLDivReduction::None, "none"),
-        (KLDivReduction::Mean, "mean"),
-        (KLDivReduction::BatchMean, "batchmean"),
-        (KLDivReduction::Sum, "sum"),
-    ];
-    for (reduction, name) in of_kl_div {
-        assert_eq!(reduction.name(), name);
-        assert_eq!(name.parse(), Ok(reduction));
     }
 }

@@ -1,9 +1,10 @@
 //! Large inputs are worked on in parts, and on several threads: that does not show.
 
 use losscheck_reference::{
-    CTCLoss, CrossEntropyLoss, HuberLoss, LinearCrossEntropyLoss, Loss, MSELoss, Reduction, TripletMarginLoss,
+    CTCLoss, CrossEntropyLoss, HuberLoss, LinearCrossEntropyLoss, MSELoss, Reduction, TripletMarginLoss, cross_entropy,
+    ctc_loss, huber_loss, linear_cross_entropy, mse_loss, triplet_margin_loss,
 };
-use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn, Slice};
+use ndarray::{Array1, ArrayD, ArrayViewD, Axis, IxDyn, Slice};
 
 fn scattered(shape: &[usize], seed: usize) -> ArrayD<f32> {
     let mut state = seed as u32;
@@ -50,40 +51,41 @@ fn large_inputs_are_their_parts() {
     let reduction = Reduction::None;
     let (x, t) = (scattered(&[1 << 10, 1 << 10], 1), scattered(&[1 << 10, 1 << 10], 2));
     assert_is_its_parts("mse", 1 << 10, |slice| {
-        let loss = MSELoss { reduction, ..Default::default() };
-        let (value, gradients) = loss.value_and_gradients((part(&x, slice), part(&t, slice)), None).unwrap();
+        let call = mse_loss(part(&x, slice), part(&t, slice), MSELoss { reduction });
+        let (value, gradients) = call.value_and_gradients(None).unwrap();
         [value].into_iter().chain(gradients).collect()
     });
     // Broadcast, so that a gradient is a sum over columns; with a cotangent for each.
     let t = scattered(&[1 << 10, 1], 4);
     assert_is_its_parts("huber", 1 << 10, |slice| {
-        let loss = HuberLoss { reduction, ..Default::default() };
-        let cotangent = Some(part(&x, slice));
-        let (value, gradients) = loss.value_and_gradients((part(&x, slice), part(&t, slice)), cotangent).unwrap();
+        let options = HuberLoss { reduction, ..Default::default() };
+        let call = huber_loss(part(&x, slice), part(&t, slice), options);
+        let (value, gradients) = call.value_and_gradients(Some(part(&x, slice))).unwrap();
         [value].into_iter().chain(gradients).collect()
     });
     let target = classes(1 << 10, 1 << 10);
     assert_is_its_parts("cross-entropy", 1 << 10, |slice| {
-        let loss = CrossEntropyLoss { reduction, ..Default::default() };
-        let (value, gradient) = loss.value_and_gradient((part(&x, slice), part(&target, slice)), None).unwrap();
+        let options = CrossEntropyLoss { reduction, ..Default::default() };
+        let call = cross_entropy(part(&x, slice), part(&target, slice), options);
+        let (value, gradient) = call.value_and_gradient(None).unwrap();
         vec![value, gradient]
     });
     let [a, p, n] = [6, 7, 8].map(|seed| scattered(&[1 << 10, 600], seed));
     assert_is_its_parts("triplet margin", 1 << 10, |slice| {
-        let loss = TripletMarginLoss { reduction, ..Default::default() };
-        let inputs = (part(&a, slice), part(&p, slice), part(&n, slice));
-        let (value, gradients) = loss.value_and_gradients(inputs, None).unwrap();
+        let options = TripletMarginLoss { reduction, ..Default::default() };
+        let call = triplet_margin_loss(part(&a, slice), part(&p, slice), part(&n, slice), options);
+        let (value, gradients) = call.value_and_gradients(None).unwrap();
         [value].into_iter().chain(gradients).collect()
     });
 }
 
 #[test]
 fn elements_are_cut_only_where_they_can_be() {
-    let loss = MSELoss { reduction: Reduction::Sum, ..Default::default() };
+    let options = MSELoss { reduction: Reduction::Sum };
     // The gradient of an input that all rows share is a sum over the rows.
     let (input, target) = (scattered(&[1, 600], 15), scattered(&[1 << 10, 600], 16));
     let repeated = input.broadcast(target.raw_dim()).expect("one row for all").to_owned();
-    let gradient = |input: &ArrayD<f32>| loss.value_and_gradient((input.view(), target.view()), None).unwrap().1;
+    let gradient = |input: &ArrayD<f32>| mse_loss(input, &target, options).value_and_gradient(None).unwrap().1;
     let expected = gradient(&repeated).mapv(f64::from).sum_axis(Axis(0)).insert_axis(Axis(0));
     // Each of the 1024 rows is rounded by at most 2.4e-7, and their sum by 1.6e-5; a row that is left out is worth about 2.
     for found in on_threads(|| gradient(&input)) {
@@ -92,7 +94,7 @@ fn elements_are_cut_only_where_they_can_be() {
     }
     // A dimension of 1 cannot be divided, but the next one can.
     let [input, target] = [17, 18].map(|seed| scattered(&[1 << 17], seed));
-    let of = |[x, t]: [ArrayViewD<'_, f32>; 2]| loss.value_and_gradients((x, t), None).unwrap();
+    let of = |[x, t]: [ArrayViewD<'_, f32>; 2]| mse_loss(x, t, options).value_and_gradients(None).unwrap();
     let (value, gradients) = of([input.view(), target.view()]);
     for (row_value, row_gradients) in on_threads(|| of([&input, &target].map(|row| row.view().insert_axis(Axis(0))))) {
         let row_gradients = row_gradients.map(|gradient| gradient.remove_axis(Axis(0)));
@@ -102,11 +104,12 @@ fn elements_are_cut_only_where_they_can_be() {
 
 #[test]
 fn vectors_that_cannot_be_cut_are_worked_on_as_a_whole() {
-    let loss = TripletMarginLoss { reduction: Reduction::Sum, ..Default::default() };
+    let options = TripletMarginLoss { reduction: Reduction::Sum, ..Default::default() };
     // The gradient of an anchor that all rows share is a sum over the rows.
     let (anchor, [p, n]) = (scattered(&[1, 600], 9), [10, 11].map(|seed| scattered(&[1 << 10, 600], seed)));
     let repeated = anchor.broadcast(p.raw_dim()).expect("one row for all").to_owned();
-    let gradient = |anchor: &ArrayD<f32>| loss.value_and_gradient((anchor.view(), p.view(), n.view()), None).unwrap().1;
+    let gradient =
+        |anchor: &ArrayD<f32>| triplet_margin_loss(anchor, &p, &n, options).value_and_gradient(None).unwrap().1;
     let expected = gradient(&repeated).mapv(f64::from).sum_axis(Axis(0)).insert_axis(Axis(0));
     // The sum of 1024 rows in f32 is off by some 1e-5; a row that is left out or counted twice is worth about 0.05.
     for found in on_threads(|| gradient(&anchor)) {
@@ -115,7 +118,8 @@ fn vectors_that_cannot_be_cut_are_worked_on_as_a_whole() {
     }
     // A single vector has no rows to be divided.
     let long = [12, 13, 14].map(|seed| scattered(&[1 << 17], seed));
-    let of = |[a, p, n]: [ArrayViewD<'_, f32>; 3]| loss.value_and_gradients((a, p, n), None).unwrap();
+    let of =
+        |[a, p, n]: [ArrayViewD<'_, f32>; 3]| triplet_margin_loss(a, p, n, options).value_and_gradients(None).unwrap();
     let (value, gradients) = of(long.each_ref().map(|vector| vector.view().insert_axis(Axis(0))));
     for (own_value, own_gradients) in on_threads(|| of(long.each_ref().map(|vector| vector.view()))) {
         let own_gradients = own_gradients.map(|gradient| gradient.insert_axis(Axis(0)));
@@ -127,12 +131,10 @@ fn vectors_that_cannot_be_cut_are_worked_on_as_a_whole() {
 fn the_samples_of_ctc_are_shared() {
     let log_probs = scattered(&[300, 8, 20], 9).mapv(|x| x - 4.0);
     let targets = ArrayD::from_shape_fn(IxDyn(&[8, 30]), |at| (1 + (at[0] * 31 + at[1] * 7) % 19) as i64);
-    let (steps, labels) = (ArrayD::from_elem(IxDyn(&[8]), 300_i64), ArrayD::from_elem(IxDyn(&[8]), 30_i64));
-    let loss = CTCLoss { reduction: Reduction::None, ..Default::default() };
-    let [one, three] = on_threads(|| {
-        let inputs = (log_probs.view(), targets.view(), steps.view(), labels.view());
-        loss.value_and_gradient(inputs, None).unwrap()
-    });
+    let (steps, labels) = (Array1::from_elem(8, 300_i64), Array1::from_elem(8, 30_i64));
+    let options = CTCLoss { reduction: Reduction::None, ..Default::default() };
+    let call = ctc_loss(&log_probs, &targets, &steps, &labels, options);
+    let [one, three] = on_threads(|| call.clone().value_and_gradient(None).unwrap());
     assert!(one == three);
 }
 
@@ -148,9 +150,8 @@ fn check_linear_cross_entropy([samples, features, outputs]: [usize; 3]) {
     // Small, for the roundings of scores count as much as these are large.
     let (x, w) = (scattered(&[samples, features], 1), scattered(&[outputs, features], 2).mapv(|w| w / 16.0));
     let target = classes(samples, outputs);
-    let loss = LinearCrossEntropyLoss::default();
-    let inputs = (x.view(), w.view(), None, target.view());
-    let [one, three] = on_threads(|| loss.value_and_gradients(inputs.clone(), None).unwrap());
+    let call = linear_cross_entropy(&x, &w, &target, LinearCrossEntropyLoss::default());
+    let [one, three] = on_threads(|| call.clone().value_and_gradients(None).unwrap());
     assert!(one == three);
     let (value, [by_x, by_w, _]) = one;
     let wide = |array: &ArrayD<f32>, rows, columns| {
@@ -158,8 +159,8 @@ fn check_linear_cross_entropy([samples, features, outputs]: [usize; 3]) {
     };
     let (x, w) = (wide(&x, samples, features), wide(&w, outputs, features));
     let scores = x.dot(&w.t());
-    let (expected, by_scores) =
-        CrossEntropyLoss::default().value_and_gradient((scores.view().into_dyn(), target.view()), None).unwrap();
+    let call = cross_entropy(&scores, &target, CrossEntropyLoss::default());
+    let (expected, by_scores) = call.value_and_gradient(None).unwrap();
     let close = |actual: &ArrayD<f32>, expected: ArrayD<f64>| {
         let scale = expected.iter().fold(0.0_f64, |scale, x| scale.max(x.abs()));
         actual.iter().zip(&expected).all(|(&x, &y)| (f64::from(x) - y).abs() <= 1e-6 * scale)

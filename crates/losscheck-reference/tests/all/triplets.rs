@@ -1,7 +1,9 @@
 //! The distances of triplets at the edges of range and at 0, the smallest difference as a norm, and long vectors.
 
-use losscheck_reference::{Distance, Error, Loss, ManhattanDistance, PairwiseDistance, Real, TripletMarginLoss};
-use ndarray::{ArrayD, IxDyn};
+use losscheck_reference::{
+    Distance, Error, ManhattanDistance, PairwiseDistance, Real, TripletMarginLoss, triplet_margin_loss,
+};
+use ndarray::{Array1, ArrayView1};
 
 /// The distance of a vector from 0, and its slopes.
 fn distance_and_slopes<R: Real>(p: f64, a: &[R]) -> (f64, Vec<f64>) {
@@ -34,11 +36,9 @@ fn minus_infinity_takes_the_smallest_difference() {
 
 #[test]
 fn a_vector_of_another_length_is_named() {
-    let vector = |length: usize| ArrayD::<f64>::zeros(IxDyn(&[length]));
-    let (whole, part, more) = (vector(4), vector(2), vector(3));
-    let loss = TripletMarginLoss::default();
+    let [whole, part, more] = [4, 2, 3].map(Array1::<f64>::zeros);
     // Either of the shorter ones could be stretched if it had one element; the first of them is named.
-    let refused = loss.value((whole.view(), part.view(), more.view()));
+    let refused = triplet_margin_loss(&whole, &part, &more, TripletMarginLoss::default()).value();
     assert!(matches!(refused, Err(Error::Shape { name: "positive", .. })), "{refused:?}");
 }
 
@@ -78,13 +78,13 @@ fn long_vectors_are_pulled_back_whole() {
                     [to_positive - own, -to_positive, own]
                 }
             };
-            let tensor = |x: &[f64]| ArrayD::from_shape_fn(IxDyn(&[length]), |at| x[at[0]]);
-            let (a, p, n) = (tensor(&a), tensor(&p), tensor(&n));
-            let loss = TripletMarginLoss { swap, ..Default::default() };
-            let (value, gradients) =
-                loss.value_and_gradients((a.view(), p.view(), n.view()), None).expect("three vectors of a length");
+            let options = TripletMarginLoss { swap, ..Default::default() };
+            let [anchor, positive, negative] = [&a, &p, &n].map(ArrayView1::from);
+            let (value, gradients) = triplet_margin_loss(anchor, positive, negative, options)
+                .value_and_gradients(None)
+                .expect("three vectors of a length");
             let value = value.iter().sum::<f64>();
-            let shortfall = 1.0 + norm(a.as_slice().unwrap(), p.as_slice().unwrap()) - nearest;
+            let shortfall = 1.0 + norm(&a, &p) - nearest;
             assert!(shortfall > 0.0 && (value - shortfall).abs() < 1e-14, "{length}, {swap}: {value}, {shortfall}");
             for at in 0..length {
                 for (gradient, exact) in gradients.iter().zip(exact(at)) {

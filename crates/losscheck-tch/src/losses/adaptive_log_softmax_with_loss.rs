@@ -1,11 +1,11 @@
-use losscheck::loss::adaptive_log_softmax_with_loss::{AdaptiveResult, Options};
+use losscheck_options::{AdaptiveLogSoftmaxWithLoss, AdaptiveResult};
 use tch::{Kind, Tensor};
 
 use crate::inputs::Inputs;
 use crate::{Rejection, Result};
 
 /// The tensor operations of `torch.nn.AdaptiveLogSoftmaxWithLoss`, which is Python alone.
-pub(super) fn adaptive_log_softmax_with_loss(inputs: &Inputs, options: &Options) -> Result<Tensor> {
+pub(super) fn adaptive_log_softmax_with_loss(inputs: &Inputs, options: &AdaptiveLogSoftmaxWithLoss) -> Result<Tensor> {
     let module = Module::new(inputs, options)?;
     let input = inputs.require("input")?;
     match options.result {
@@ -38,8 +38,8 @@ struct Forward {
 
 impl<'a> Module<'a> {
     /// What `__init__` and `load_state_dict` check.
-    fn new(inputs: &'a Inputs, options: &Options) -> Result<Self> {
-        let Options { in_features, n_classes, ref cutoffs, div_value, head_bias, .. } = *options;
+    fn new(inputs: &'a Inputs, options: &AdaptiveLogSoftmaxWithLoss) -> Result<Self> {
+        let AdaptiveLogSoftmaxWithLoss { in_features, n_classes, ref cutoffs, div_value, head_bias, .. } = *options;
         let bounds: Vec<i64> = [0].iter().chain(cutoffs).chain([&n_classes]).map(|&bound| bound as i64).collect();
         if cutoffs.is_empty() {
             return reject("cutoffs should be a sequence of length larger than 0");

@@ -1,11 +1,16 @@
-use losscheck::loss::gaussian_nll_loss::Options;
+use losscheck_options::GaussianNLLLoss;
 use tch::Tensor;
 
 use super::reduced;
 use crate::{Rejection, Result};
 
 /// The tensor operations of `torch.nn.functional.gaussian_nll_loss`, which is Python alone.
-pub(super) fn gaussian_nll_loss(input: &Tensor, target: &Tensor, var: &Tensor, options: &Options) -> Result<Tensor> {
+pub(super) fn gaussian_nll_loss(
+    input: &Tensor,
+    target: &Tensor,
+    var: &Tensor,
+    options: &GaussianNLLLoss,
+) -> Result<Tensor> {
     if var.f_lt(0.0)?.f_any()?.f_int64_value(&[])? != 0 {
         return Err(Rejection("var has negative entry/entries".to_owned()));
     }

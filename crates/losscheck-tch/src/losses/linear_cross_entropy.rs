@@ -1,4 +1,4 @@
-use losscheck::loss::linear_cross_entropy::Options;
+use losscheck_options::LinearCrossEntropyLoss;
 use tch::Tensor;
 
 use super::reduction;
@@ -6,7 +6,7 @@ use crate::inputs::Inputs;
 use crate::{Rejection, Result};
 
 /// The tensor operations of `torch.nn.functional.linear_cross_entropy` without chunks, which is Python alone.
-pub(super) fn linear_cross_entropy(inputs: &Inputs, options: &Options) -> Result<Tensor> {
+pub(super) fn linear_cross_entropy(inputs: &Inputs, options: &LinearCrossEntropyLoss) -> Result<Tensor> {
     let (input, linear_weight) = (inputs.require("input")?, inputs.require("linear_weight")?);
     let (target, linear_bias) = (inputs.require("target")?, inputs.get("linear_bias"));
     let reject = |message: String| Err(Rejection(message));
@@ -39,7 +39,7 @@ pub(super) fn linear_cross_entropy(inputs: &Inputs, options: &Options) -> Result
     let linear_weight = linear_weight.f_reshape([count, *features])?;
     let linear_bias = linear_bias.map(|bias| bias.f_reshape([count])).transpose()?;
     let scores = input.f_linear(&linear_weight, linear_bias.as_ref())?.f_reshape(&scores_size)?;
-    let ignore_index = options.ignore_index.unwrap_or(-100);
+    let ignore_index = options.ignored_index();
     let reduction = reduction(options.reduction);
     Ok(scores.f_cross_entropy_loss(target, inputs.get("weight"), reduction, ignore_index, options.label_smoothing)?)
 }

@@ -1,4 +1,4 @@
-use losscheck::loss::multi_margin_loss::Options;
+use losscheck_options::MultiMarginLoss;
 use tch::{Kind, Tensor};
 
 use super::reduced;
@@ -9,7 +9,7 @@ pub(super) fn multi_margin_loss(
     input: &Tensor,
     target: &Tensor,
     weight: Option<&Tensor>,
-    options: &Options,
+    options: &MultiMarginLoss,
 ) -> Result<Tensor> {
     let reject = |message: String| Err(Rejection(message));
     if options.p != 1 && options.p != 2 {
@@ -49,7 +49,7 @@ pub(super) fn multi_margin_loss(
     let mut terms = if options.p == 2 { hinges.f_mul(&hinges)? } else { hinges };
     if let Some(weight) = weight {
         let weight = weight.f_index_select(0, &index.f_flatten(0, -1)?)?.f_unsqueeze(1)?;
-        // 0 beside a hinge that does not count, lest an infinite weight makes NaN of it.
+        // 0 beside a hinge that does not count, so that an infinite weight does not make it NaN.
         terms = terms.f_mul(&weight.f_where_self(&counted, &z.f_zeros_like()?)?)?;
     }
     let losses = terms.f_sum_dim_intlist(1i64, false, None)?.f_div_scalar(classes)?;

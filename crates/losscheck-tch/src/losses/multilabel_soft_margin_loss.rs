@@ -1,4 +1,4 @@
-use losscheck::loss::multilabel_soft_margin_loss::Options;
+use losscheck_options::MultiLabelSoftMarginLoss;
 use tch::Tensor;
 
 use super::reduced;
@@ -9,7 +9,7 @@ pub(super) fn multilabel_soft_margin_loss(
     input: &Tensor,
     target: &Tensor,
     weight: Option<&Tensor>,
-    options: &Options,
+    options: &MultiLabelSoftMarginLoss,
 ) -> Result<Tensor> {
     let positive = target.f_mul(&input.f_log_sigmoid()?)?;
     let negative = target.f_neg()?.f_add_scalar(1)?.f_mul(&input.f_neg()?.f_log_sigmoid()?)?;

@@ -1,4 +1,4 @@
-use losscheck::loss::triplet_margin_with_distance_loss::{DistanceFunction, Options};
+use losscheck_options::{DistanceFunction, TripletMarginWithDistanceLoss};
 use tch::Tensor;
 
 use super::{has_positive_margin, reduced};
@@ -9,7 +9,7 @@ pub(super) fn triplet_margin_with_distance_loss(
     anchor: &Tensor,
     positive: &Tensor,
     negative: &Tensor,
-    options: &Options,
+    options: &TripletMarginWithDistanceLoss,
 ) -> Result<Tensor> {
     has_positive_margin(options.margin)?;
     let dims = [anchor.dim(), positive.dim(), negative.dim()];

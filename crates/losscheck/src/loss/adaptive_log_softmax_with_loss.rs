@@ -8,78 +8,17 @@ mod scale;
 
 use std::ops::Range;
 
+use losscheck_options::{AdaptiveLogSoftmaxWithLoss, AdaptiveResult, Reduction};
 use losscheck_reference::{
-    AdaptiveLogSoftmaxWithLoss, AdaptiveParameters, AdaptiveTail, DoubleDouble, Error, Real, Reduction,
+    AdaptiveCall, AdaptiveParameters, AdaptiveTail, DoubleDouble, Error, Real, adaptive_log_softmax_with_loss,
 };
 use ndarray::{ArrayD, ArrayViewD};
 use proptest::strategy::BoxedStrategy;
-use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
 
 use self::scale::Magnitudes;
 use super::classes;
 use super::{Inputs, LossSpec, Outputs, Request, Signature, ValueAndGradients};
 use crate::tensor::{DType, Tensors};
-
-/// The options.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {
-    /// The number of elements of a sample. PyTorch has no default for this, nor for the next two.
-    pub in_features: usize,
-    /// The number of classes.
-    pub n_classes: usize,
-    /// The first class of each tail, of which a case can hold four.
-    #[serde(deserialize_with = "cutoffs")]
-    #[schemars(length(max = 4))]
-    pub cutoffs: Vec<usize>,
-    /// By how much the tails' projections shrink.
-    #[serde(with = "super::number")]
-    #[schemars(schema_with = "super::number::schema")]
-    pub div_value: f64,
-    /// Whether the head has a bias.
-    pub head_bias: bool,
-    /// Which of PyTorch's results is asked for.
-    pub result: AdaptiveResult,
-}
-
-/// PyTorch's results: two of `forward`, and two methods.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub enum AdaptiveResult {
-    /// `forward(input, target).loss`.
-    #[default]
-    Loss,
-    /// `forward(input, target).output`.
-    Output,
-    /// `log_prob(input)`.
-    LogProb,
-    /// `predict(input)`: integers, without gradients.
-    Predict,
-}
-
-fn cutoffs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Error> {
-    let cutoffs = Vec::deserialize(deserializer)?;
-    if cutoffs.len() > TAIL.len() {
-        let expected = format!("at most {}, for a case can name no more tails", TAIL.len());
-        return Err(serde::de::Error::invalid_length(cutoffs.len(), &expected.as_str()));
-    }
-    Ok(cutoffs)
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            in_features: 0,
-            n_classes: 0,
-            cutoffs: Vec::new(),
-            div_value: 4.0,
-            head_bias: false,
-            result: AdaptiveResult::Loss,
-        }
-    }
-}
 
 const HEAD: [&str; 2] = ["head.weight", "head.bias"];
 /// Projection and output of each tail that a case may hold.
@@ -90,11 +29,11 @@ const TAIL: [[&str; 2]; 4] = [
     ["tail.3.0.weight", "tail.3.1.weight"],
 ];
 
-/// The name of each parameter.
-fn names<T>(parameters: &AdaptiveParameters<T>) -> impl Iterator<Item = &'static str> {
+/// Returns the name of each parameter.
+fn names<T>(parameters: &AdaptiveParameters<T>) -> impl Iterator<Item = &'static str> + use<T> {
     let [weight, bias] = HEAD;
     let tail = TAIL.into_iter().take(parameters.tail.len()).flatten();
-    [weight].into_iter().chain(parameters.head_bias.as_ref().map(|_| bias)).chain(tail)
+    [weight].into_iter().chain(parameters.head_bias.is_some().then_some(bias)).chain(tail)
 }
 
 fn parameters<R: Real>(inputs: &Inputs<R>) -> Result<AdaptiveParameters<ArrayViewD<'_, R>>, Error> {
@@ -111,29 +50,27 @@ fn parameters<R: Real>(inputs: &Inputs<R>) -> Result<AdaptiveParameters<ArrayVie
     })
 }
 
-impl Options {
-    fn loss(&self) -> AdaptiveLogSoftmaxWithLoss {
-        AdaptiveLogSoftmaxWithLoss {
-            in_features: self.in_features,
-            n_classes: self.n_classes,
-            cutoffs: self.cutoffs.clone(),
-            div_value: self.div_value,
-            head_bias: self.head_bias,
-        }
-    }
-
-    fn with(&self, result: AdaptiveResult) -> Self {
-        Self { result, ..self.clone() }
-    }
-
-    /// The classes of each tail.
-    fn tails(&self) -> impl Iterator<Item = Range<usize>> {
-        let ends = self.cutoffs.iter().skip(1).chain([&self.n_classes]);
-        self.cutoffs.iter().zip(ends).map(|(&start, &end)| start..end)
-    }
+/// Returns the call of the reference, with the target if there is one.
+fn call<'a, R: Real>(
+    options: &'a AdaptiveLogSoftmaxWithLoss,
+    inputs: &'a Inputs<R>,
+) -> Result<AdaptiveCall<'a, R>, Error> {
+    let call = adaptive_log_softmax_with_loss(inputs.required("input")?, parameters(inputs)?, options);
+    let has_target = inputs.indices("target").is_some() || inputs.float("target").is_some();
+    Ok(if has_target { call.target(classes::indices(inputs)?) } else { call })
 }
 
-impl LossSpec for Options {
+fn with(options: &AdaptiveLogSoftmaxWithLoss, result: AdaptiveResult) -> AdaptiveLogSoftmaxWithLoss {
+    AdaptiveLogSoftmaxWithLoss { result, ..options.clone() }
+}
+
+/// Returns the classes of each tail.
+fn tails(options: &AdaptiveLogSoftmaxWithLoss) -> impl Iterator<Item = Range<usize>> {
+    let ends = options.cutoffs.iter().skip(1).chain([&options.n_classes]);
+    options.cutoffs.iter().zip(ends).map(|(&start, &end)| start..end)
+}
+
+impl LossSpec for AdaptiveLogSoftmaxWithLoss {
     const SIGNATURE: Signature = Signature {
         required: &["input", "head.weight", "tail.0.0.weight", "tail.0.1.weight"],
         optional: &[
@@ -163,30 +100,20 @@ impl LossSpec for Options {
     };
 
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
-        use losscheck_reference::AdaptiveResult as Result;
-
         if let Some(indices) = self.indices(inputs) {
             let value = indices?.mapv(|index| R::from_f64(index as f64));
             return Ok(ValueAndGradients { value, gradients: Vec::new() });
         }
-        let result = match self.result {
-            AdaptiveResult::Loss => Result::Loss(classes::indices(inputs)?),
-            AdaptiveResult::Output => Result::Output(classes::indices(inputs)?),
-            _ => without_target(inputs).map(|()| Result::LogProb)?,
-        };
-        let (loss, parameters) = (self.loss(), parameters(inputs)?);
-        let (input, cotangent) = (inputs.required("input")?, inputs.cotangent());
+        let (call, cotangent) = (call(self, inputs)?, inputs.cotangent());
         Ok(match request.outputs {
-            Outputs::Value => {
-                ValueAndGradients { value: loss.value(&parameters, input, result)?, gradients: Vec::new() }
-            }
+            Outputs::Value => ValueAndGradients { value: call.value()?, gradients: Vec::new() },
             Outputs::FirstGradient => {
-                let (value, gradient) = loss.value_and_gradient(&parameters, input, result, cotangent)?;
+                let (value, gradient) = call.value_and_gradient(cotangent)?;
                 ValueAndGradients { value, gradients: vec![("input", gradient)] }
             }
             Outputs::Gradients => {
-                let (value, gradients) = loss.value_and_gradients(&parameters, input, result, cotangent)?;
-                let by_parameters = names(&parameters).zip(gradients.parameters);
+                let (value, gradients) = call.value_and_gradients(cotangent)?;
+                let by_parameters = names(&gradients.parameters).zip(gradients.parameters);
                 ValueAndGradients {
                     value,
                     gradients: [("input", gradients.input)].into_iter().chain(by_parameters).collect(),
@@ -196,14 +123,11 @@ impl LossSpec for Options {
     }
 
     fn indices<R: Real>(&self, inputs: &Inputs<R>) -> Option<Result<ArrayD<i64>, Error>> {
-        (self.result == AdaptiveResult::Predict).then(|| {
-            without_target(inputs)?;
-            self.loss().predict(&parameters(inputs)?, inputs.required("input")?)
-        })
+        (self.result == AdaptiveResult::Predict).then(|| call(self, inputs)?.predict())
     }
 
     fn argmax_candidates(&self) -> Option<Self> {
-        (self.result == AdaptiveResult::Predict).then(|| self.with(AdaptiveResult::LogProb))
+        (self.result == AdaptiveResult::Predict).then(|| with(self, AdaptiveResult::LogProb))
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
@@ -220,6 +144,22 @@ impl LossSpec for Options {
         Ok(classes::divided(evaluation, reduction, classes::Denominator::ones(count)))
     }
 
+    fn check_names(&self) -> Result<(), String> {
+        let (tails, most) = (self.cutoffs.len(), TAIL.len());
+        if tails <= most {
+            return Ok(());
+        }
+        Err(format!("`cutoffs` has {tails} elements, expected at most {most}, because a case can name no more tails"))
+    }
+
+    fn options_schema() -> schemars::Schema {
+        let mut schema = schemars::schema_for!(Self);
+        if let Some(cutoffs) = schema.pointer_mut("/properties/cutoffs") {
+            cutoffs["maxItems"] = TAIL.len().into();
+        }
+        schema
+    }
+
     fn reduction(&self) -> Option<&'static str> {
         None
     }
@@ -230,22 +170,13 @@ impl LossSpec for Options {
 
     fn unreduced(&self) -> Self {
         match self.result {
-            AdaptiveResult::Loss => self.with(AdaptiveResult::Output),
-            AdaptiveResult::Predict => self.with(AdaptiveResult::LogProb),
+            AdaptiveResult::Loss => with(self, AdaptiveResult::Output),
+            AdaptiveResult::Predict => with(self, AdaptiveResult::LogProb),
             AdaptiveResult::Output | AdaptiveResult::LogProb => self.clone(),
         }
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {
         random::generate(dtype)
-    }
-}
-
-/// That there is no target, which `log_prob` and `predict` do not take.
-fn without_target<R: Real>(inputs: &Inputs<R>) -> Result<(), Error> {
-    let shape = inputs.indices("target").map(|target| target.shape().to_vec());
-    match shape.or_else(|| inputs.float("target").map(|target| target.shape().to_vec())) {
-        Some(shape) => Err(Error::Shape { name: "target", shape, expected: "none for this result".to_owned() }),
-        None => Ok(()),
     }
 }

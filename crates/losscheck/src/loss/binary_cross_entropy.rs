@@ -1,24 +1,13 @@
 //! `torch.nn.functional.binary_cross_entropy`.
 
+use losscheck_options::{BCELoss, Reduction};
 use losscheck_reference::pointwise::{Denominator, Pointwise};
-use losscheck_reference::{BCELoss, DoubleDouble, Error, Real, Reduction};
+use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::elements::{self, InF64};
 use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
-
-/// The options.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {
-    /// How the elements' losses are put together.
-    #[serde(with = "super::reduction")]
-    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
-    pub reduction: Reduction,
-}
 
 /// The two logarithms, weighted by target and its complement.
 struct BinaryCrossEntropyScale;
@@ -36,11 +25,11 @@ impl Pointwise<2> for BinaryCrossEntropyScale {
     }
 }
 
-impl LossSpec for Options {
+impl LossSpec for BCELoss {
     const SIGNATURE: Signature = Signature { optional: &["weight"], ..elements::SIGNATURE };
 
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
-        elements::evaluate(&BCELoss { weight: inputs.float("weight"), reduction: self.reduction }, inputs, request)
+        elements::evaluate_weighted(self, inputs, request)
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {

@@ -1,24 +1,13 @@
 //! `torch.nn.functional.binary_cross_entropy_with_logits`.
 
+use losscheck_options::{BCEWithLogitsLoss, Reduction};
 use losscheck_reference::pointwise::{Denominator, Elements, Pointwise};
-use losscheck_reference::{BCEWithLogitsLoss, DoubleDouble, Error, Real, Reduction};
+use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::elements::{self, InF64};
 use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
-
-/// The options.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {
-    /// How the elements' losses are put together.
-    #[serde(with = "super::reduction")]
-    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
-    pub reduction: Reduction,
-}
 
 /// PyTorch documents (1 - t) x - (1 + (pos_weight - 1) t) ln sigmoid(x), and the gradient as the difference of a sigmoid
 /// and the target.
@@ -68,12 +57,13 @@ impl Pointwise<2> for BinaryCrossEntropyWithLogitsScale {
     }
 }
 
-impl LossSpec for Options {
+impl LossSpec for BCEWithLogitsLoss {
     const SIGNATURE: Signature = Signature { optional: &["weight", "pos_weight"], ..elements::SIGNATURE };
 
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         let (weight, pos_weight) = (inputs.float("weight"), inputs.float("pos_weight"));
-        elements::evaluate(&BCEWithLogitsLoss { weight, pos_weight, reduction: self.reduction }, inputs, request)
+        let tensors = (inputs.required("input")?, inputs.required("target")?, weight, pos_weight);
+        ValueAndGradients::of(self, tensors, inputs, elements::INPUT_AND_TARGET, request)
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {

@@ -1,27 +1,14 @@
 //! `torch.nn.functional.cosine_embedding_loss`.
 
+use losscheck_options::{CosineEmbeddingLoss, Reduction};
 use losscheck_reference::vectors::{Vectors, Vectorwise};
-use losscheck_reference::{CosineEmbeddingLoss, DoubleDouble, Error, Real, Reduction};
+use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::elements::{Part, Side, sign};
 use super::vectors;
 use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
-
-/// The options.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {
-    /// The cosine up to which vectors that are not alike cost nothing.
-    pub margin: f64,
-    /// How the pairs' losses are put together.
-    #[serde(with = "super::reduction")]
-    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
-    pub reduction: Reduction,
-}
 
 const NAMES: [&str; 2] = ["input1", "input2"];
 
@@ -97,39 +84,41 @@ impl Vectorwise<DoubleDouble, 2> for CosineEmbeddingScale {
     }
 }
 
-impl Options {
-    fn part(&self, part: Part, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        let terms = CosineEmbeddingScale {
-            part,
-            margin: DoubleDouble::from_f64(inputs.option(self.margin)),
-            smallest_normal: DoubleDouble::from_f64(inputs.smallest_normal()),
-            epsilon: inputs.epsilon(),
-        };
-        let vectors = Vectors {
-            operands: [inputs.required("input1")?, inputs.required("input2")?],
-            labels: Some(inputs.required("target")?),
-            reduction: self.reduction,
-        };
-        vectors::error_scale(&terms, &vectors, NAMES, inputs.cotangent())
-    }
+fn part(
+    options: &CosineEmbeddingLoss,
+    part: Part,
+    inputs: &Inputs<DoubleDouble>,
+) -> Result<ValueAndGradients<DoubleDouble>, Error> {
+    let terms = CosineEmbeddingScale {
+        part,
+        margin: DoubleDouble::from_f64(inputs.option(options.margin)),
+        smallest_normal: DoubleDouble::from_f64(inputs.smallest_normal()),
+        epsilon: inputs.epsilon(),
+    };
+    let vectors = Vectors {
+        operands: [inputs.required("input1")?, inputs.required("input2")?],
+        labels: Some(inputs.required("target")?),
+        reduction: options.reduction,
+    };
+    vectors::error_scale(&terms, &vectors, NAMES, inputs.cotangent())
 }
 
-impl LossSpec for Options {
+impl LossSpec for CosineEmbeddingLoss {
     const SIGNATURE: Signature =
         Signature { required: &["input1", "input2", "target"], optional: &[], integers: &[], differentiable: &NAMES };
 
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
-        let loss = CosineEmbeddingLoss { margin: inputs.option(self.margin), reduction: self.reduction };
+        let loss = Self { margin: inputs.option(self.margin), ..*self };
         let tensors = (inputs.required("input1")?, inputs.required("input2")?, inputs.required("target")?);
         ValueAndGradients::of(&loss, tensors, inputs, NAMES, request)
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        self.part(Part::Scale, inputs)
+        part(self, Part::Scale, inputs)
     }
 
     fn jumps(&self, inputs: &Inputs<DoubleDouble>) -> Result<Option<ValueAndGradients<DoubleDouble>>, Error> {
-        self.part(Part::Jump, inputs).map(Some)
+        part(self, Part::Jump, inputs).map(Some)
     }
 
     fn reduction(&self) -> Option<&'static str> {
@@ -137,7 +126,7 @@ impl LossSpec for Options {
     }
 
     fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..self.clone() })
+        Some(Self { reduction, ..*self })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

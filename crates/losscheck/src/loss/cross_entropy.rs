@@ -1,35 +1,14 @@
 //! `torch.nn.functional.cross_entropy`.
 
+use losscheck_options::{CrossEntropyLoss, Reduction};
 use losscheck_reference::rowwise::{Classes, Probabilities, RowGradients, Rows, Rowwise, Targets};
-use losscheck_reference::{Backward, CrossEntropyLoss, DoubleDouble, Error, Real, Reduction};
+use losscheck_reference::{Backward, DoubleDouble, Error, Real};
 use ndarray::{ArrayD, IxDyn};
 use proptest::prelude::*;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
 use super::{classes, elements};
 use crate::tensor::{DType, Tensors};
-
-/// The options.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {
-    /// Rows with this target index count for nothing.
-    pub ignore_index: i64,
-    /// The share of the uniform distribution in the target.
-    pub label_smoothing: f64,
-    /// How the rows' losses are put together.
-    #[serde(with = "super::reduction")]
-    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
-    pub reduction: Reduction,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { ignore_index: -100, label_smoothing: 0.0, reduction: Reduction::Mean }
-    }
-}
 
 /// PyTorch documents ln p_c as the difference of a score and the logarithm of a sum. With the largest score taken out,
 /// the sum is at least 1, so its own rounding counts as 1.
@@ -107,7 +86,7 @@ impl Rowwise<DoubleDouble, usize> for CrossEntropyScale {
         DoubleDouble::from_f64(if self.label_smoothing > 0.0 {
             Self::sum(&surprise, &coefficients)
         } else {
-            // Only the target's own term, lest infinities elsewhere make it NaN.
+            // Only the target's own term, so that infinities elsewhere do not make it NaN.
             self.weight(class) * surprise[class].0
         })
     }
@@ -143,58 +122,47 @@ impl Rowwise<DoubleDouble, &[DoubleDouble]> for CrossEntropyScale {
     }
 }
 
-impl Options {
-    fn loss<'a, R: Real>(&self, inputs: &'a Inputs<R>) -> CrossEntropyLoss<'a, R> {
-        CrossEntropyLoss {
-            weight: inputs.float("weight"),
-            ignore_index: self.ignore_index,
-            label_smoothing: self.label_smoothing,
-            reduction: self.reduction,
-        }
-    }
-
-    fn sum_of_terms<T: Targets<DoubleDouble>, const K: usize>(
-        &self,
-        inputs: &Inputs<DoubleDouble>,
-        targets: T,
-        names: [&'static str; K],
-    ) -> Result<ValueAndGradients<DoubleDouble>, Error>
-    where
-        CrossEntropyScale: for<'r> Rowwise<DoubleDouble, T::Row<'r>>,
-    {
-        let scores = inputs.required("input")?;
-        let weight = inputs.float("weight").map(|weight| weight.iter().map(|weight| weight.to_f64()).collect());
-        let rows = Rows { scores, targets, weight: inputs.float("weight"), reduction: classes::summed(self.reduction) };
-        let shapes = rows.shapes::<K>()?;
-        let mut value = ArrayD::from_elem(IxDyn(&shapes.value), DoubleDouble::ZERO);
-        let mut gradients = shapes.gradients.map(|shape| ArrayD::from_elem(IxDyn(&shape), DoubleDouble::ZERO));
-        let cotangent = inputs.cotangent().map(|cotangent| cotangent.mapv(Real::abs));
-        let backward = Backward {
-            cotangent: cotangent.as_ref().map(|cotangent| cotangent.view()),
-            gradients: gradients.each_mut().map(|gradient| Some(gradient.view_mut())),
-        };
-        let terms = CrossEntropyScale {
-            weight,
-            label_smoothing: self.label_smoothing,
-            smallest_normal: inputs.smallest_normal(),
-        };
-        rows.evaluate_into(&terms, value.view_mut(), Some(backward))?;
-        Ok(ValueAndGradients { value, gradients: names.into_iter().zip(gradients).collect() })
-    }
+fn sum_of_terms<T: Targets<DoubleDouble>, const K: usize>(
+    options: &CrossEntropyLoss,
+    inputs: &Inputs<DoubleDouble>,
+    targets: T,
+    names: [&'static str; K],
+) -> Result<ValueAndGradients<DoubleDouble>, Error>
+where
+    CrossEntropyScale: for<'r> Rowwise<DoubleDouble, T::Row<'r>>,
+{
+    let scores = inputs.required("input")?;
+    let weight = inputs.float("weight").map(|weight| weight.iter().map(|weight| weight.to_f64()).collect());
+    let rows = Rows { scores, targets, weight: inputs.float("weight"), reduction: classes::summed(options.reduction) };
+    let shapes = rows.shapes::<K>()?;
+    let mut value = ArrayD::from_elem(IxDyn(&shapes.value), DoubleDouble::ZERO);
+    let mut gradients = shapes.gradients.map(|shape| ArrayD::from_elem(IxDyn(&shape), DoubleDouble::ZERO));
+    let cotangent = inputs.cotangent().map(|cotangent| cotangent.mapv(Real::abs));
+    let backward = Backward {
+        cotangent: cotangent.as_ref().map(|cotangent| cotangent.view()),
+        gradients: gradients.each_mut().map(|gradient| Some(gradient.view_mut())),
+    };
+    let terms = CrossEntropyScale {
+        weight,
+        label_smoothing: options.label_smoothing,
+        smallest_normal: inputs.smallest_normal(),
+    };
+    rows.evaluate_into(&terms, value.view_mut(), Some(backward))?;
+    Ok(ValueAndGradients { value, gradients: names.into_iter().zip(gradients).collect() })
 }
 
-impl LossSpec for Options {
+impl LossSpec for CrossEntropyLoss {
     const SIGNATURE: Signature = Signature { optional: &["weight"], integers: &["target"], ..elements::SIGNATURE };
 
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
-        let input = inputs.required("input")?;
+        let (input, weight) = (inputs.required("input")?, inputs.float("weight"));
         match inputs.float("target") {
             Some(target) => {
-                ValueAndGradients::of(&self.loss(inputs), (input, target), inputs, elements::INPUT_AND_TARGET, request)
+                ValueAndGradients::of(self, (input, target, weight), inputs, elements::INPUT_AND_TARGET, request)
             }
             None => {
-                let pair = (input, classes::indices(inputs)?);
-                ValueAndGradients::of(&self.loss(inputs), pair, inputs, ["input"], request)
+                let tensors = (input, classes::indices(inputs)?, weight);
+                ValueAndGradients::of(self, tensors, inputs, ["input"], request)
             }
         }
     }
@@ -202,7 +170,8 @@ impl LossSpec for Options {
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
         match inputs.float("target") {
             Some(target) => {
-                let evaluation = self.sum_of_terms::<Probabilities<'_, DoubleDouble>, 2>(
+                let evaluation = sum_of_terms::<Probabilities<'_, DoubleDouble>, 2>(
+                    self,
                     inputs,
                     Probabilities(target.clone()),
                     elements::INPUT_AND_TARGET,
@@ -211,7 +180,7 @@ impl LossSpec for Options {
             }
             None => {
                 let targets = Classes { indices: classes::indices(inputs)?, ignore_index: self.ignore_index };
-                let evaluation = self.sum_of_terms::<Classes<'_>, 1>(inputs, targets, ["input"])?;
+                let evaluation = sum_of_terms::<Classes<'_>, 1>(self, inputs, targets, ["input"])?;
                 Ok(classes::divided(evaluation, self.reduction, classes::denominator(inputs, self.ignore_index)))
             }
         }
@@ -222,7 +191,7 @@ impl LossSpec for Options {
     }
 
     fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..self.clone() })
+        Some(Self { reduction, ..*self })
     }
 
     fn ignore_index(&self) -> Option<i64> {

@@ -1,37 +1,14 @@
 //! `torch.nn.functional.ctc_loss`.
 
-use losscheck_reference::{CTCLoss, DoubleDouble, Error, Real, Reduction};
+use losscheck_options::{CTCLoss, Reduction};
+use losscheck_reference::{DoubleDouble, Error, Real};
 use ndarray::{ArrayD, IxDyn};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::{Inputs, LossSpec, Outputs, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Data, Tensor, Tensors};
-
-/// The options.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {
-    /// The class of the blank.
-    pub blank: i64,
-    /// How the samples' losses are put together.
-    #[serde(with = "super::reduction")]
-    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
-    pub reduction: Reduction,
-    /// Whether infinite losses count as 0.
-    pub zero_infinity: bool,
-}
-
-impl Options {
-    /// With PyTorch's gradient.
-    fn loss(&self) -> CTCLoss {
-        let Self { blank, reduction, zero_infinity } = *self;
-        CTCLoss { blank, reduction, zero_infinity, ..Default::default() }
-    }
-}
 
 const LOG_PROBS: &str = "log_probs";
 const TARGETS: &str = "targets";
@@ -56,7 +33,7 @@ pub fn has_label_out_of_range(inputs: &Tensors) -> bool {
     }
 }
 
-impl LossSpec for Options {
+impl LossSpec for CTCLoss {
     const DTYPES: &'static [DType] = &[DType::F32, DType::F64];
 
     const SIGNATURE: Signature = Signature {
@@ -71,7 +48,7 @@ impl LossSpec for Options {
         let targets = inputs.required_indices(TARGETS)?;
         let lengths = (inputs.required_indices(INPUT_LENGTHS)?, inputs.required_indices(TARGET_LENGTHS)?);
         let tensors = (log_probs, targets, lengths.0, lengths.1);
-        ValueAndGradients::of(&self.loss(), tensors, inputs, [LOG_PROBS], request)
+        ValueAndGradients::of(self, tensors, inputs, [LOG_PROBS], request)
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
@@ -126,7 +103,7 @@ impl LossSpec for Options {
     }
 
     fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..self.clone() })
+        Some(Self { reduction, ..*self })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

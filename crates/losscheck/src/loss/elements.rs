@@ -25,6 +25,16 @@ pub(super) fn evaluate<'a, R: Real>(
     ValueAndGradients::of(loss, pair, inputs, INPUT_AND_TARGET, request)
 }
 
+/// Runs a loss of input, target and an optional weight.
+pub(super) fn evaluate_weighted<'a, R: Real>(
+    loss: &impl Loss<R, (ArrayViewD<'a, R>, ArrayViewD<'a, R>, Option<ArrayViewD<'a, R>>), 2>,
+    inputs: &'a Inputs<R>,
+    request: Request<R>,
+) -> Result<ValueAndGradients<R>, Error> {
+    let tensors = (inputs.required("input")?, inputs.required("target")?, inputs.float("weight"));
+    ValueAndGradients::of(loss, tensors, inputs, INPUT_AND_TARGET, request)
+}
+
 /// Runs the magnitudes of a formula's terms through the driver that runs the formula itself. Broadcasting and reduction
 /// then add up magnitudes as they add up losses; weights and cotangents count by their size.
 pub(super) fn error_scale<const N: usize, const K: usize>(

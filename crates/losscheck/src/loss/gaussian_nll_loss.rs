@@ -1,35 +1,14 @@
 //! `torch.nn.functional.gaussian_nll_loss`.
 
+use losscheck_options::{GaussianNLLLoss, Reduction};
 use losscheck_reference::pointwise::{Elements, Pointwise};
-use losscheck_reference::{DoubleDouble, Error, GaussianNLLLoss, Real, Reduction};
+use losscheck_reference::{DoubleDouble, Error, Real};
 use ndarray::{ArrayD, Axis, IxDyn};
 use proptest::prelude::*;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::elements::{self, InF64};
 use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
-
-/// The options.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {
-    /// Whether to add the constant.
-    pub full: bool,
-    /// The least variance.
-    pub eps: f64,
-    /// How the elements' losses are put together.
-    #[serde(with = "super::reduction")]
-    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
-    pub reduction: Reduction,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { full: false, eps: 1e-6, reduction: Reduction::Mean }
-    }
-}
 
 const NAMES: [&str; 3] = ["input", "target", "var"];
 
@@ -67,18 +46,12 @@ impl Pointwise<3> for GaussianNllScale {
     }
 }
 
-impl Options {
-    fn loss<R: Real>(&self, inputs: &Inputs<R>) -> GaussianNLLLoss {
-        GaussianNLLLoss { full: self.full, eps: inputs.option(self.eps), reduction: self.reduction }
-    }
-}
-
-impl LossSpec for Options {
+impl LossSpec for GaussianNLLLoss {
     const SIGNATURE: Signature = Signature { required: &NAMES, optional: &[], integers: &[], differentiable: &NAMES };
 
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         let tensors = (inputs.required("input")?, inputs.required("target")?, inputs.required("var")?);
-        ValueAndGradients::of(&self.loss(inputs), tensors, inputs, NAMES, request)
+        ValueAndGradients::of(&Self { eps: inputs.option(self.eps), ..*self }, tensors, inputs, NAMES, request)
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
@@ -87,7 +60,8 @@ impl LossSpec for Options {
         let shape = var.shape().to_vec();
         let lacks_last = input.shape().split_last().is_some_and(|(_, rest)| rest == shape);
         let var = if lacks_last { var.insert_axis(Axis(shape.len())) } else { var };
-        let terms = InF64(GaussianNllScale { loss: self.loss(inputs), smallest_normal: inputs.smallest_normal() });
+        let loss = Self { eps: inputs.option(self.eps), ..*self };
+        let terms = InF64(GaussianNllScale { loss, smallest_normal: inputs.smallest_normal() });
         let elements = Elements::unweighted([input, inputs.required("target")?, var], self.reduction);
         let mut evaluation = elements::error_scale(&terms, elements, NAMES, inputs.cotangent())?;
         for (_, gradient) in evaluation.gradients.iter_mut().filter(|(name, _)| lacks_last && *name == "var") {
@@ -102,7 +76,7 @@ impl LossSpec for Options {
     }
 
     fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..self.clone() })
+        Some(Self { reduction, ..*self })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use losscheck_reference::Reduction;
+use losscheck_options::Reduction;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;

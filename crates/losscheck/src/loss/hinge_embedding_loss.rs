@@ -1,32 +1,13 @@
 //! `torch.nn.functional.hinge_embedding_loss`.
 
+use losscheck_options::{HingeEmbeddingLoss, Reduction};
 use losscheck_reference::pointwise::{Elements, Pointwise};
-use losscheck_reference::{DoubleDouble, Error, HingeEmbeddingLoss, Real, Reduction};
+use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::elements::{self, Part, Side};
 use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
-
-/// The options.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {
-    /// The distance from which pairs that are not alike cost nothing.
-    pub margin: f64,
-    /// How the elements' losses are put together.
-    #[serde(with = "super::reduction")]
-    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
-    pub reduction: Reduction,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { margin: 1.0, reduction: Reduction::Mean }
-    }
-}
 
 /// PyTorch documents the difference of margin and input, and for odd labels adds the input to it.
 struct HingeEmbeddingScale {
@@ -58,30 +39,32 @@ impl Pointwise<2> for HingeEmbeddingScale {
     }
 }
 
-impl Options {
-    fn part(&self, part: Part, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        let operands = [inputs.required("input")?, inputs.required("target")?];
-        let terms = HingeEmbeddingScale { part, margin: inputs.option(self.margin), epsilon: inputs.epsilon() };
-        let elements = Elements::unweighted(operands, self.reduction);
-        elements::error_scale(&terms, elements, ["input"], inputs.cotangent())
-    }
+fn part(
+    options: &HingeEmbeddingLoss,
+    part: Part,
+    inputs: &Inputs<DoubleDouble>,
+) -> Result<ValueAndGradients<DoubleDouble>, Error> {
+    let operands = [inputs.required("input")?, inputs.required("target")?];
+    let terms = HingeEmbeddingScale { part, margin: inputs.option(options.margin), epsilon: inputs.epsilon() };
+    let elements = Elements::unweighted(operands, options.reduction);
+    elements::error_scale(&terms, elements, ["input"], inputs.cotangent())
 }
 
-impl LossSpec for Options {
+impl LossSpec for HingeEmbeddingLoss {
     const SIGNATURE: Signature = Signature { differentiable: &["input"], ..elements::SIGNATURE };
 
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
-        let loss = HingeEmbeddingLoss { margin: inputs.option(self.margin), reduction: self.reduction };
+        let loss = Self { margin: inputs.option(self.margin), ..*self };
         let pair = (inputs.required("input")?, inputs.required("target")?);
         ValueAndGradients::of(&loss, pair, inputs, ["input"], request)
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        self.part(Part::Scale, inputs)
+        part(self, Part::Scale, inputs)
     }
 
     fn jumps(&self, inputs: &Inputs<DoubleDouble>) -> Result<Option<ValueAndGradients<DoubleDouble>>, Error> {
-        self.part(Part::Jump, inputs).map(Some)
+        part(self, Part::Jump, inputs).map(Some)
     }
 
     fn reduction(&self) -> Option<&'static str> {
@@ -89,7 +72,7 @@ impl LossSpec for Options {
     }
 
     fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..self.clone() })
+        Some(Self { reduction, ..*self })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

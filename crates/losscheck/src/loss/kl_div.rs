@@ -1,26 +1,13 @@
 //! `torch.nn.functional.kl_div`.
 
+use losscheck_options::{KLDivLoss, KLDivReduction, Reduction};
 use losscheck_reference::pointwise::{Denominator, Pointwise};
-use losscheck_reference::{DoubleDouble, Error, KLDivLoss, KLDivReduction, Real, Reduction};
+use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::elements::{self, InF64};
 use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
-
-/// The options.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {
-    /// Whether the target holds logarithms of probabilities.
-    pub log_target: bool,
-    /// How the elements' losses are put together.
-    #[serde(with = "super::reduction")]
-    #[schemars(schema_with = "super::reduction::schema::<KLDivReduction>")]
-    pub reduction: KLDivReduction,
-}
 
 /// PyTorch documents the difference t ln t - t x, or with `log_target` e^t (t - x).
 struct KlDivScale {
@@ -48,29 +35,26 @@ impl Pointwise<2> for KlDivScale {
     }
 }
 
-impl Options {
-    fn reduction_and_denominator(&self, inputs: &Inputs<DoubleDouble>) -> (Reduction, Denominator) {
-        let batch = || inputs.float("input").and_then(|input| input.shape().first().copied()).unwrap_or(1);
-        match self.reduction {
-            KLDivReduction::None => (Reduction::None, Denominator::Elements),
-            KLDivReduction::Mean => (Reduction::Mean, Denominator::Elements),
-            KLDivReduction::BatchMean => (Reduction::Mean, Denominator::Number(batch() as f64)),
-            KLDivReduction::Sum => (Reduction::Sum, Denominator::Elements),
-        }
+fn reduction_and_denominator(options: &KLDivLoss, inputs: &Inputs<DoubleDouble>) -> (Reduction, Denominator) {
+    let batch = || inputs.float("input").and_then(|input| input.shape().first().copied()).unwrap_or(1);
+    match options.reduction {
+        KLDivReduction::None => (Reduction::None, Denominator::Elements),
+        KLDivReduction::Mean => (Reduction::Mean, Denominator::Elements),
+        KLDivReduction::BatchMean => (Reduction::Mean, Denominator::Number(batch() as f64)),
+        KLDivReduction::Sum => (Reduction::Sum, Denominator::Elements),
     }
 }
 
-impl LossSpec for Options {
+impl LossSpec for KLDivLoss {
     const SIGNATURE: Signature = elements::SIGNATURE;
 
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
-        let loss = KLDivLoss { log_target: self.log_target, reduction: self.reduction };
-        elements::evaluate(&loss, inputs, request)
+        elements::evaluate(self, inputs, request)
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
         let terms = InF64(KlDivScale { log_target: self.log_target, smallest_normal: inputs.smallest_normal() });
-        let (reduction, denominator) = self.reduction_and_denominator(inputs);
+        let (reduction, denominator) = reduction_and_denominator(self, inputs);
         elements::pair_error_scale(&terms, None, reduction, denominator, inputs)
     }
 
@@ -84,7 +68,7 @@ impl LossSpec for Options {
             Reduction::Mean => KLDivReduction::Mean,
             Reduction::Sum => KLDivReduction::Sum,
         };
-        Some(Self { reduction, ..self.clone() })
+        Some(Self { reduction, ..*self })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

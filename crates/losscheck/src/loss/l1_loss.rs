@@ -1,34 +1,23 @@
 //! `torch.nn.functional.l1_loss`.
 
+use losscheck_options::{L1Loss, Reduction};
 use losscheck_reference::pointwise::Denominator;
-use losscheck_reference::{DoubleDouble, Error, L1Loss, Real, Reduction};
+use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::elements::{self, Single};
 use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
-/// The options.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {
-    /// How the elements' losses are put together.
-    #[serde(with = "super::reduction")]
-    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
-    pub reduction: Reduction,
-}
-
-impl LossSpec for Options {
+impl LossSpec for L1Loss {
     const SIGNATURE: Signature = Signature { optional: &["weight"], ..elements::SIGNATURE };
 
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
-        elements::evaluate(&L1Loss { weight: inputs.float("weight"), reduction: self.reduction }, inputs, request)
+        elements::evaluate_weighted(self, inputs, request)
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        let terms = Single(L1Loss::<DoubleDouble>::default());
+        let terms = Single(L1Loss::default());
         elements::pair_error_scale(&terms, inputs.float("weight"), self.reduction, Denominator::Weights, inputs)
     }
 

@@ -1,11 +1,10 @@
 //! `torch.nn.functional.linear_cross_entropy`.
 
-use losscheck_reference::{DoubleDouble, Error, LinearCrossEntropyLoss, Real, Reduction};
+use losscheck_options::{LinearCrossEntropyLoss, Reduction};
+use losscheck_reference::{DoubleDouble, Error, Real};
 use ndarray::{ArrayD, IxDyn};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::cross_entropy::CrossEntropyScale;
 use super::linear::{Layer, Rounded};
@@ -13,54 +12,16 @@ use super::{Inputs, LossSpec, Outputs, Request, Signature, ValueAndGradients, ge
 use super::{classes, linear};
 use crate::tensor::{DType, Data, Tensor, Tensors};
 
-/// The options.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {
-    /// Rows with this target index count for nothing; -100 where none is given.
-    pub ignore_index: Option<i64>,
-    /// The share of the uniform distribution in the target.
-    pub label_smoothing: f64,
-    /// How many rows PyTorch works on at a time, all without it. It changes no result.
-    pub batch_chunk_size: Option<u32>,
-    /// How the rows' losses are put together.
-    #[serde(with = "super::reduction")]
-    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
-    pub reduction: Reduction,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { ignore_index: None, label_smoothing: 0.0, batch_chunk_size: None, reduction: Reduction::Mean }
-    }
-}
-
-impl Options {
-    fn loss<'a, R: Real>(&self, inputs: &'a Inputs<R>) -> LinearCrossEntropyLoss<'a, R> {
-        LinearCrossEntropyLoss {
-            weight: inputs.float("weight"),
-            ignore_index: self.ignore_index,
-            label_smoothing: self.label_smoothing,
-            reduction: self.reduction,
-        }
-    }
-
-    /// The `ignore_index`, or what stands for it.
-    pub(crate) fn ignored(&self) -> i64 {
-        self.ignore_index.unwrap_or(-100)
-    }
-
-    /// What a mean divides by.
-    fn denominator(&self, inputs: &Inputs<DoubleDouble>) -> Result<classes::Denominator, Error> {
-        let Some(target) = inputs.float("target") else { return Ok(classes::denominator(inputs, self.ignored())) };
-        let classes = inputs.required("linear_weight")?.shape()[0];
-        Ok(classes::Denominator::ones(target.len().checked_div(classes).unwrap_or(0)))
-    }
+/// What a mean divides by.
+fn denominator(options: &LinearCrossEntropyLoss, inputs: &Inputs<DoubleDouble>) -> Result<classes::Denominator, Error> {
+    let Some(target) = inputs.float("target") else { return Ok(classes::denominator(inputs, options.ignored_index())) };
+    let classes = inputs.required("linear_weight")?.shape()[0];
+    Ok(classes::Denominator::ones(target.len().checked_div(classes).unwrap_or(0)))
 }
 
 const NAMES: [&str; 4] = ["input", "linear_weight", "linear_bias", "target"];
 
-impl LossSpec for Options {
+impl LossSpec for LinearCrossEntropyLoss {
     const SIGNATURE: Signature = Signature {
         required: &["input", "linear_weight", "target"],
         optional: &["linear_bias", "weight"],
@@ -71,16 +32,26 @@ impl LossSpec for Options {
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         let layer = (inputs.required("input")?, inputs.required("linear_weight")?, inputs.float("linear_bias"));
         let (input, linear_weight, linear_bias) = layer;
-        let (loss, has_bias) = (self.loss(inputs), linear_bias.is_some());
+        let (weight, has_bias) = (inputs.float("weight"), linear_bias.is_some());
         let mut evaluation = match inputs.float("target") {
-            Some(target) => {
-                ValueAndGradients::of(&loss, (input, linear_weight, linear_bias, target), inputs, NAMES, request)?
-            }
+            Some(target) => ValueAndGradients::of(
+                self,
+                (input, linear_weight, linear_bias, target, weight),
+                inputs,
+                NAMES,
+                request,
+            )?,
             None => {
                 let target = classes::indices(inputs)?;
                 let [input_name, weight_name, bias_name, _] = NAMES;
                 let names = [input_name, weight_name, bias_name];
-                ValueAndGradients::of(&loss, (input, linear_weight, linear_bias, target), inputs, names, request)?
+                ValueAndGradients::of(
+                    self,
+                    (input, linear_weight, linear_bias, target, weight),
+                    inputs,
+                    names,
+                    request,
+                )?
             }
         };
         evaluation.gradients.retain(|&(name, _)| has_bias || name != "linear_bias");
@@ -88,7 +59,7 @@ impl LossSpec for Options {
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        let denominator = self.denominator(inputs)?;
+        let denominator = denominator(self, inputs)?;
         Ok(Magnitudes::new(self, inputs, &denominator)?.evaluation(self, inputs, denominator))
     }
 
@@ -97,11 +68,11 @@ impl LossSpec for Options {
     }
 
     fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..self.clone() })
+        Some(Self { reduction, ..*self })
     }
 
     fn ignore_index(&self) -> Option<i64> {
-        Some(self.ignored())
+        Some(self.ignored_index())
     }
 
     fn label_smoothing(&self) -> Option<f64> {
@@ -154,13 +125,13 @@ struct Magnitudes {
 impl Magnitudes {
     /// A score has an error in proportion to the terms that it is the sum of; see [`linear::surprise`].
     fn new(
-        options: &Options,
+        options: &LinearCrossEntropyLoss,
         inputs: &Inputs<DoubleDouble>,
         denominator: &classes::Denominator,
     ) -> Result<Self, Error> {
         let (input, linear_weight) = (inputs.required("input")?, inputs.required("linear_weight")?);
         let reduction = classes::summed(options.reduction);
-        let summed = Options { reduction, ..options.clone() };
+        let summed = LinearCrossEntropyLoss { reduction, ..*options };
         let evaluation = summed.evaluate(&inputs.to_f64(), Outputs::Value.into())?;
         let features = *input.shape().last().unwrap_or(&0);
         let shape = linear_weight.shape();
@@ -187,7 +158,7 @@ impl Magnitudes {
         let mut by_target = vec![0.0; samples * outputs];
         for row in 0..samples * positions {
             let (sample, position) = (row / positions, row % positions);
-            if indices.as_ref().is_some_and(|indices| indices[row] == options.ignored()) {
+            if indices.as_ref().is_some_and(|indices| indices[row] == options.ignored_index()) {
                 continue;
             }
             let output = |class: usize| class * positions + position;
@@ -206,7 +177,7 @@ impl Magnitudes {
                 }
             };
             let loss = match &indices {
-                // Only the target's own term, lest infinities elsewhere make it NaN.
+                // Only the target's own term, so that infinities elsewhere do not make it NaN.
                 Some(indices) if options.label_smoothing <= 0.0 => {
                     let class = indices[row] as usize;
                     coefficients[class] * surprise[class].0
@@ -242,7 +213,7 @@ impl Magnitudes {
 
     fn evaluation(
         self,
-        options: &Options,
+        options: &LinearCrossEntropyLoss,
         inputs: &Inputs<DoubleDouble>,
         denominator: classes::Denominator,
     ) -> ValueAndGradients<DoubleDouble> {

@@ -1,26 +1,13 @@
 //! `torch.nn.functional.margin_ranking_loss`.
 
+use losscheck_options::{MarginRankingLoss, Reduction};
 use losscheck_reference::pointwise::{Elements, Pointwise};
-use losscheck_reference::{DoubleDouble, Error, MarginRankingLoss, Real, Reduction};
+use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::elements::{self, Part, Side};
 use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
-
-/// The options.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {
-    /// The difference of scores that is asked for.
-    pub margin: f64,
-    /// How the elements' losses are put together.
-    #[serde(with = "super::reduction")]
-    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
-    pub reduction: Reduction,
-}
 
 const NAMES: [&str; 3] = ["input1", "input2", "target"];
 
@@ -51,29 +38,31 @@ impl Pointwise<3> for MarginRankingScale {
     }
 }
 
-impl Options {
-    fn part(&self, part: Part, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        let operands = [inputs.required("input1")?, inputs.required("input2")?, inputs.required("target")?];
-        let terms = MarginRankingScale { part, margin: inputs.option(self.margin), epsilon: inputs.epsilon() };
-        elements::error_scale(&terms, Elements::unweighted(operands, self.reduction), NAMES, inputs.cotangent())
-    }
+fn part(
+    options: &MarginRankingLoss,
+    part: Part,
+    inputs: &Inputs<DoubleDouble>,
+) -> Result<ValueAndGradients<DoubleDouble>, Error> {
+    let operands = [inputs.required("input1")?, inputs.required("input2")?, inputs.required("target")?];
+    let terms = MarginRankingScale { part, margin: inputs.option(options.margin), epsilon: inputs.epsilon() };
+    elements::error_scale(&terms, Elements::unweighted(operands, options.reduction), NAMES, inputs.cotangent())
 }
 
-impl LossSpec for Options {
+impl LossSpec for MarginRankingLoss {
     const SIGNATURE: Signature = Signature { required: &NAMES, optional: &[], integers: &[], differentiable: &NAMES };
 
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
-        let loss = MarginRankingLoss { margin: inputs.option(self.margin), reduction: self.reduction };
+        let loss = Self { margin: inputs.option(self.margin), ..*self };
         let tensors = (inputs.required("input1")?, inputs.required("input2")?, inputs.required("target")?);
         ValueAndGradients::of(&loss, tensors, inputs, NAMES, request)
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        self.part(Part::Scale, inputs)
+        part(self, Part::Scale, inputs)
     }
 
     fn jumps(&self, inputs: &Inputs<DoubleDouble>) -> Result<Option<ValueAndGradients<DoubleDouble>>, Error> {
-        self.part(Part::Jump, inputs).map(Some)
+        part(self, Part::Jump, inputs).map(Some)
     }
 
     fn reduction(&self) -> Option<&'static str> {
@@ -81,7 +70,7 @@ impl LossSpec for Options {
     }
 
     fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..self.clone() })
+        Some(Self { reduction, ..*self })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

@@ -30,7 +30,6 @@ pub mod triplet_margin_with_distance_loss;
 
 pub mod generate;
 mod inputs;
-mod options_json;
 mod spec;
 
 mod classes;
@@ -39,17 +38,17 @@ mod linear;
 mod triplets;
 mod vectors;
 
-use losscheck_reference::{DoubleDouble, Dual, Error, Real, Reduction};
+use losscheck_options::*;
+use losscheck_reference::{DoubleDouble, Dual, Error, Real};
 use ndarray::ArrayD;
 use proptest::strategy::{BoxedStrategy, Strategy};
 
 pub use inputs::{Inputs, Outputs, Request, ValueAndGradients};
-pub(crate) use options_json::{number, reduction};
 pub use spec::{LossSpec, Output, Signature};
 
 use crate::tensor::{DType, Tensors};
 
-/// Declares the list: for each loss its variant, its module, whose `Options` implement [`LossSpec`], and its class in `torch.nn`.
+/// Declares the list: for each loss its variant, its module, and its class in `torch.nn`, whose options implement [`LossSpec`].
 macro_rules! losses {
     ($($variant:ident = $module:ident, $class:ident;)*) => {
         /// A loss, without its options.
@@ -61,7 +60,7 @@ macro_rules! losses {
         /// A loss with its options.
         #[derive(Clone, Debug, PartialEq)]
         pub enum Loss {
-            $(#[doc = concat!("`torch.nn.", stringify!($class), "`.")] $variant($module::Options),)*
+            $(#[doc = concat!("`torch.nn.", stringify!($class), "`.")] $variant($class),)*
         }
 
         impl LossKind {
@@ -85,14 +84,14 @@ macro_rules! losses {
             /// The tensors that the loss takes.
             pub fn signature(self) -> Signature {
                 match self {
-                    $(LossKind::$variant => $module::Options::SIGNATURE,)*
+                    $(LossKind::$variant => $class::SIGNATURE,)*
                 }
             }
 
             /// The dtypes that PyTorch computes the loss in on the CPU.
             pub fn dtypes(self) -> &'static [DType] {
                 match self {
-                    $(LossKind::$variant => $module::Options::DTYPES,)*
+                    $(LossKind::$variant => $class::DTYPES,)*
                 }
             }
 
@@ -100,7 +99,7 @@ macro_rules! losses {
             pub fn generate(self, dtype: DType) -> BoxedStrategy<(Loss, Tensors)> {
                 match self {
                     $(LossKind::$variant => {
-                        let generated = $module::Options::generate(dtype);
+                        let generated = $class::generate(dtype);
                         generated.prop_map(|(options, tensors)| (Loss::$variant(options), tensors)).boxed()
                     })*
                 }
@@ -109,7 +108,7 @@ macro_rules! losses {
             /// The JSON Schema of the options.
             pub fn options_schema(self) -> schemars::Schema {
                 match self {
-                    $(LossKind::$variant => schemars::schema_for!($module::Options),)*
+                    $(LossKind::$variant => $class::options_schema(),)*
                 }
             }
 
@@ -120,7 +119,11 @@ macro_rules! losses {
             /// Where an option is unknown or of the wrong type.
             pub fn read_options(self, options: serde_json::Value) -> Result<Loss, serde_json::Error> {
                 match self {
-                    $(LossKind::$variant => serde_json::from_value(options).map(Loss::$variant),)*
+                    $(LossKind::$variant => {
+                        let options: $class = serde_json::from_value(options)?;
+                        options.check_names().map_err(serde::de::Error::custom)?;
+                        Ok(Loss::$variant(options))
+                    },)*
                 }
             }
         }

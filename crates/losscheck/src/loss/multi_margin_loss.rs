@@ -1,75 +1,56 @@
 //! `torch.nn.functional.multi_margin_loss`.
 
-use losscheck_reference::{DoubleDouble, Error, MultiMarginLoss, Real, Reduction};
+use losscheck_options::{MultiMarginLoss, Reduction};
+use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::classes;
 use super::elements::{Part, Side};
 use super::{Inputs, LossSpec, Outputs, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Data, Tensor, Tensors};
 
-/// The options.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {
-    /// The exponent, 1 or 2.
-    pub p: i64,
-    /// By how much the score of the class is to exceed the others.
-    pub margin: f64,
-    /// How the rows' losses are put together.
-    #[serde(with = "super::reduction")]
-    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
-    pub reduction: Reduction,
+/// Each hinge z is a sum of three numbers and off in proportion to them, z^2 by that times 2 z; a gradient counts hinges.
+fn part(
+    options: &MultiMarginLoss,
+    part: Part,
+    inputs: &Inputs<DoubleDouble>,
+) -> Result<ValueAndGradients<DoubleDouble>, Error> {
+    // An index that is no class is refused here.
+    options.evaluate(&inputs.to_f64(), Outputs::Value.into())?;
+    let (input, target) = (inputs.required("input")?, classes::indices(inputs)?);
+    let margin = DoubleDouble::from_f64(inputs.option(options.margin));
+    let weight =
+        |class: usize| inputs.float("weight").map_or(DoubleDouble::ONE, |weight| weight[[class].as_slice()].abs());
+    let scores: Vec<DoubleDouble> = input.iter().copied().collect();
+    let (count, epsilon) = (*input.shape().last().unwrap_or(&1), inputs.epsilon());
+    let terms = |class: i64, row: &[DoubleDouble]| {
+        let class = class as usize;
+        let share = weight(class) / DoubleDouble::from_f64(count as f64);
+        let (mut value, mut slopes) = (DoubleDouble::ZERO, Vec::with_capacity(row.len()));
+        for (i, &x) in row.iter().enumerate() {
+            let (z, terms) = ((margin - row[class]) + x, margin.abs() + row[class].abs() + x.abs());
+            let side = Side::of(epsilon, z, terms);
+            let (of_value, of_slope) = if options.p == 2 {
+                let off = z.abs() + DoubleDouble::from_f64(epsilon) * terms;
+                // The slope 2 z is 0 at the kink and does not jump.
+                (off * (off + terms + terms), side.hinge(part, z.abs() + terms + z.abs() + terms))
+            } else {
+                (terms, side.hinge_slope(part))
+            };
+            value = if i == class { value } else { value + side.hinge(part, of_value) * share };
+            slopes.push(if i == class { DoubleDouble::ZERO } else { of_slope * share });
+        }
+        // A hinge that is NaN has slope 0.
+        let defined = slopes.iter().filter(|slope| !slope.is_nan());
+        slopes[class] = defined.fold(DoubleDouble::ZERO, |sum, &slope| sum + slope);
+        (value, slopes)
+    };
+    let rows = target.iter().zip(scores.chunks(count.max(1))).map(|(&class, row)| terms(class, row)).collect();
+    let shape = if target.ndim() == 0 { Vec::new() } else { target.shape().to_vec() };
+    Ok(classes::of_rows(rows, &shape, input.shape(), options.reduction, inputs.cotangent()))
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self { p: 1, margin: 1.0, reduction: Reduction::Mean }
-    }
-}
-
-impl Options {
-    /// Each hinge z is a sum of three numbers and off in proportion to them, z^2 by that times 2 z; a gradient counts hinges.
-    fn part(&self, part: Part, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        // An index that is no class is refused here.
-        self.evaluate(&inputs.to_f64(), Outputs::Value.into())?;
-        let (input, target) = (inputs.required("input")?, classes::indices(inputs)?);
-        let margin = DoubleDouble::from_f64(inputs.option(self.margin));
-        let weight =
-            |class: usize| inputs.float("weight").map_or(DoubleDouble::ONE, |weight| weight[[class].as_slice()].abs());
-        let scores: Vec<DoubleDouble> = input.iter().copied().collect();
-        let (count, epsilon) = (*input.shape().last().unwrap_or(&1), inputs.epsilon());
-        let terms = |class: i64, row: &[DoubleDouble]| {
-            let class = class as usize;
-            let share = weight(class) / DoubleDouble::from_f64(count as f64);
-            let (mut value, mut slopes) = (DoubleDouble::ZERO, Vec::with_capacity(row.len()));
-            for (i, &x) in row.iter().enumerate() {
-                let (z, terms) = ((margin - row[class]) + x, margin.abs() + row[class].abs() + x.abs());
-                let side = Side::of(epsilon, z, terms);
-                let (of_value, of_slope) = if self.p == 2 {
-                    let off = z.abs() + DoubleDouble::from_f64(epsilon) * terms;
-                    // The slope 2 z is 0 at the kink and does not jump.
-                    (off * (off + terms + terms), side.hinge(part, z.abs() + terms + z.abs() + terms))
-                } else {
-                    (terms, side.hinge_slope(part))
-                };
-                value = if i == class { value } else { value + side.hinge(part, of_value) * share };
-                slopes.push(if i == class { DoubleDouble::ZERO } else { of_slope * share });
-            }
-            // A hinge that is NaN has slope 0.
-            let defined = slopes.iter().filter(|slope| !slope.is_nan());
-            slopes[class] = defined.fold(DoubleDouble::ZERO, |sum, &slope| sum + slope);
-            (value, slopes)
-        };
-        let rows = target.iter().zip(scores.chunks(count.max(1))).map(|(&class, row)| terms(class, row)).collect();
-        let shape = if target.ndim() == 0 { Vec::new() } else { target.shape().to_vec() };
-        Ok(classes::of_rows(rows, &shape, input.shape(), self.reduction, inputs.cotangent()))
-    }
-}
-
-impl LossSpec for Options {
+impl LossSpec for MultiMarginLoss {
     const DTYPES: &'static [DType] = &[DType::F32, DType::F64];
 
     const SIGNATURE: Signature = Signature {
@@ -80,22 +61,17 @@ impl LossSpec for Options {
     };
 
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
-        let loss = MultiMarginLoss {
-            p: self.p,
-            margin: inputs.option(self.margin),
-            weight: inputs.float("weight"),
-            reduction: self.reduction,
-        };
-        let pair = (inputs.required("input")?, classes::indices(inputs)?);
-        ValueAndGradients::of(&loss, pair, inputs, ["input"], request)
+        let loss = Self { margin: inputs.option(self.margin), ..*self };
+        let tensors = (inputs.required("input")?, classes::indices(inputs)?, inputs.float("weight"));
+        ValueAndGradients::of(&loss, tensors, inputs, ["input"], request)
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        self.part(Part::Scale, inputs)
+        part(self, Part::Scale, inputs)
     }
 
     fn jumps(&self, inputs: &Inputs<DoubleDouble>) -> Result<Option<ValueAndGradients<DoubleDouble>>, Error> {
-        self.part(Part::Jump, inputs).map(Some)
+        part(self, Part::Jump, inputs).map(Some)
     }
 
     fn reduction(&self) -> Option<&'static str> {
@@ -103,7 +79,7 @@ impl LossSpec for Options {
     }
 
     fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..self.clone() })
+        Some(Self { reduction, ..*self })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

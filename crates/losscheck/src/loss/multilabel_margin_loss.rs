@@ -1,75 +1,65 @@
 //! `torch.nn.functional.multilabel_margin_loss`.
 
-use losscheck_reference::{DoubleDouble, Error, MultiLabelMarginLoss, Real, Reduction};
+use losscheck_options::{MultiLabelMarginLoss, Reduction};
+use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::classes;
 use super::elements::{Part, Side};
 use super::{Inputs, LossSpec, Outputs, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Data, Tensor, Tensors};
 
-/// The options.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {
-    /// How the rows' losses are put together.
-    #[serde(with = "super::reduction")]
-    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
-    pub reduction: Reduction,
-}
-
-impl Options {
-    /// Each hinge is a sum of three numbers; a gradient counts hinges.
-    fn part(&self, part: Part, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        // An index that is no class is refused here.
-        self.evaluate(&inputs.to_f64(), Outputs::Value.into())?;
-        let (input, target) = (inputs.required("input")?, classes::indices(inputs)?);
-        let scores: Vec<DoubleDouble> = input.iter().copied().collect();
-        let lists: Vec<i64> = target.iter().copied().collect();
-        let count = *input.shape().last().unwrap_or(&1);
-        let (share, epsilon) = (DoubleDouble::ONE / DoubleDouble::from_f64(count as f64), inputs.epsilon());
-        let terms = |(row, list): (&[DoubleDouble], &[i64])| {
-            let list: Vec<usize> = list.iter().take_while(|&&class| class >= 0).map(|&class| class as usize).collect();
-            let others: Vec<usize> = (0..count).filter(|class| !list.contains(class)).collect();
-            let (mut sum, mut slopes) = (DoubleDouble::ZERO, vec![DoubleDouble::ZERO; count]);
-            for &j in &list {
-                for &i in &others {
-                    let terms = DoubleDouble::ONE + row[j].abs() + row[i].abs();
-                    let side = Side::of(epsilon, (DoubleDouble::ONE - row[j]) + row[i], terms);
-                    let slope = share * side.hinge_slope::<DoubleDouble>(part);
-                    sum = sum + side.hinge(part, terms) * share;
-                    slopes[i] = slopes[i] + slope;
-                    slopes[j] = slopes[j] + slope;
-                }
+/// Each hinge is a sum of three numbers; a gradient counts hinges.
+fn part(
+    options: &MultiLabelMarginLoss,
+    part: Part,
+    inputs: &Inputs<DoubleDouble>,
+) -> Result<ValueAndGradients<DoubleDouble>, Error> {
+    // An index that is no class is refused here.
+    options.evaluate(&inputs.to_f64(), Outputs::Value.into())?;
+    let (input, target) = (inputs.required("input")?, classes::indices(inputs)?);
+    let scores: Vec<DoubleDouble> = input.iter().copied().collect();
+    let lists: Vec<i64> = target.iter().copied().collect();
+    let count = *input.shape().last().unwrap_or(&1);
+    let (share, epsilon) = (DoubleDouble::ONE / DoubleDouble::from_f64(count as f64), inputs.epsilon());
+    let terms = |(row, list): (&[DoubleDouble], &[i64])| {
+        let list: Vec<usize> = list.iter().take_while(|&&class| class >= 0).map(|&class| class as usize).collect();
+        let others: Vec<usize> = (0..count).filter(|class| !list.contains(class)).collect();
+        let (mut sum, mut slopes) = (DoubleDouble::ZERO, vec![DoubleDouble::ZERO; count]);
+        for &j in &list {
+            for &i in &others {
+                let terms = DoubleDouble::ONE + row[j].abs() + row[i].abs();
+                let side = Side::of(epsilon, (DoubleDouble::ONE - row[j]) + row[i], terms);
+                let slope = share * side.hinge_slope::<DoubleDouble>(part);
+                sum = sum + side.hinge(part, terms) * share;
+                slopes[i] = slopes[i] + slope;
+                slopes[j] = slopes[j] + slope;
             }
-            (sum, slopes)
-        };
-        let rows = scores.chunks(count.max(1)).zip(lists.chunks(count.max(1))).map(terms).collect();
-        let shape = &input.shape()[..input.ndim() - 1];
-        Ok(classes::of_rows(rows, shape, input.shape(), self.reduction, inputs.cotangent()))
-    }
+        }
+        (sum, slopes)
+    };
+    let rows = scores.chunks(count.max(1)).zip(lists.chunks(count.max(1))).map(terms).collect();
+    let shape = &input.shape()[..input.ndim() - 1];
+    Ok(classes::of_rows(rows, shape, input.shape(), options.reduction, inputs.cotangent()))
 }
 
-impl LossSpec for Options {
+impl LossSpec for MultiLabelMarginLoss {
     const DTYPES: &'static [DType] = &[DType::F32, DType::F64];
 
     const SIGNATURE: Signature =
         Signature { required: &["input", "target"], optional: &[], integers: &["target"], differentiable: &["input"] };
 
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
-        let loss = MultiLabelMarginLoss { reduction: self.reduction };
         let pair = (inputs.required("input")?, classes::indices(inputs)?);
-        ValueAndGradients::of(&loss, pair, inputs, ["input"], request)
+        ValueAndGradients::of(self, pair, inputs, ["input"], request)
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        self.part(Part::Scale, inputs)
+        part(self, Part::Scale, inputs)
     }
 
     fn jumps(&self, inputs: &Inputs<DoubleDouble>) -> Result<Option<ValueAndGradients<DoubleDouble>>, Error> {
-        self.part(Part::Jump, inputs).map(Some)
+        part(self, Part::Jump, inputs).map(Some)
     }
 
     fn reduction(&self) -> Option<&'static str> {

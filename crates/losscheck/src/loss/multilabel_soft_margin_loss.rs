@@ -1,26 +1,15 @@
 //! `torch.nn.functional.multilabel_soft_margin_loss`.
 
+use losscheck_options::{MultiLabelSoftMarginLoss, Reduction};
 use losscheck_reference::pointwise::Pointwise;
-use losscheck_reference::{Backward, DoubleDouble, Error, MultiLabelSoftMarginLoss, Real, Reduction, Shapes};
+use losscheck_reference::{Backward, DoubleDouble, Error, Real, Shapes, evaluate_multilabel_into};
 use ndarray::{ArrayD, IxDyn};
 use proptest::prelude::*;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::binary_cross_entropy_with_logits::BinaryCrossEntropyWithLogitsScale;
 use super::elements::{self, InF64};
 use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
-
-/// The options.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {
-    /// How the rows' losses are put together.
-    #[serde(with = "super::reduction")]
-    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
-    pub reduction: Reduction,
-}
 
 /// PyTorch documents t ln sigmoid(x) + (1 - t) ln sigmoid(-x): the terms of binary cross-entropy with a `pos_weight`, whose
 /// gradient by the target is the difference of both logarithms.
@@ -37,21 +26,19 @@ impl Pointwise<2> for BothLogarithms {
     }
 }
 
-impl LossSpec for Options {
+impl LossSpec for MultiLabelSoftMarginLoss {
     const SIGNATURE: Signature = Signature { optional: &["weight"], ..elements::SIGNATURE };
 
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
-        let loss = MultiLabelSoftMarginLoss { weight: inputs.float("weight"), reduction: self.reduction };
-        elements::evaluate(&loss, inputs, request)
+        elements::evaluate_weighted(self, inputs, request)
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        let pair = (inputs.required("input")?, inputs.required("target")?);
         let weight = inputs.float("weight").map(|weight| weight.mapv(Real::abs));
         let cotangent = inputs.cotangent().map(|cotangent| cotangent.mapv(Real::abs));
-        let loss =
-            MultiLabelSoftMarginLoss { weight: weight.as_ref().map(|weight| weight.view()), reduction: self.reduction };
-        let Shapes { value, gradients } = losscheck_reference::Loss::shapes(&loss, &pair)?;
+        let weight = weight.as_ref().map(|weight| weight.view());
+        let tensors = (inputs.required("input")?, inputs.required("target")?, weight);
+        let Shapes { value, gradients } = losscheck_reference::Loss::shapes(self, &tensors)?;
         let mut value = ArrayD::from_elem(IxDyn(&value), DoubleDouble::ZERO);
         let mut gradients = gradients.map(|shape| ArrayD::from_elem(IxDyn(&shape), DoubleDouble::ZERO));
         let backward = Backward {
@@ -60,7 +47,7 @@ impl LossSpec for Options {
         };
         let terms =
             InF64(BothLogarithms(BinaryCrossEntropyWithLogitsScale { smallest_normal: inputs.smallest_normal() }));
-        loss.evaluate_formula_into(&terms, &pair, value.view_mut(), Some(backward))?;
+        evaluate_multilabel_into(self, &terms, &tensors, value.view_mut(), Some(backward))?;
         Ok(ValueAndGradients { value, gradients: elements::INPUT_AND_TARGET.into_iter().zip(gradients).collect() })
     }
 

@@ -1,33 +1,14 @@
 //! `torch.nn.functional.nll_loss`.
 
-use losscheck_reference::{DoubleDouble, Error, NLLLoss, Real, Reduction};
+use losscheck_options::{NLLLoss, Reduction};
+use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::classes;
 use super::{Inputs, LossSpec, Outputs, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
-/// The options.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {
-    /// Rows with this target count for nothing.
-    pub ignore_index: i64,
-    /// How the rows' losses are put together.
-    #[serde(with = "super::reduction")]
-    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
-    pub reduction: Reduction,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { ignore_index: -100, reduction: Reduction::Mean }
-    }
-}
-
-impl LossSpec for Options {
+impl LossSpec for NLLLoss {
     const SIGNATURE: Signature = Signature {
         required: &["input", "target"],
         optional: &["weight"],
@@ -37,14 +18,13 @@ impl LossSpec for Options {
 
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         let weight = inputs.float("weight");
-        let loss = NLLLoss { weight, ignore_index: self.ignore_index, reduction: self.reduction };
-        let pair = (inputs.required("input")?, classes::indices(inputs)?);
-        ValueAndGradients::of(&loss, pair, inputs, ["input"], request)
+        let tensors = (inputs.required("input")?, classes::indices(inputs)?, weight);
+        ValueAndGradients::of(self, tensors, inputs, ["input"], request)
     }
 
     /// A row's loss is a single term, so only reductions add.
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        let terms = Self { reduction: classes::summed(self.reduction), ..self.clone() };
+        let terms = Self { reduction: classes::summed(self.reduction), ..*self };
         let evaluation = terms.evaluate(&inputs.map(Real::abs), Outputs::Gradients.into())?;
         Ok(classes::divided(evaluation, self.reduction, classes::denominator(inputs, self.ignore_index)))
     }
@@ -54,7 +34,7 @@ impl LossSpec for Options {
     }
 
     fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..self.clone() })
+        Some(Self { reduction, ..*self })
     }
 
     fn ignore_index(&self) -> Option<i64> {

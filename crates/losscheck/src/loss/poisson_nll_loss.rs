@@ -1,36 +1,13 @@
 //! `torch.nn.functional.poisson_nll_loss`.
 
+use losscheck_options::{PoissonNLLLoss, Reduction};
 use losscheck_reference::pointwise::{Denominator, Pointwise};
-use losscheck_reference::{DoubleDouble, Error, PoissonNLLLoss, Real, Reduction};
+use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::elements::{self, InF64};
 use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
-
-/// The options.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {
-    /// Whether the input is the logarithm of the rate.
-    pub log_input: bool,
-    /// Whether to add Stirling's approximation.
-    pub full: bool,
-    /// What is added to a rate before its logarithm is taken.
-    pub eps: f64,
-    /// How the elements' losses are put together.
-    #[serde(with = "super::reduction")]
-    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
-    pub reduction: Reduction,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { log_input: true, full: false, eps: 1e-8, reduction: Reduction::Mean }
-    }
-}
 
 /// The terms of e^x - t x, or of x - t ln(x + eps), where rounding the sum is an absolute error of the logarithm; and of
 /// Stirling's t ln t - t + ln(2 pi t) / 2.
@@ -75,22 +52,15 @@ impl Pointwise<2> for PoissonNllScale {
     }
 }
 
-impl Options {
-    fn loss<R: Real>(&self, inputs: &Inputs<R>) -> PoissonNLLLoss {
-        let Self { log_input, full, eps, reduction } = *self;
-        PoissonNLLLoss { log_input, full, eps: inputs.option(eps), reduction }
-    }
-}
-
-impl LossSpec for Options {
+impl LossSpec for PoissonNLLLoss {
     const SIGNATURE: Signature = elements::SIGNATURE;
 
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
-        elements::evaluate(&self.loss(inputs), inputs, request)
+        elements::evaluate(&Self { eps: inputs.option(self.eps), ..*self }, inputs, request)
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        let terms = InF64(PoissonNllScale(self.loss(inputs)));
+        let terms = InF64(PoissonNllScale(Self { eps: inputs.option(self.eps), ..*self }));
         elements::pair_error_scale(&terms, None, self.reduction, Denominator::Elements, inputs)
     }
 
@@ -99,7 +69,7 @@ impl LossSpec for Options {
     }
 
     fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..self.clone() })
+        Some(Self { reduction, ..*self })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

@@ -1,41 +1,13 @@
 //! `torch.nn.functional.smooth_l1_loss`.
 
+use losscheck_options::{Reduction, SmoothL1Loss};
 use losscheck_reference::pointwise::{Denominator, Pointwise};
-use losscheck_reference::{DoubleDouble, Error, Real, Reduction, SmoothL1Loss};
+use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::elements;
 use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
-
-/// The options.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {
-    /// Where the loss turns linear.
-    pub beta: f64,
-    /// How the elements' losses are put together.
-    #[serde(with = "super::reduction")]
-    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
-    pub reduction: Reduction,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { beta: 1.0, reduction: Reduction::Mean }
-    }
-}
-
-impl Options {
-    fn loss<R>(&self, inputs: &Inputs<R>) -> SmoothL1Loss
-    where
-        R: Real,
-    {
-        SmoothL1Loss { beta: inputs.option(self.beta), reduction: self.reduction }
-    }
-}
 
 /// The linear part is a difference; everything else is a single term.
 struct SmoothL1Scale {
@@ -69,15 +41,18 @@ impl Pointwise<2> for SmoothL1Scale {
     }
 }
 
-impl LossSpec for Options {
+impl LossSpec for SmoothL1Loss {
     const SIGNATURE: Signature = elements::SIGNATURE;
 
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
-        elements::evaluate(&self.loss(inputs), inputs, request)
+        elements::evaluate(&Self { beta: inputs.option(self.beta), ..*self }, inputs, request)
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-        let terms = SmoothL1Scale { loss: self.loss(inputs), smallest_normal: inputs.smallest_normal() };
+        let terms = SmoothL1Scale {
+            loss: Self { beta: inputs.option(self.beta), ..*self },
+            smallest_normal: inputs.smallest_normal(),
+        };
         elements::pair_error_scale(&terms, None, self.reduction, Denominator::Elements, inputs)
     }
 
@@ -86,7 +61,7 @@ impl LossSpec for Options {
     }
 
     fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..self.clone() })
+        Some(Self { reduction, ..*self })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

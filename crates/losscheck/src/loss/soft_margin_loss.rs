@@ -1,24 +1,13 @@
 //! `torch.nn.functional.soft_margin_loss`.
 
+use losscheck_options::{Reduction, SoftMarginLoss};
 use losscheck_reference::pointwise::{Elements, Pointwise};
-use losscheck_reference::{DoubleDouble, Error, Real, Reduction, SoftMarginLoss};
+use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::elements::{self, InF64};
 use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
-
-/// The options.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {
-    /// How the elements' losses are put together.
-    #[serde(with = "super::reduction")]
-    #[schemars(schema_with = "super::reduction::schema::<Reduction>")]
-    pub reduction: Reduction,
-}
 
 /// PyTorch documents ln(1 + e^z) with z = -t x: rounding z is a relative error of |z| in the exponential.
 struct SoftMarginScale {
@@ -45,13 +34,12 @@ impl Pointwise<2> for SoftMarginScale {
     }
 }
 
-impl LossSpec for Options {
+impl LossSpec for SoftMarginLoss {
     const SIGNATURE: Signature = Signature { differentiable: &["input"], ..elements::SIGNATURE };
 
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
-        let loss = SoftMarginLoss { reduction: self.reduction };
         let pair = (inputs.required("input")?, inputs.required("target")?);
-        ValueAndGradients::of(&loss, pair, inputs, ["input"], request)
+        ValueAndGradients::of(self, pair, inputs, ["input"], request)
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {

@@ -1,6 +1,7 @@
 //! What the suite has to know about a loss: one trait, which the options of each loss implement.
 
-use losscheck_reference::{DoubleDouble, Error, Real, Reduction};
+use losscheck_options::Reduction;
+use losscheck_reference::{DoubleDouble, Error, Real};
 use ndarray::ArrayD;
 use proptest::strategy::BoxedStrategy;
 
@@ -74,6 +75,23 @@ pub trait LossSpec: Clone {
     #[must_use]
     fn argmax_candidates(&self) -> Option<Self> {
         None
+    }
+
+    /// Checks that a case can name all tensors that these options need.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the option if it cannot.
+    fn check_names(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Returns the JSON Schema of the options in a case.
+    fn options_schema() -> schemars::Schema
+    where
+        Self: schemars::JsonSchema,
+    {
+        schemars::schema_for!(Self)
     }
 
     /// Generates random options and tensors, edge values included.

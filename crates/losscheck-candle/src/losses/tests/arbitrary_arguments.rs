@@ -100,14 +100,14 @@ impl Arguments {
     }
 
     fn reduction(&mut self) -> Reduction {
-        [Reduction::None, Reduction::Mean, Reduction::Sum][self.random.usize(..3)]
+        Reduction::ALL[self.random.usize(..3)]
     }
 
     fn distance_function(&mut self) -> DistanceFunction {
         match self.random.u8(..4) {
             0 => DistanceFunction::Manhattan,
             1 => DistanceFunction::SquaredEuclidean,
-            _ => DistanceFunction::Pairwise { p: self.number(), eps: self.number() },
+            _ => DistanceFunction::Pairwise,
         }
     }
 }
@@ -116,17 +116,18 @@ fn adaptive_log_softmax_with_loss(a: &mut Arguments) -> Result<Tensor> {
     let [samples, in_features, tails] = a.dims();
     let cutoffs: Vec<usize> = (0..tails).map(|tail| (2 * tail + 1).saturating_sub(a.random.usize(..8) / 7)).collect();
     let [n_classes, head_bias] = [2 * tails + 1, usize::from(a.flag())];
-    let options = AdaptiveLogSoftmaxOptions {
+    let options = AdaptiveLogSoftmaxWithLoss {
         in_features,
         n_classes,
         cutoffs,
         div_value: [1., 1., 1., 2., 0., -1., NAN][a.random.usize(..7)],
         head_bias: head_bias == 1,
+        ..Default::default()
     };
     let head = a.floats(&[1 + tails, in_features]);
     let bias = (head_bias == 1).then(|| a.floats(&[1 + tails]));
     let tail = (0..tails).map(|_| [a.floats(&[in_features, in_features]), a.floats(&[2, in_features])]).collect();
-    let module = AdaptiveLogSoftmaxWithLoss::new(options, head, bias, tail)?;
+    let module = AdaptiveLogSoftmax::new(&options, head, bias, tail)?;
     let input = a.floats(&[samples, in_features]);
     module.predict(&input)?;
     module.log_prob(&input)?.backward()?;
@@ -137,21 +138,21 @@ fn cosine_embedding_loss_of(a: &mut Arguments) -> Result<Tensor> {
     let ([samples, length], is_batch) = (a.dims(), a.flag());
     let (shape, target): (&[usize], &[usize]) =
         if is_batch { (&[samples, length], &[samples]) } else { (&[length], &[]) };
-    let options = CosineEmbeddingOptions { margin: a.number(), reduction: a.reduction() };
+    let options = CosineEmbeddingLoss { margin: a.number(), reduction: a.reduction() };
     cosine_embedding_loss(&a.floats(shape), &a.floats(shape), &a.indices_or_floats(target, target), options)
 }
 
 fn cross_entropy_of(a: &mut Arguments) -> Result<Tensor> {
     let shape @ [samples, classes] = a.dims();
     let (ignore_index, label_smoothing) = (a.class(), a.number());
-    let options = CrossEntropyOptions { ignore_index, label_smoothing, reduction: a.reduction() };
+    let options = CrossEntropyLoss { ignore_index, label_smoothing, reduction: a.reduction() };
     let target = a.indices_or_floats(&[samples], &shape);
     cross_entropy(&a.floats(&shape), &target, a.maybe(&[classes]).as_ref(), options)
 }
 
 fn ctc_loss_of(a: &mut Arguments) -> Result<Tensor> {
     let [steps, samples, classes, labels] = a.dims();
-    let options = CtcOptions { blank: a.class(), zero_infinity: a.flag(), reduction: a.reduction() };
+    let options = CTCLoss { blank: a.class(), zero_infinity: a.flag(), reduction: a.reduction() };
     let (log_probs, targets) = (a.floats(&[steps, samples, classes]), a.indices(&[samples, labels]));
     ctc_loss(&log_probs, &targets, &a.indices(&[samples]), &a.indices(&[samples]), options)
 }
@@ -160,7 +161,7 @@ fn linear_cross_entropy_of(a: &mut Arguments) -> Result<Tensor> {
     let [samples, classes, features] = a.dims();
     let ignore_index = a.flag().then(|| a.class());
     let (label_smoothing, reduction) = (a.number(), a.reduction());
-    let options = LinearCrossEntropyOptions { ignore_index, label_smoothing, reduction };
+    let options = LinearCrossEntropyLoss { ignore_index, label_smoothing, reduction, ..Default::default() };
     let (input, linear_weight) = (a.floats(&[samples, features]), a.floats(&[classes, features]));
     let (linear_bias, weight) = (a.maybe(&[classes]), a.maybe(&[classes]));
     let target = a.indices_or_floats(&[samples], &[samples, classes]);
@@ -169,14 +170,14 @@ fn linear_cross_entropy_of(a: &mut Arguments) -> Result<Tensor> {
 
 fn multi_margin_loss_of(a: &mut Arguments) -> Result<Tensor> {
     let [samples, classes] = a.dims();
-    let options = MultiMarginOptions { p: a.class(), margin: a.number(), reduction: a.reduction() };
+    let options = MultiMarginLoss { p: a.class(), margin: a.number(), reduction: a.reduction() };
     let (input, target) = (a.floats(&[samples, classes]), a.indices(&[samples]));
     multi_margin_loss(&input, &target, a.maybe(&[classes]).as_ref(), options)
 }
 
 fn nll_loss_of(a: &mut Arguments) -> Result<Tensor> {
     let [samples, classes] = a.dims();
-    let options = NllOptions { ignore_index: a.class(), reduction: a.reduction() };
+    let options = NLLLoss { ignore_index: a.class(), reduction: a.reduction() };
     let (input, target) = (a.floats(&[samples, classes]), a.indices(&[samples]));
     nll_loss(&input, &target, a.maybe(&[classes]).as_ref(), options)
 }
@@ -187,64 +188,78 @@ type Call = fn(&mut Arguments, shape: &'static [usize]) -> Result<Tensor>;
 const LOSSES: [(&str, Call); 23] = [
     ("adaptive_log_softmax_with_loss", |a, _| adaptive_log_softmax_with_loss(a)),
     ("binary_cross_entropy", |a, shape| {
-        binary_cross_entropy(&a.floats(shape), &a.floats(shape), a.maybe(shape).as_ref(), a.reduction())
+        let options = BCELoss { reduction: a.reduction() };
+        binary_cross_entropy(&a.floats(shape), &a.floats(shape), a.maybe(shape).as_ref(), options)
     }),
     ("binary_cross_entropy_with_logits", |a, shape| {
         let (weight, pos_weight) = (a.maybe(shape), a.maybe(shape));
+        let options = BCEWithLogitsLoss { reduction: a.reduction() };
         let (input, target) = (a.floats(shape), a.floats(shape));
-        binary_cross_entropy_with_logits(&input, &target, weight.as_ref(), pos_weight.as_ref(), a.reduction())
+        binary_cross_entropy_with_logits(&input, &target, weight.as_ref(), pos_weight.as_ref(), options)
     }),
     ("cosine_embedding_loss", |a, _| cosine_embedding_loss_of(a)),
     ("cross_entropy", |a, _| cross_entropy_of(a)),
     ("ctc_loss", |a, _| ctc_loss_of(a)),
     ("gaussian_nll_loss", |a, shape| {
-        let options = GaussianNllOptions { full: a.flag(), eps: a.number(), reduction: a.reduction() };
+        let options = GaussianNLLLoss { full: a.flag(), eps: a.number(), reduction: a.reduction() };
         gaussian_nll_loss(&a.floats(shape), &a.floats(shape), &a.floats(shape), options)
     }),
     ("hinge_embedding_loss", |a, shape| {
-        let options = HingeEmbeddingOptions { margin: a.number(), reduction: a.reduction() };
+        let options = HingeEmbeddingLoss { margin: a.number(), reduction: a.reduction() };
         hinge_embedding_loss(&a.floats(shape), &a.floats(shape), options)
     }),
     ("huber_loss", |a, shape| {
-        let options = HuberOptions { delta: a.number(), reduction: a.reduction() };
+        let options = HuberLoss { delta: a.number(), reduction: a.reduction() };
         huber_loss(&a.floats(shape), &a.floats(shape), a.maybe(shape).as_ref(), options)
     }),
     ("kl_div", |a, shape| {
-        let reductions = [KlDivReduction::None, KlDivReduction::Mean, KlDivReduction::BatchMean, KlDivReduction::Sum];
-        let options = KlDivOptions { log_target: a.flag(), reduction: reductions[a.random.usize(..4)] };
+        let options = KLDivLoss { log_target: a.flag(), reduction: KLDivReduction::ALL[a.random.usize(..4)] };
         kl_div(&a.floats(shape), &a.floats(shape), options)
     }),
-    ("l1_loss", |a, shape| l1_loss(&a.floats(shape), &a.floats(shape), a.maybe(shape).as_ref(), a.reduction())),
+    ("l1_loss", |a, shape| {
+        let options = L1Loss { reduction: a.reduction() };
+        l1_loss(&a.floats(shape), &a.floats(shape), a.maybe(shape).as_ref(), options)
+    }),
     ("linear_cross_entropy", |a, _| linear_cross_entropy_of(a)),
     ("margin_ranking_loss", |a, shape| {
-        let options = MarginRankingOptions { margin: a.number(), reduction: a.reduction() };
+        let options = MarginRankingLoss { margin: a.number(), reduction: a.reduction() };
         margin_ranking_loss(&a.floats(shape), &a.floats(shape), &a.floats(shape), options)
     }),
-    ("mse_loss", |a, shape| mse_loss(&a.floats(shape), &a.floats(shape), a.maybe(shape).as_ref(), a.reduction())),
+    ("mse_loss", |a, shape| {
+        let options = MSELoss { reduction: a.reduction() };
+        mse_loss(&a.floats(shape), &a.floats(shape), a.maybe(shape).as_ref(), options)
+    }),
     ("multi_margin_loss", |a, _| multi_margin_loss_of(a)),
-    ("multilabel_margin_loss", |a, shape| multilabel_margin_loss(&a.floats(shape), &a.indices(shape), a.reduction())),
+    ("multilabel_margin_loss", |a, shape| {
+        let options = MultiLabelMarginLoss { reduction: a.reduction() };
+        multilabel_margin_loss(&a.floats(shape), &a.indices(shape), options)
+    }),
     ("multilabel_soft_margin_loss", |a, shape| {
-        multilabel_soft_margin_loss(&a.floats(shape), &a.floats(shape), a.maybe(shape).as_ref(), a.reduction())
+        let options = MultiLabelSoftMarginLoss { reduction: a.reduction() };
+        multilabel_soft_margin_loss(&a.floats(shape), &a.floats(shape), a.maybe(shape).as_ref(), options)
     }),
     ("nll_loss", |a, _| nll_loss_of(a)),
     ("poisson_nll_loss", |a, shape| {
         let (log_input, full, eps) = (a.flag(), a.flag(), a.number());
-        let options = PoissonNllOptions { log_input, full, eps, reduction: a.reduction() };
+        let options = PoissonNLLLoss { log_input, full, eps, reduction: a.reduction() };
         poisson_nll_loss(&a.floats(shape), &a.floats(shape), options)
     }),
     ("smooth_l1_loss", |a, shape| {
-        let options = SmoothL1Options { beta: a.number(), reduction: a.reduction() };
+        let options = SmoothL1Loss { beta: a.number(), reduction: a.reduction() };
         smooth_l1_loss(&a.floats(shape), &a.floats(shape), options)
     }),
-    ("soft_margin_loss", |a, shape| soft_margin_loss(&a.floats(shape), &a.floats(shape), a.reduction())),
+    ("soft_margin_loss", |a, shape| {
+        let options = SoftMarginLoss { reduction: a.reduction() };
+        soft_margin_loss(&a.floats(shape), &a.floats(shape), options)
+    }),
     ("triplet_margin_loss", |a, shape| {
         let (margin, p, eps) = (a.number(), a.number(), a.number());
-        let options = TripletMarginOptions { margin, p, eps, swap: a.flag(), reduction: a.reduction() };
+        let options = TripletMarginLoss { margin, p, eps, swap: a.flag(), reduction: a.reduction() };
         triplet_margin_loss(&a.floats(shape), &a.floats(shape), &a.floats(shape), options)
     }),
     ("triplet_margin_with_distance_loss", |a, shape| {
         let (distance_function, margin, swap) = (a.distance_function(), a.number(), a.flag());
-        let options = TripletMarginWithDistanceOptions { distance_function, margin, swap, reduction: a.reduction() };
+        let options = TripletMarginWithDistanceLoss { distance_function, margin, swap, reduction: a.reduction() };
         triplet_margin_with_distance_loss(&a.floats(shape), &a.floats(shape), &a.floats(shape), options)
     }),
 ];

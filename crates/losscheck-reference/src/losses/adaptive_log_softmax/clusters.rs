@@ -4,12 +4,11 @@ use std::ops::Range;
 
 use ndarray::{ArrayD, ArrayView1, ArrayViewD, ArrayViewMutD, Axis, Slice};
 
-use super::{AdaptiveLogSoftmaxWithLoss, AdaptiveParameters};
+use super::{AdaptiveParameters, tails};
 use crate::linear::{Activations, LayerGradients, Stack, samples_at_once};
 use crate::loss::zeros;
-use crate::losses::CrossEntropyLoss;
 use crate::losses::cross_entropy::{log_softmax, log_softmax_pullback};
-use crate::{Backward, Error, Loss, Real, Reduction, Sum, fold};
+use crate::{AdaptiveLogSoftmaxWithLoss, Backward, CrossEntropyLoss, Error, Loss, Real, Reduction, Sum, fold};
 
 /// Where the gradients go, those of the parameters by cluster and layer; all start from 0.
 pub(super) struct Gradients<'a, R> {
@@ -72,15 +71,15 @@ pub(super) struct Clusters<'a, R> {
 impl<'a, R: Real> Clusters<'a, R> {
     /// The parameters are checked.
     pub(super) fn new(
-        loss: &AdaptiveLogSoftmaxWithLoss,
+        options: &AdaptiveLogSoftmaxWithLoss,
         parameters: &'a AdaptiveParameters<ArrayViewD<'_, R>>,
     ) -> Self {
         let head = Stack::new([(&parameters.head_weight, parameters.head_bias.as_ref())]);
         let tail = parameters.tail.iter().map(|tail| Stack::new([(&tail.projection, None), (&tail.output, None)]));
         Self {
-            shortlist: loss.cutoffs[0],
-            n_classes: loss.n_classes,
-            tails: loss.tails().collect(),
+            shortlist: options.cutoffs[0],
+            n_classes: options.n_classes,
+            tails: tails(options).collect(),
             stacks: [head].into_iter().chain(tail).collect(),
         }
     }
@@ -115,7 +114,7 @@ impl<'a, R: Real> Clusters<'a, R> {
                 let places = ArrayView1::from(places).into_dyn();
                 let mut surprises = zeros(&[samples.len()]);
                 match &mut gradients {
-                    None => loss.value_into((scores.view(), places), surprises.view_mut())?,
+                    None => loss.value_into((scores.view(), places, None), surprises.view_mut())?,
                     Some(gradients) => {
                         let cotangent: Vec<R> = samples.iter().map(|&sample| cotangents[sample]).collect();
                         let mut by_scores = zeros(scores.shape());
@@ -123,7 +122,7 @@ impl<'a, R: Real> Clusters<'a, R> {
                             cotangent: Some(ArrayView1::from(&cotangent).into_dyn()),
                             gradients: [Some(by_scores.view_mut())],
                         };
-                        loss.evaluate_into((scores.view(), places), surprises.view_mut(), Some(backward))?;
+                        loss.evaluate_into((scores.view(), places, None), surprises.view_mut(), Some(backward))?;
                         gradients.add(self, cluster, samples.iter().copied(), &activations, by_scores);
                     }
                 }

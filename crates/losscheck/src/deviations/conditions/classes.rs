@@ -1,11 +1,11 @@
 //! Conditions for the losses over classes.
 
-use losscheck_reference::Reduction;
+use losscheck_options::{CrossEntropyLoss, LinearCrossEntropyLoss, Reduction};
 
 use super::Condition;
 use super::properties::{any, elements, is_mean, most, smallest_normal, value_of, value_reduced_by};
 use crate::case::Case;
-use crate::loss::{Loss, cross_entropy, linear_cross_entropy};
+use crate::loss::Loss;
 use crate::tensor::{DType, Tensor};
 
 pub(super) const CONDITIONS: &[Condition] = &[
@@ -126,11 +126,9 @@ fn mean_weights(case: &Case) -> Option<Vec<f64>> {
 /// Returns the loss with all of the target spread over the classes, or `None` if it has no such option.
 fn fully_smoothed(loss: &Loss) -> Option<Loss> {
     match loss.clone() {
-        Loss::CrossEntropy(options) => {
-            Some(Loss::CrossEntropy(cross_entropy::Options { label_smoothing: 1.0, ..options }))
-        }
+        Loss::CrossEntropy(options) => Some(Loss::CrossEntropy(CrossEntropyLoss { label_smoothing: 1.0, ..options })),
         Loss::LinearCrossEntropy(options) => {
-            Some(Loss::LinearCrossEntropy(linear_cross_entropy::Options { label_smoothing: 1.0, ..options }))
+            Some(Loss::LinearCrossEntropy(LinearCrossEntropyLoss { label_smoothing: 1.0, ..options }))
         }
         _ => None,
     }

@@ -1,6 +1,6 @@
 //! Conditions for any loss.
 
-use losscheck_reference::Reduction;
+use losscheck_options::Reduction;
 
 use super::Condition;
 use super::properties::{

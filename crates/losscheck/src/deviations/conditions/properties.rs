@@ -1,6 +1,6 @@
 //! What the conditions ask about a case.
 
-use losscheck_reference::Reduction;
+use losscheck_options::Reduction;
 
 use crate::case::Case;
 use crate::loss::{Inputs, Loss, Outputs};

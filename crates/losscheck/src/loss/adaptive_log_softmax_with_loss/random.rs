@@ -2,17 +2,19 @@
 
 use std::iter::once;
 
+use losscheck_options::{AdaptiveLogSoftmaxWithLoss, AdaptiveResult};
+use losscheck_reference::AdaptiveParameters;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{AdaptiveResult, Options, names};
+use super::{names, tails};
 use crate::loss::generate;
 use crate::tensor::{DType, Data, Tensor, Tensors};
 
-pub(super) fn generate(dtype: DType) -> BoxedStrategy<(Options, Tensors)> {
+pub(super) fn generate(dtype: DType) -> BoxedStrategy<(AdaptiveLogSoftmaxWithLoss, Tensors)> {
     let case = layouts().prop_flat_map(move |Layout { options, samples }| {
-        let shapes = options.loss().parameter_shapes().expect("options in range");
+        let shapes = AdaptiveParameters::shapes(&options).expect("options in range");
         let input: Vec<usize> = samples.into_iter().chain([options.in_features]).collect();
         let named = [("input", input)].into_iter().chain(names(&shapes).zip(shapes.clone()));
         // One extreme number makes every score of its row or class extreme.
@@ -33,10 +35,10 @@ pub(super) fn generate(dtype: DType) -> BoxedStrategy<(Options, Tensors)> {
     case.boxed()
 }
 
-/// Options, and how many samples there are, or one without a batch.
+/// AdaptiveLogSoftmaxWithLoss, and how many samples there are, or one without a batch.
 #[derive(Clone, Debug)]
 struct Layout {
-    options: Options,
+    options: AdaptiveLogSoftmaxWithLoss,
     samples: Option<usize>,
 }
 
@@ -60,15 +62,22 @@ fn layouts() -> impl Strategy<Value = Layout> {
                 })
                 .collect();
             let (&n_classes, cutoffs) = ends.split_last().expect("two clusters or more");
-            let options = Options { in_features, n_classes, cutoffs: cutoffs.to_vec(), div_value, head_bias, result };
+            let options = AdaptiveLogSoftmaxWithLoss {
+                in_features,
+                n_classes,
+                cutoffs: cutoffs.to_vec(),
+                div_value,
+                head_bias,
+                result,
+            };
             Layout { options, samples }
         },
     )
 }
 
 /// A class for each sample, now and then a wrong one; by cluster, so that large ones do not draw them all.
-fn target(options: &Options, samples: Option<usize>) -> BoxedStrategy<Tensor> {
-    let clusters: Vec<_> = once(0..options.cutoffs[0]).chain(options.tails()).collect();
+fn target(options: &AdaptiveLogSoftmaxWithLoss, samples: Option<usize>) -> BoxedStrategy<Tensor> {
+    let clusters: Vec<_> = once(0..options.cutoffs[0]).chain(tails(options)).collect();
     let n_classes = options.n_classes as i64;
     let class = select(clusters).prop_flat_map(|classes| classes).prop_map(|class| class as i64);
     let class = prop_oneof![80 => class, 1 => select(vec![-1, -100, n_classes])];
@@ -81,14 +90,14 @@ fn target(options: &Options, samples: Option<usize>) -> BoxedStrategy<Tensor> {
 }
 
 /// Now and then something that makes good options bad ones.
-fn broken() -> impl Strategy<Value = Option<fn(Options) -> Options>> {
-    let ways: Vec<fn(Options) -> Options> = vec![
-        |options| Options { cutoffs: Vec::new(), ..options },
-        |options| Options { n_classes: options.cutoffs[0], ..options },
-        |options| Options { cutoffs: vec![0; options.cutoffs.len()], ..options },
-        |options| Options { div_value: 0.0, ..options },
-        |options| Options { div_value: -4.0, ..options },
-        |options| Options { head_bias: !options.head_bias, ..options },
+fn broken() -> impl Strategy<Value = Option<fn(AdaptiveLogSoftmaxWithLoss) -> AdaptiveLogSoftmaxWithLoss>> {
+    let ways: Vec<fn(AdaptiveLogSoftmaxWithLoss) -> AdaptiveLogSoftmaxWithLoss> = vec![
+        |options| AdaptiveLogSoftmaxWithLoss { cutoffs: Vec::new(), ..options },
+        |options| AdaptiveLogSoftmaxWithLoss { n_classes: options.cutoffs[0], ..options },
+        |options| AdaptiveLogSoftmaxWithLoss { cutoffs: vec![0; options.cutoffs.len()], ..options },
+        |options| AdaptiveLogSoftmaxWithLoss { div_value: 0.0, ..options },
+        |options| AdaptiveLogSoftmaxWithLoss { div_value: -4.0, ..options },
+        |options| AdaptiveLogSoftmaxWithLoss { head_bias: !options.head_bias, ..options },
     ];
     prop_oneof![40 => Just(None), 1 => select(ways).prop_map(Some)]
 }

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use losscheck_options::{AdaptiveLogSoftmaxWithLoss, AdaptiveResult};
 use losscheck_reference::{AdaptiveParameters, AdaptiveTail, DoubleDouble, Error, Real};
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
-use super::{AdaptiveResult, Options, names, parameters};
+use super::{names, parameters, tails};
 use crate::loss::cross_entropy::CrossEntropyScale;
 use crate::loss::linear::{self, Layer, Rounded};
 use crate::loss::{Inputs, ValueAndGradients};
@@ -22,7 +23,7 @@ pub(super) struct Magnitudes {
 }
 
 impl Magnitudes {
-    pub(super) fn new(options: &Options, inputs: &Inputs<DoubleDouble>) -> Result<Self, Error> {
+    pub(super) fn new(options: &AdaptiveLogSoftmaxWithLoss, inputs: &Inputs<DoubleDouble>) -> Result<Self, Error> {
         let input = inputs.required("input")?;
         let samples = if input.ndim() == 1 { 1 } else { input.shape()[0] };
         let input: Vec<DoubleDouble> = input.iter().copied().collect();
@@ -46,8 +47,8 @@ impl Magnitudes {
         })
     }
 
-    pub(super) fn add_all(&mut self, options: &Options, inputs: &Inputs<DoubleDouble>) {
-        let (shortlist, tails): (usize, Vec<_>) = (options.cutoffs[0], options.tails().collect());
+    pub(super) fn add_all(&mut self, options: &AdaptiveLogSoftmaxWithLoss, inputs: &Inputs<DoubleDouble>) {
+        let (shortlist, tails): (usize, Vec<_>) = (options.cutoffs[0], tails(options).collect());
         let head = shortlist + tails.len();
         let classes: Vec<usize> = inputs.indices("target").iter().flatten().map(|&class| class as usize).collect();
         let cotangents = std::mem::take(&mut self.cotangent);

@@ -1,7 +1,7 @@
 //! Sums and means of many elements.
 
 use fastrand::Rng;
-use losscheck_reference::Reduction;
+use losscheck_options::Reduction;
 use ndarray::{ArrayD, Axis};
 
 use super::search::drawn;

@@ -114,7 +114,7 @@ pub struct Row {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Measure {
     /// The largest; infinite where one of exact and actual is no number, or out of range, and the other not.
-    #[serde(with = "crate::loss::number")]
+    #[serde(with = "losscheck_options::number")]
     pub worst: f64,
     /// Where that is; none where every number is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -289,11 +289,11 @@ fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Case>, D::E
 
 /// NaN as null.
 fn write_number<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    if number.is_nan() { serializer.serialize_none() } else { crate::loss::number::serialize(number, serializer) }
+    if number.is_nan() { serializer.serialize_none() } else { losscheck_options::number::serialize(number, serializer) }
 }
 
 fn read_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     #[derive(Deserialize)]
-    struct Number(#[serde(with = "crate::loss::number")] f64);
+    struct Number(#[serde(with = "losscheck_options::number")] f64);
     Ok(Option::<Number>::deserialize(deserializer)?.map_or(f64::NAN, |Number(number)| number))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::mem::take;
 
 use fastrand::Rng;
-use losscheck_reference::Reduction;
+use losscheck_options::Reduction;
 
 use super::{Exact, InputSet, Key, NumberError, Row, Rows, SearchBudget, answer, predictions};
 use crate::backend::Backend;

@@ -1,11 +1,11 @@
 //! The relations.
 
-use losscheck_reference::Reduction;
+use losscheck_options::{BCELoss, CrossEntropyLoss, HuberLoss, KLDivLoss, NLLLoss, Reduction};
 use ndarray::{ArrayD, Axis, Slice};
 
 use super::{Numbers, Pair, Relation};
 use crate::case::{Answer, Case, batch_axes};
-use crate::loss::{Inputs, Loss, LossKind, Outputs, binary_cross_entropy, cross_entropy, huber_loss, kl_div, nll_loss};
+use crate::loss::{Inputs, Loss, LossKind, Outputs};
 use crate::tensor::{DType, Tensor};
 
 /// Every relation.
@@ -238,7 +238,7 @@ fn one_hot(case: &Case) -> Option<Pair> {
         return None;
     }
     let hot = ArrayD::from_shape_fn(input.raw_dim(), |at| f64::from(u8::from(classes[at[0]] == at[1] as i64)));
-    let loss = Loss::CrossEntropy(cross_entropy::Options { ignore_index: -100, ..options.clone() });
+    let loss = Loss::CrossEntropy(CrossEntropyLoss { ignore_index: -100, ..*options });
     let other = Case { loss, ..case.clone() };
     let other = other.with_input("target", Tensor::from_array(case.dtype(), &hot));
     // Of infinite scores 0 times the logarithm is NaN.
@@ -261,7 +261,7 @@ fn after_log_softmax(case: &Case) -> Option<Pair> {
         (row[at[1]] - largest) - sum.ln()
     });
     let (ignore_index, reduction) = (options.ignore_index, options.reduction);
-    let loss = Loss::NllLoss(nll_loss::Options { ignore_index, reduction });
+    let loss = Loss::NllLoss(NLLLoss { ignore_index, reduction });
     let other = with_tensor(&Case { loss, ..case.clone() }, "input", &log_softmax);
     let is_finite = log_softmax.iter().all(|x| x.is_finite());
     let carry = |answer: &Answer| Numbers::of(answer).without_gradients();
@@ -284,7 +284,7 @@ fn after_linear(case: &Case) -> Option<Pair> {
             .sum::<f64>();
         products + bias.as_ref().map_or(0.0, |bias| bias[[at[1]].as_slice()])
     });
-    let loss = Loss::CrossEntropy(cross_entropy::Options {
+    let loss = Loss::CrossEntropy(CrossEntropyLoss {
         ignore_index: options.ignore_index.unwrap_or(-100),
         label_smoothing: options.label_smoothing,
         reduction: options.reduction,
@@ -304,7 +304,7 @@ fn after_sigmoid(case: &Case) -> Option<Pair> {
     // Nearer to 1 the probability has lost the digits of 1 - p.
     let near = input.mapv(|x| if x.is_finite() { x.clamp(-1.0, 1.0) } else { x });
     let target = float(case, "target")?;
-    let loss = Loss::BinaryCrossEntropy(binary_cross_entropy::Options { reduction: options.reduction });
+    let loss = Loss::BinaryCrossEntropy(BCELoss { reduction: options.reduction });
     let other = with_tensor(&Case { loss, ..case.clone() }, "input", &near.mapv(|x| 1.0 / (1.0 + (-x).exp())));
     let carry = |answer: &Answer| Numbers::of(answer).without_gradients();
     let is_finite = near.iter().chain(&target).all(|x| x.is_finite());
@@ -316,7 +316,7 @@ fn huber_over_delta(case: &Case) -> Option<Pair> {
     let beta = options.beta;
     let delta = if case.dtype() == DType::F64 { beta } else { f64::from(beta as f32) };
     let is_wide = matches!(case.dtype(), DType::F32 | DType::F64);
-    let loss = Loss::HuberLoss(huber_loss::Options { delta: beta, reduction: options.reduction });
+    let loss = Loss::HuberLoss(HuberLoss { delta: beta, reduction: options.reduction });
     let carry = move |answer: &Answer| Numbers::of(answer).map(|x| x / delta);
     // Where delta is tiny, its product with the cotangent is subnormal.
     (is_wide && beta > 1e-3).then(|| Pair {
@@ -332,7 +332,7 @@ fn exp_of_log_target(case: &Case) -> Option<Pair> {
     // Where a logarithm is near 0 but not 0, the target is so near 1 that it has lost the digits of that.
     let near = quarters(&target, 4.0);
     let with_target = |log_target: bool, target: &ArrayD<f64>| {
-        let loss = Loss::KlDiv(kl_div::Options { log_target, ..options.clone() });
+        let loss = Loss::KlDiv(KLDivLoss { log_target, ..*options });
         with_tensor(&Case { loss, ..case.clone() }, "target", target)
     };
     let (of_logarithms, other) = (with_target(true, &near), with_target(false, &near.mapv(f64::exp)));
