@@ -8,7 +8,7 @@ use std::hint::black_box;
 use losscheck::backend::Pass;
 use losscheck::case::Case;
 use losscheck::loss::LossKind;
-use losscheck::tensor::DType;
+use losscheck::tensor::{DType, TensorExt};
 use losscheck_reference::pointwise::{Elements, Pointwise};
 use losscheck_reference::{Backward, Real, Reduction};
 use ndarray::{ArrayD, IxDyn};

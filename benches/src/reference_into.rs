@@ -6,7 +6,7 @@ use std::hint::black_box;
 use losscheck::backend::reference::Reference;
 use losscheck::backend::{Backend, Coverage, Outcome, Pass};
 use losscheck::case::Case;
-use losscheck::loss::{Arithmetic, Inputs, LossKind, Request};
+use losscheck::loss::{Arithmetic, Inputs, LossExt, LossKind, Outputs, Request};
 use losscheck::tensor::DType;
 
 /// The reference, each call of which writes value and gradient over those of the call before and allocates no results.
@@ -43,7 +43,7 @@ impl Backend for ReferenceInto {
 }
 
 fn workload<R: Arithmetic>(case: &Case, pass: Pass) -> Option<Box<dyn FnMut() + '_>> {
-    let (inputs, outputs) = (Inputs::<R>::from(case), pass.outputs());
+    let (inputs, outputs) = (Inputs::<R>::from(case), Outputs::from(pass));
     let results = Cell::new(Some(case.loss.evaluate(&inputs, outputs).ok()?));
     Some(Box::new(move || {
         let request = Request { outputs, buffers: results.take() };

@@ -3,10 +3,10 @@
 use std::hint::black_box;
 
 use candle_core::{Error, Result, Tensor};
-use losscheck::backend::{Outcome, Pass};
-use losscheck::case::{Answer, Case};
-use losscheck::loss::Loss;
-use losscheck::tensor::Tensors;
+use losscheck_backend::Loss;
+use losscheck_backend::backend::{Outcome, Pass};
+use losscheck_backend::case::{Answer, Case};
+use losscheck_backend::tensor::Tensors;
 
 use self::inputs::Inputs;
 
@@ -25,7 +25,7 @@ const VERSION: &str = "0.11.1";
 
 /// How a backend evaluates cases.
 struct Adapter {
-    to_candle: fn(&losscheck::tensor::Tensor) -> Result<Tensor>,
+    to_candle: fn(&losscheck_backend::tensor::Tensor) -> Result<Tensor>,
     evaluate: fn(&Case, &Inputs) -> Result<Tensor>,
 }
 

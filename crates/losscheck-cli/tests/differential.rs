@@ -4,7 +4,7 @@ use losscheck::backend::Backend;
 use losscheck::backend::call::without_panic_messages;
 use losscheck::case::random::RandomCases;
 use losscheck::data::DataFolder;
-use losscheck::loss::LossKind;
+use losscheck::loss::{LossKind, LossKindExt};
 use losscheck::run::fuzz::fuzz;
 
 const SEED: u64 = 20_130;

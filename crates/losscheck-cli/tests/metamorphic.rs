@@ -5,7 +5,7 @@ use losscheck::backend::call::without_panic_messages;
 use losscheck::case::random::RandomCases;
 use losscheck::data::DataFolder;
 use losscheck::judge::verdict::Verdict;
-use losscheck::loss::LossKind;
+use losscheck::loss::{LossKind, LossKindExt};
 use losscheck::run::metamorphic::{Claim, RELATIONS, broken, claims, run};
 use losscheck_mutants::{Mutant, catalogue};
 

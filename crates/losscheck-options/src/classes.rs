@@ -1,6 +1,7 @@
 //! The options of the losses over classes.
 
-use crate::Reduction;
+use crate::loss::reduction;
+use crate::{LossOptions, Reduction, Signature};
 
 /// Adaptive softmax, for many classes of very different frequency, and its loss.
 ///
@@ -70,6 +71,75 @@ impl Default for AdaptiveLogSoftmaxWithLoss {
     }
 }
 
+impl LossOptions for AdaptiveLogSoftmaxWithLoss {
+    const SIGNATURE: Signature = Signature {
+        required: &["input", "head.weight", "tail.0.0.weight", "tail.0.1.weight"],
+        optional: &[
+            "target",
+            "head.bias",
+            "tail.1.0.weight",
+            "tail.1.1.weight",
+            "tail.2.0.weight",
+            "tail.2.1.weight",
+            "tail.3.0.weight",
+            "tail.3.1.weight",
+        ],
+        integers: &["target"],
+        differentiable: &[
+            "input",
+            "head.weight",
+            "head.bias",
+            "tail.0.0.weight",
+            "tail.0.1.weight",
+            "tail.1.0.weight",
+            "tail.1.1.weight",
+            "tail.2.0.weight",
+            "tail.2.1.weight",
+            "tail.3.0.weight",
+            "tail.3.1.weight",
+        ],
+    };
+
+    fn reduction(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn with_reduction(&self, _: Reduction) -> Option<Self> {
+        None
+    }
+
+    fn unreduced(&self) -> Self {
+        match self.result {
+            AdaptiveResult::Loss => self.with_result(AdaptiveResult::Output),
+            AdaptiveResult::Predict => self.with_result(AdaptiveResult::LogProb),
+            AdaptiveResult::Output | AdaptiveResult::LogProb => self.clone(),
+        }
+    }
+
+    fn argmax_candidates(&self) -> Option<Self> {
+        (self.result == AdaptiveResult::Predict).then(|| self.with_result(AdaptiveResult::LogProb))
+    }
+
+    fn check_names(&self) -> Result<(), String> {
+        let (tails, most) = (self.cutoffs.len(), Self::TAILS);
+        if tails <= most {
+            return Ok(());
+        }
+        Err(format!("`cutoffs` has {tails} elements, expected at most {most}, because a case can name no more tails"))
+    }
+}
+
+impl AdaptiveLogSoftmaxWithLoss {
+    /// The largest number of tails whose parameters the signature names.
+    pub const TAILS: usize = 4;
+
+    /// Returns the options with another result.
+    #[must_use]
+    pub fn with_result(&self, result: AdaptiveResult) -> Self {
+        Self { result, ..self.clone() }
+    }
+}
+
 /// Cross-entropy of class scores, with p = softmax(x), for a row with target probabilities q:
 ///
 /// ```text
@@ -119,6 +189,25 @@ impl Default for CrossEntropyLoss {
     }
 }
 
+impl LossOptions for CrossEntropyLoss {
+    const SIGNATURE: Signature = Signature {
+        required: &["input", "target"],
+        optional: &["weight"],
+        integers: &["target"],
+        differentiable: &["input", "target"],
+    };
+
+    reduction!();
+
+    fn ignore_index(&self) -> Option<i64> {
+        Some(self.ignore_index)
+    }
+
+    fn label_smoothing(&self) -> Option<f64> {
+        Some(self.label_smoothing)
+    }
+}
+
 /// [Cross-entropy](CrossEntropyLoss) of the class scores that a linear layer gives:
 ///
 /// ```text
@@ -158,6 +247,25 @@ pub struct LinearCrossEntropyLoss {
     pub reduction: Reduction,
 }
 
+impl LossOptions for LinearCrossEntropyLoss {
+    const SIGNATURE: Signature = Signature {
+        required: &["input", "linear_weight", "target"],
+        optional: &["linear_bias", "weight"],
+        integers: &["target"],
+        differentiable: &["input", "linear_weight", "linear_bias", "target"],
+    };
+
+    reduction!();
+
+    fn ignore_index(&self) -> Option<i64> {
+        Some(self.ignored_index())
+    }
+
+    fn label_smoothing(&self) -> Option<f64> {
+        Some(self.label_smoothing)
+    }
+}
+
 /// Margin loss of class scores x for a row with a list of classes y, out of C classes:
 ///
 /// ```text
@@ -190,6 +298,13 @@ pub struct MultiLabelMarginLoss {
     pub reduction: Reduction,
 }
 
+impl LossOptions for MultiLabelMarginLoss {
+    const SIGNATURE: Signature =
+        Signature { required: &["input", "target"], optional: &[], integers: &["target"], differentiable: &["input"] };
+
+    reduction!();
+}
+
 /// Binary cross-entropy of logits x, averaged over the C classes, with p = sigmoid(x):
 ///
 /// ```text
@@ -214,6 +329,17 @@ pub struct MultiLabelMarginLoss {
 pub struct MultiLabelSoftMarginLoss {
     /// How the losses of the rows are reduced.
     pub reduction: Reduction,
+}
+
+impl LossOptions for MultiLabelSoftMarginLoss {
+    const SIGNATURE: Signature = Signature {
+        required: &["input", "target"],
+        optional: &["weight"],
+        integers: &[],
+        differentiable: &["input", "target"],
+    };
+
+    reduction!();
 }
 
 /// Margin loss of class scores x for a row with class y, out of C classes:
@@ -259,6 +385,17 @@ impl Default for MultiMarginLoss {
     }
 }
 
+impl LossOptions for MultiMarginLoss {
+    const SIGNATURE: Signature = Signature {
+        required: &["input", "target"],
+        optional: &["weight"],
+        integers: &["target"],
+        differentiable: &["input"],
+    };
+
+    reduction!();
+}
+
 /// Negative log-likelihood of log-probabilities x, for a row with class y:
 ///
 /// ```text
@@ -299,6 +436,21 @@ impl Default for NLLLoss {
     }
 }
 
+impl LossOptions for NLLLoss {
+    const SIGNATURE: Signature = Signature {
+        required: &["input", "target"],
+        optional: &["weight"],
+        integers: &["target"],
+        differentiable: &["input"],
+    };
+
+    reduction!();
+
+    fn ignore_index(&self) -> Option<i64> {
+        Some(self.ignore_index)
+    }
+}
+
 /// [`NLLLoss`] by the deprecated name that PyTorch has for images.
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.NLLLoss.html>
@@ -319,6 +471,16 @@ pub struct NLLLoss2d {
 impl Default for NLLLoss2d {
     fn default() -> Self {
         Self { ignore_index: -100, reduction: Reduction::Mean }
+    }
+}
+
+impl LossOptions for NLLLoss2d {
+    const SIGNATURE: Signature = NLLLoss::SIGNATURE;
+
+    reduction!();
+
+    fn ignore_index(&self) -> Option<i64> {
+        Some(self.ignore_index)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The options of the losses of single elements.
 
-use crate::{KLDivReduction, Reduction};
+use crate::loss::reduction;
+use crate::{KLDivReduction, LossOptions, Reduction, Signature};
 
 /// Binary cross-entropy of probabilities x, with each logarithm clamped at -100:
 ///
@@ -35,6 +36,17 @@ pub struct BCELoss {
     pub reduction: Reduction,
 }
 
+impl LossOptions for BCELoss {
+    const SIGNATURE: Signature = Signature {
+        required: &["input", "target"],
+        optional: &["weight"],
+        integers: &[],
+        differentiable: &["input", "target"],
+    };
+
+    reduction!();
+}
+
 /// Binary cross-entropy of logits x, with p = sigmoid(x):
 ///
 /// ```text
@@ -59,6 +71,17 @@ pub struct BCELoss {
 pub struct BCEWithLogitsLoss {
     /// How the losses of the elements are reduced.
     pub reduction: Reduction,
+}
+
+impl LossOptions for BCEWithLogitsLoss {
+    const SIGNATURE: Signature = Signature {
+        required: &["input", "target"],
+        optional: &["weight", "pos_weight"],
+        integers: &[],
+        differentiable: &["input", "target"],
+    };
+
+    reduction!();
 }
 
 /// Negative log-likelihood of a target under a Gaussian distribution with mean x and variance v:
@@ -105,6 +128,17 @@ impl Default for GaussianNLLLoss {
     }
 }
 
+impl LossOptions for GaussianNLLLoss {
+    const SIGNATURE: Signature = Signature {
+        required: &["input", "target", "var"],
+        optional: &[],
+        integers: &[],
+        differentiable: &["input", "target", "var"],
+    };
+
+    reduction!();
+}
+
 /// Hinge loss of a distance x and a label, which is 1 if the pair is alike and -1 if it is not:
 ///
 /// ```text
@@ -140,6 +174,13 @@ impl Default for HingeEmbeddingLoss {
     fn default() -> Self {
         Self { margin: 1.0, reduction: Reduction::Mean }
     }
+}
+
+impl LossOptions for HingeEmbeddingLoss {
+    const SIGNATURE: Signature =
+        Signature { required: &["input", "target"], optional: &[], integers: &[], differentiable: &["input"] };
+
+    reduction!();
 }
 
 /// Huber's loss, which is quadratic near 0 and linear beyond `delta`, with d = x - target:
@@ -184,6 +225,17 @@ impl Default for HuberLoss {
     }
 }
 
+impl LossOptions for HuberLoss {
+    const SIGNATURE: Signature = Signature {
+        required: &["input", "target"],
+        optional: &["weight"],
+        integers: &[],
+        differentiable: &["input", "target"],
+    };
+
+    reduction!();
+}
+
 /// Kullback-Leibler divergence of log-probabilities x from probabilities, element by element:
 ///
 /// ```text
@@ -210,6 +262,17 @@ pub struct KLDivLoss {
     pub log_target: bool,
     /// How the losses of the elements are reduced.
     pub reduction: KLDivReduction,
+}
+
+impl LossOptions for KLDivLoss {
+    const SIGNATURE: Signature = Signature {
+        required: &["input", "target"],
+        optional: &[],
+        integers: &[],
+        differentiable: &["input", "target"],
+    };
+
+    reduction!();
 }
 
 /// Absolute error, whose gradient at 0 is 0:
@@ -240,6 +303,17 @@ pub struct L1Loss {
     pub reduction: Reduction,
 }
 
+impl LossOptions for L1Loss {
+    const SIGNATURE: Signature = Signature {
+        required: &["input", "target"],
+        optional: &["weight"],
+        integers: &[],
+        differentiable: &["input", "target"],
+    };
+
+    reduction!();
+}
+
 /// Squared error:
 ///
 /// ```text
@@ -266,6 +340,17 @@ pub struct L1Loss {
 pub struct MSELoss {
     /// How the losses of the elements are reduced.
     pub reduction: Reduction,
+}
+
+impl LossOptions for MSELoss {
+    const SIGNATURE: Signature = Signature {
+        required: &["input", "target"],
+        optional: &["weight"],
+        integers: &[],
+        differentiable: &["input", "target"],
+    };
+
+    reduction!();
 }
 
 /// Ranking loss of two scores. The first should be higher by a margin if the label is 1, the second if the label is
@@ -295,6 +380,17 @@ pub struct MarginRankingLoss {
     pub margin: f64,
     /// How the losses of the pairs are reduced.
     pub reduction: Reduction,
+}
+
+impl LossOptions for MarginRankingLoss {
+    const SIGNATURE: Signature = Signature {
+        required: &["input1", "input2", "target"],
+        optional: &[],
+        integers: &[],
+        differentiable: &["input1", "input2", "target"],
+    };
+
+    reduction!();
 }
 
 /// Negative log-likelihood of a count under a Poisson distribution, whose rate is e^x or, without `log_input`, x:
@@ -338,6 +434,17 @@ impl Default for PoissonNLLLoss {
     }
 }
 
+impl LossOptions for PoissonNLLLoss {
+    const SIGNATURE: Signature = Signature {
+        required: &["input", "target"],
+        optional: &[],
+        integers: &[],
+        differentiable: &["input", "target"],
+    };
+
+    reduction!();
+}
+
 /// Smooth L1 loss, which is quadratic near 0 and linear beyond `beta`, with d = x - target:
 ///
 /// ```text
@@ -379,6 +486,17 @@ impl Default for SmoothL1Loss {
     }
 }
 
+impl LossOptions for SmoothL1Loss {
+    const SIGNATURE: Signature = Signature {
+        required: &["input", "target"],
+        optional: &[],
+        integers: &[],
+        differentiable: &["input", "target"],
+    };
+
+    reduction!();
+}
+
 /// Logistic loss of a score x and a label of 1 or -1:
 ///
 /// ```text
@@ -402,4 +520,11 @@ impl Default for SmoothL1Loss {
 pub struct SoftMarginLoss {
     /// How the losses of the elements are reduced.
     pub reduction: Reduction,
+}
+
+impl LossOptions for SoftMarginLoss {
+    const SIGNATURE: Signature =
+        Signature { required: &["input", "target"], optional: &[], integers: &[], differentiable: &["input"] };
+
+    reduction!();
 }

@@ -11,6 +11,8 @@
 //! assert_eq!((options.ignore_index, options.reduction), (-100, Reduction::Mean));
 //! ```
 //!
+//! [`LossKind`] lists the losses, [`Loss`] is one of them with its options, and [`LossOptions`] says which tensors it takes.
+//!
 //! # Features
 //!
 //! - `serde` reads and writes the options with PyTorch's names, as the golden format has them.
@@ -18,10 +20,12 @@
 
 mod classes;
 mod elements;
+mod loss;
 #[cfg(feature = "serde")]
 pub mod number;
 mod reduction;
 mod sequences;
+mod signature;
 mod vectors;
 
 pub use classes::{
@@ -32,6 +36,8 @@ pub use elements::{
     BCELoss, BCEWithLogitsLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss, L1Loss, MSELoss,
     MarginRankingLoss, PoissonNLLLoss, SmoothL1Loss, SoftMarginLoss,
 };
+pub use loss::{Loss, LossKind, LossOptions};
 pub use reduction::{KLDivReduction, Reduction, UnknownReduction};
 pub use sequences::CTCLoss;
+pub use signature::{Output, Signature};
 pub use vectors::{CosineEmbeddingLoss, DistanceFunction, TripletMarginLoss, TripletMarginWithDistanceLoss};

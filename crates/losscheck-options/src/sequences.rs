@@ -1,6 +1,7 @@
 //! The options of the losses of sequences.
 
-use crate::Reduction;
+use crate::loss::reduction;
+use crate::{LossOptions, Reduction, Signature};
 
 /// Connectionist temporal classification: the negative logarithm of the probability that the log-probabilities x give
 /// a sequence of labels. An alignment a holds one class for each step. It gives the labels that are left if repeats
@@ -48,4 +49,15 @@ pub struct CTCLoss {
     pub reduction: Reduction,
     /// Whether infinite losses, and their gradients, are replaced by 0.
     pub zero_infinity: bool,
+}
+
+impl LossOptions for CTCLoss {
+    const SIGNATURE: Signature = Signature {
+        required: &["log_probs", "targets", "input_lengths", "target_lengths"],
+        optional: &[],
+        integers: &["targets", "input_lengths", "target_lengths"],
+        differentiable: &["log_probs"],
+    };
+
+    reduction!();
 }

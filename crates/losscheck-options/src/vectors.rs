@@ -1,6 +1,7 @@
 //! The options of the losses of vectors.
 
-use crate::Reduction;
+use crate::loss::reduction;
+use crate::{LossOptions, Reduction, Signature};
 
 /// Embedding loss of two vectors by their cosine c. The label is 1 if they should be alike and -1 if they should not:
 ///
@@ -32,6 +33,17 @@ pub struct CosineEmbeddingLoss {
     pub margin: f64,
     /// How the losses of the pairs are reduced.
     pub reduction: Reduction,
+}
+
+impl LossOptions for CosineEmbeddingLoss {
+    const SIGNATURE: Signature = Signature {
+        required: &["input1", "input2", "target"],
+        optional: &[],
+        integers: &[],
+        differentiable: &["input1", "input2"],
+    };
+
+    reduction!();
 }
 
 /// Triplet loss of an anchor a, a positive p and a negative n by their distances d:
@@ -85,6 +97,17 @@ impl Default for TripletMarginLoss {
     }
 }
 
+impl LossOptions for TripletMarginLoss {
+    const SIGNATURE: Signature = Signature {
+        required: &["anchor", "positive", "negative"],
+        optional: &[],
+        integers: &[],
+        differentiable: &["anchor", "positive", "negative"],
+    };
+
+    reduction!();
+}
+
 /// [`TripletMarginLoss`] with any distance d of two vectors:
 ///
 /// ```text
@@ -120,6 +143,17 @@ impl<D: Default> Default for TripletMarginWithDistanceLoss<D> {
     fn default() -> Self {
         Self { distance_function: D::default(), margin: 1.0, swap: false, reduction: Reduction::Mean }
     }
+}
+
+impl LossOptions for TripletMarginWithDistanceLoss {
+    const SIGNATURE: Signature = Signature {
+        required: &["anchor", "positive", "negative"],
+        optional: &[],
+        integers: &[],
+        differentiable: &["anchor", "positive", "negative"],
+    };
+
+    reduction!();
 }
 
 /// A distance that data can name. PyTorch takes any function.

@@ -1,6 +1,6 @@
 //! Tensors to libtorch and back, bit for bit.
 
-use losscheck::tensor::{DType, Data, Tensor};
+use losscheck_backend::tensor::{DType, Data, Tensor};
 use tch::Kind;
 use tch::kind::Element;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use losscheck::case::Case;
+use losscheck_backend::case::Case;
 
 use crate::{Rejection, Result, convert};
 

@@ -1,4 +1,4 @@
-//! libtorch as a [losscheck] backend, through the crate tch.
+//! libtorch as a losscheck backend, through the crate tch.
 //!
 //! [`Tch`] calls the operators that `torch.nn.functional` calls and takes gradients by libtorch's autograd. Where
 //! PyTorch's Python layer does something around the operator (checks sizes, broadcasts), the adapter does the same; the
@@ -34,10 +34,10 @@ mod stack_traces;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use losscheck::backend::{Backend, Coverage, Outcome, Pass};
-use losscheck::case::{Answer, Case};
-use losscheck::loss::{Loss, LossKind, ctc_loss};
-use losscheck::tensor::Tensors;
+use losscheck_backend::backend::{Backend, Coverage, Outcome, Pass};
+use losscheck_backend::case::{Answer, Case};
+use losscheck_backend::tensor::Tensors;
+use losscheck_backend::{Loss, LossKind};
 use losscheck_options::Reduction;
 use tch::{TchError, Tensor};
 
@@ -112,7 +112,7 @@ impl Backend for Tch {
 /// Why a case is not for libtorch to answer.
 fn withheld(case: &Case) -> Option<&'static str> {
     match &case.loss {
-        Loss::CtcLoss(_) if ctc_loss::has_label_out_of_range(&case.inputs) => {
+        Loss::CtcLoss(_) if losses::ctc_loss::has_label_out_of_range(&case.inputs) => {
             Some("libtorch does not check labels: one out of range corrupts its heap")
         }
         Loss::MultilabelMarginLoss(options)

@@ -3,13 +3,14 @@
 //! The operator is the loss; what stands around it here is what PyTorch's Python layer adds to it, marked "Python".
 
 mod adaptive_log_softmax_with_loss;
+pub(crate) mod ctc_loss;
 mod gaussian_nll_loss;
 mod linear_cross_entropy;
 mod multi_margin_loss;
 mod multilabel_soft_margin_loss;
 mod triplet_margin_with_distance_loss;
 
-use losscheck::loss::Loss;
+use losscheck_backend::Loss;
 use losscheck_options::{KLDivReduction, Reduction, TripletMarginLoss};
 use tch::Tensor;
 

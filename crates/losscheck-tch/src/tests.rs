@@ -1,9 +1,9 @@
 //! Rows of inputs and what libtorch answers to them.
 
-use losscheck::backend::{Backend, Outcome, Pass};
-use losscheck::case::{Answer, Case};
-use losscheck::loss::LossKind;
-use losscheck::tensor::{Data, Tensor};
+use losscheck_backend::LossKind;
+use losscheck_backend::backend::{Backend, Outcome, Pass};
+use losscheck_backend::case::{Answer, Case};
+use losscheck_backend::tensor::{Data, Tensor};
 use serde_json::{Value, json};
 
 use crate::Tch;

@@ -16,6 +16,9 @@
 //! run          Puts cases to all backends and sums up: conformance, random testing, metamorphic relations, accuracy.
 //! ```
 //!
+//! The types of a loss, a case and a backend are in the crates `losscheck-options` and `losscheck-backend`, so that a backend
+//! need not depend on this one.
+//!
 //! Beside them, [`tensor`] holds tensors and dtypes, [`data`] finds the shipped files, and [`error`] and [`files`] read and write
 //! them.
 //!

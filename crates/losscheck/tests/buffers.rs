@@ -1,7 +1,7 @@
 //! An evaluation writes over the buffers that it is given, and returns what it returns without them.
 
 use losscheck::data::DataFolder;
-use losscheck::loss::{Inputs, Outputs, Request};
+use losscheck::loss::{Inputs, LossExt, Outputs, Request};
 
 #[test]
 fn results_are_written_over_the_buffers() {

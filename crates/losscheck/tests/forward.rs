@@ -2,8 +2,8 @@
 
 use losscheck::case::Case;
 use losscheck::data::DataFolder;
-use losscheck::loss::{Arithmetic, Inputs, Outputs};
-use losscheck::tensor::{DType, Tensor};
+use losscheck::loss::{Arithmetic, Inputs, LossExt, Outputs};
+use losscheck::tensor::{DType, Tensor, TensorExt};
 use ndarray::ArrayD;
 
 fn assert_same<R: Arithmetic>(what: &str, one: &ArrayD<R>, other: &ArrayD<R>) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use losscheck::case::{Case, random};
-use losscheck::loss::{Inputs, LossKind, Outputs};
+use losscheck::loss::{Inputs, LossExt, LossKind, LossKindExt, Outputs};
 use losscheck::tensor::DType;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};

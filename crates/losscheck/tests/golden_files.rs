@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use losscheck::case::format::{self, Goldens};
 use losscheck::case::{Answer, Case, Expected};
-use losscheck::loss::{Inputs, LossKind, Outputs, ValueAndGradients};
+use losscheck::loss::{Inputs, LossExt, LossKind, Outputs, ValueAndGradients};
 use losscheck::tensor::Tensor;
 use serde_json::{Map, Value, json};
 

@@ -1,7 +1,7 @@
 //! Every hand-written gradient against its own value, differentiated by dual numbers in wide arithmetic.
 
 use losscheck::case::{Case, random};
-use losscheck::loss::{Inputs, Loss, LossKind, Outputs, ValueAndGradients};
+use losscheck::loss::{Inputs, Loss, LossExt, LossKind, Outputs, ValueAndGradients};
 use losscheck::tensor::{DType, Tensor};
 use losscheck_reference::{CTCLossByLogProbs, DoubleDouble, Dual, Loss as _, Real};
 use ndarray::{ArrayD, Axis};

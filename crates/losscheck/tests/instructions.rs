@@ -5,7 +5,7 @@
 
 use losscheck::case::Case;
 use losscheck::data::DataFolder;
-use losscheck::loss::{Arithmetic, Inputs, Outputs, ValueAndGradients};
+use losscheck::loss::{Arithmetic, Inputs, LossExt, Outputs, ValueAndGradients};
 use losscheck_reference::Instructions;
 
 /// The bits of every number of the results. NaN is any NaN: IEEE 754 leaves its sign and payload open.

@@ -1,7 +1,7 @@
 //! That the reference's results do not depend on how a tensor lies in memory.
 
 use losscheck::case::{Case, random};
-use losscheck::loss::{Inputs, LossKind, Outputs};
+use losscheck::loss::{Inputs, LossExt, LossKind, Outputs};
 use losscheck::tensor::DType;
 use ndarray::ArrayD;
 use proptest::strategy::{Strategy, ValueTree};

@@ -4,7 +4,7 @@ use losscheck::case::Case;
 use losscheck::data::DataFolder;
 use losscheck::judge::oracle::{self, LARGE};
 use losscheck::judge::ulp::distance;
-use losscheck::loss::{Inputs, LossKind, Outputs, ValueAndGradients};
+use losscheck::loss::{Inputs, LossExt, LossKind, Outputs, ValueAndGradients};
 use losscheck::tensor::{DType, Tensor};
 use losscheck_reference::{DoubleDouble, Real};
 

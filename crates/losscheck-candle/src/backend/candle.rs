@@ -1,7 +1,7 @@
 use candle_core::{Result, Tensor, bail};
-use losscheck::backend::{Backend, Coverage, Outcome, Pass};
-use losscheck::case::Case;
-use losscheck::loss::{Loss, LossKind};
+use losscheck_backend::backend::{Backend, Coverage, Outcome, Pass};
+use losscheck_backend::case::Case;
+use losscheck_backend::{Loss, LossKind};
 use losscheck_options::{AdaptiveLogSoftmaxWithLoss, AdaptiveResult, NLLLoss};
 
 use super::inputs::Inputs;

@@ -1,7 +1,7 @@
 use candle_core::{Result, Tensor, bail};
-use losscheck::backend::{Backend, Coverage, Outcome, Pass};
-use losscheck::case::Case;
-use losscheck::loss::{Loss, LossKind};
+use losscheck_backend::backend::{Backend, Coverage, Outcome, Pass};
+use losscheck_backend::case::Case;
+use losscheck_backend::{Loss, LossKind};
 use losscheck_options::Reduction;
 
 use super::inputs::Inputs;
@@ -92,7 +92,7 @@ fn class_lack(case: &Case, ignore_index: i64) -> Option<&'static str> {
     let Some(indices) = target.to_indices() else {
         return Some("candle-nn takes class indices alone");
     };
-    indices.iter().any(|&index| index == ignore_index).then_some("candle-nn has no ignore_index")
+    indices.contains(&ignore_index).then_some("candle-nn has no ignore_index")
 }
 
 /// Shapes that do not broadcast are for candle-nn to refuse.

@@ -1,6 +1,6 @@
 use candle_core::{DType, Device, Result, bail};
-use losscheck::case::Case;
-use losscheck::tensor::{Data, Tensor};
+use losscheck_backend::case::Case;
+use losscheck_backend::tensor::{Data, Tensor};
 
 pub(super) fn to_candle(tensor: &Tensor) -> Result<candle_core::Tensor> {
     let (shape, device) = (tensor.shape(), &Device::Cpu);
@@ -40,7 +40,9 @@ pub(super) fn from_candle(tensor: &candle_core::Tensor, case: &Case) -> Result<T
         DType::F32 => {
             let data = Data::F32(flat.to_vec1()?);
             match case.dtype() {
-                narrow @ (losscheck::tensor::DType::F16 | losscheck::tensor::DType::BF16) => data.to(narrow),
+                narrow @ (losscheck_backend::tensor::DType::F16 | losscheck_backend::tensor::DType::BF16) => {
+                    data.to(narrow)
+                }
                 _ => data,
             }
         }

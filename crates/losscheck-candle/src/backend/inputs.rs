@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Result, Tensor, Var, bail};
-use losscheck::case::Case;
+use losscheck_backend::case::Case;
 
 /// The tensors of a case as candle's.
 pub(super) struct Inputs(BTreeMap<String, Tensor>);
@@ -11,7 +11,7 @@ impl Inputs {
     pub(super) fn new(
         case: &Case,
         tracked: &[&str],
-        to_candle: fn(&losscheck::tensor::Tensor) -> Result<Tensor>,
+        to_candle: fn(&losscheck_backend::tensor::Tensor) -> Result<Tensor>,
     ) -> Result<Self> {
         let convert = |(name, tensor): (&String, _)| {
             let tensor = to_candle(tensor)?;

@@ -1,7 +1,7 @@
-use losscheck::backend::{Backend, Coverage, Outcome, Pass};
-use losscheck::case::Case;
-use losscheck::loss::LossKind;
-use losscheck::tensor::{Data, Tensor};
+use losscheck_backend::LossKind;
+use losscheck_backend::backend::{Backend, Coverage, Outcome, Pass};
+use losscheck_backend::case::Case;
+use losscheck_backend::tensor::{Data, Tensor};
 use serde_json::json;
 
 use super::{Candle, CandleNn, VERSION};

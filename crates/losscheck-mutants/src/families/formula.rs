@@ -3,7 +3,7 @@
 use losscheck::backend::Outcome;
 use losscheck::case::{Answer, Case};
 use losscheck::loss::{Inputs, LossKind};
-use losscheck::tensor::{DType, Tensor};
+use losscheck::tensor::{DType, Tensor, TensorExt};
 use losscheck_reference::pointwise::{Denominator, Elements, Pointwise};
 use losscheck_reference::{Backward, Error, Real, Reduction};
 use ndarray::{ArrayD, IxDyn};

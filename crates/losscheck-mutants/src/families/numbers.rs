@@ -4,7 +4,7 @@ use half::{bf16, f16};
 use losscheck::backend::reference::Reference;
 use losscheck::backend::{Backend, Outcome};
 use losscheck::case::{Answer, Case};
-use losscheck::loss::LossKind;
+use losscheck::loss::{LossKind, LossKindExt};
 use losscheck::tensor::DType;
 
 use crate::Mutant;

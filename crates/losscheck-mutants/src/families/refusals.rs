@@ -2,7 +2,7 @@
 
 use losscheck::backend::Outcome;
 use losscheck::case::{Answer, Case};
-use losscheck::loss::{Inputs, LossKind, Outputs};
+use losscheck::loss::{Inputs, LossExt, LossKind, Outputs};
 use losscheck::tensor::Tensors;
 use losscheck_reference::Error;
 

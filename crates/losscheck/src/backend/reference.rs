@@ -7,8 +7,8 @@ use ndarray::ArrayD;
 
 use super::{Backend, Coverage, Outcome, Pass};
 use crate::case::{Answer, Case};
-use crate::loss::{Arithmetic, Inputs, LossKind, Outputs, ValueAndGradients};
-use crate::tensor::{DType, Tensor, Tensors};
+use crate::loss::{Arithmetic, Inputs, LossExt, LossKind, Outputs, ValueAndGradients};
+use crate::tensor::{DType, Tensor, TensorExt, Tensors};
 
 /// The reference, which computes in the dtype of the case. In 16 bits it computes in f32 and rounds each result once.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub fn value_in_f64(case: &Case) -> Result<ArrayD<f64>, Error> {
 fn answer<R: Arithmetic>(case: &Case) -> Result<Answer, Error> {
     let inputs = Inputs::<R>::from(case);
     if let Some(indices) = case.loss.indices(&inputs) {
-        return Ok(Answer { value: Tensor::from_indices(indices?), gradients: Tensors::new() });
+        return Ok(Answer { value: Tensor::from_index_array(indices?), gradients: Tensors::new() });
     }
     let ValueAndGradients { value, gradients } = case.loss.evaluate(&inputs, Outputs::Gradients)?;
     let tensor = |array| Tensor::from_array(case.dtype(), array);
@@ -64,7 +64,7 @@ fn answer<R: Arithmetic>(case: &Case) -> Result<Answer, Error> {
 }
 
 fn workload<R: Arithmetic>(case: &Case, pass: Pass) -> Option<Box<dyn FnMut() + '_>> {
-    let (inputs, outputs) = (Inputs::<R>::from(case), pass.outputs());
+    let (inputs, outputs) = (Inputs::<R>::from(case), Outputs::from(pass));
     case.loss.evaluate(&inputs, outputs).ok()?;
     Some(Box::new(move || {
         let _ = black_box(black_box(&case.loss).evaluate(black_box(&inputs), outputs));

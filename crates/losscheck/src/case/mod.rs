@@ -4,113 +4,16 @@ mod batch;
 pub mod format;
 pub mod random;
 
-use losscheck_reference::{Real, Reduction};
+use losscheck_reference::Real;
+
+pub use losscheck_backend::case::{Answer, Case, Expected};
 
 pub(crate) use batch::batch_axes;
 
-use crate::loss::{Inputs, Loss, Output};
-use crate::tensor::{DType, Tensor, Tensors};
-
-/// One evaluation to make and, where it is known, its result.
-#[derive(Clone, Debug)]
-pub struct Case {
-    /// Names the case for good: `LOSS/DTYPE/what sets it apart`.
-    pub id: String,
-    /// The loss and its options.
-    pub loss: Loss,
-    /// The categories it belongs to; a golden file explains each.
-    pub flags: Vec<String>,
-    /// Everything that is a tensor.
-    pub inputs: Tensors,
-    /// The gradient that the backward pass starts from; all ones where absent.
-    pub cotangent: Option<Tensor>,
-    /// What PyTorch answers; where absent, the oracle alone judges.
-    pub expected: Option<Expected>,
-    /// The number that the tutorial prints for this example.
-    pub printed: Option<f64>,
-}
-
-/// What PyTorch answers for a case.
-#[derive(Clone, Debug)]
-pub enum Expected {
-    /// It computes.
-    Answer(Answer),
-    /// It raises an error.
-    Rejection {
-        /// The kind of exception, `RuntimeError` for example.
-        error: String,
-        /// Its message.
-        message: String,
-    },
-}
-
-/// A value and a gradient for each differentiable input.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// The loss, reduced or not.
-    pub value: Tensor,
-    /// Gradients by the name of the input.
-    pub gradients: Tensors,
-}
-
-impl Answer {
-    /// The tensor of that output.
-    pub fn output(&self, output: Output) -> Option<&Tensor> {
-        match output {
-            Output::Value => Some(&self.value),
-            Output::Gradient(name) => self.gradients.get(name),
-        }
-    }
-}
+use crate::loss::Inputs;
 
 impl<R: Real> From<&Case> for Inputs<R> {
     fn from(case: &Case) -> Self {
         Self::new(&case.inputs, case.cotangent.as_ref(), case.dtype())
-    }
-}
-
-impl Case {
-    /// Returns a case of a loss on some tensors, with the cotangent that is all ones. Nothing is known of its result.
-    pub fn new(id: impl Into<String>, loss: Loss, inputs: Tensors) -> Self {
-        let (flags, cotangent, expected, printed) = Default::default();
-        Self { id: id.into(), loss, flags, inputs, cotangent, expected, printed }
-    }
-
-    /// The tensor of that name.
-    pub fn input(&self, name: &str) -> Option<&Tensor> {
-        self.inputs.get(name)
-    }
-
-    /// The dtype that the loss is computed in: that of its first tensor.
-    pub fn dtype(&self) -> DType {
-        let first = self.loss.kind().signature().first();
-        self.inputs.get(first).map_or(DType::F32, Tensor::dtype)
-    }
-
-    /// The case with that tensor in place of the one of that name, or besides the others.
-    #[must_use]
-    pub fn with_input(&self, name: &str, tensor: Tensor) -> Self {
-        let mut case = self.clone();
-        case.inputs.insert(name.to_owned(), tensor);
-        case
-    }
-
-    /// The case with the losses of the elements or rows left as they are, each with the cotangent 1.
-    #[must_use]
-    pub fn unreduced(&self) -> Self {
-        Self { loss: self.loss.unreduced(), cotangent: None, ..self.clone() }
-    }
-
-    /// Returns the case with another reduction and the cotangent 1, or `None` if the loss has no reduction.
-    #[must_use]
-    pub fn reduced(&self, reduction: Reduction) -> Option<Self> {
-        let loss = self.loss.with_reduction(reduction)?;
-        Some(Self { loss, cotangent: None, ..self.clone() })
-    }
-
-    /// The names of the inputs whose gradient the case asks for.
-    pub fn differentiable(&self) -> impl Iterator<Item = &'static str> + '_ {
-        let names = self.loss.kind().signature().differentiable;
-        names.iter().copied().filter(|&name| self.input(name).is_some_and(|tensor| tensor.dtype().is_float()))
     }
 }

@@ -5,7 +5,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::Case;
-use crate::loss::{Inputs, LossKind, Outputs, generate};
+use crate::loss::{Inputs, LossExt, LossKind, LossKindExt, Outputs, generate};
 use crate::tensor::DType;
 
 /// Generates cases of a loss without an id, each with a random cotangent of the shape of its value.

@@ -11,7 +11,7 @@ use super::oracle::{is_exact_in_f64, once};
 use super::tolerance::tolerance;
 use super::ulp::Near;
 use crate::case::{Answer, Case};
-use crate::loss::{Inputs, Output, Outputs, ValueAndGradients};
+use crate::loss::{Inputs, LossExt, Output, Outputs, ValueAndGradients};
 use crate::tensor::Tensor;
 
 /// The reference's answer in f64 to a large case, of which it is known how far it is from the exact one.

@@ -22,6 +22,7 @@ use self::verdict::{DifferenceKind, Verdict};
 use crate::backend::Outcome;
 use crate::case::{Answer, Case, Expected};
 use crate::loss::ValueAndGradients;
+use crate::tensor::TensorExt;
 
 /// A case, with as much of its exact answer as the answers that were judged have needed.
 #[derive(Debug)]

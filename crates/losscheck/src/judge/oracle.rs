@@ -7,7 +7,7 @@ use losscheck_reference::{DoubleDouble, Error, Real};
 use super::rules::near_largest;
 use super::ulp::distance;
 use crate::case::Case;
-use crate::loss::{Inputs, Loss, Outputs, ValueAndGradients};
+use crate::loss::{Inputs, Loss, LossExt, Outputs, ValueAndGradients};
 use crate::tensor::{DType, Tensor};
 
 /// What a case's results are in exact arithmetic.

@@ -17,12 +17,12 @@ use proptest::strategy::BoxedStrategy;
 
 use self::scale::Magnitudes;
 use super::classes;
-use super::{Inputs, LossSpec, Outputs, Request, Signature, ValueAndGradients};
+use super::{Inputs, LossSpec, Outputs, Request, ValueAndGradients};
 use crate::tensor::{DType, Tensors};
 
 const HEAD: [&str; 2] = ["head.weight", "head.bias"];
 /// Projection and output of each tail that a case may hold.
-const TAIL: [[&str; 2]; 4] = [
+const TAIL: [[&str; 2]; AdaptiveLogSoftmaxWithLoss::TAILS] = [
     ["tail.0.0.weight", "tail.0.1.weight"],
     ["tail.1.0.weight", "tail.1.1.weight"],
     ["tail.2.0.weight", "tail.2.1.weight"],
@@ -60,10 +60,6 @@ fn call<'a, R: Real>(
     Ok(if has_target { call.target(classes::indices(inputs)?) } else { call })
 }
 
-fn with(options: &AdaptiveLogSoftmaxWithLoss, result: AdaptiveResult) -> AdaptiveLogSoftmaxWithLoss {
-    AdaptiveLogSoftmaxWithLoss { result, ..options.clone() }
-}
-
 /// Returns the classes of each tail.
 fn tails(options: &AdaptiveLogSoftmaxWithLoss) -> impl Iterator<Item = Range<usize>> {
     let ends = options.cutoffs.iter().skip(1).chain([&options.n_classes]);
@@ -71,34 +67,6 @@ fn tails(options: &AdaptiveLogSoftmaxWithLoss) -> impl Iterator<Item = Range<usi
 }
 
 impl LossSpec for AdaptiveLogSoftmaxWithLoss {
-    const SIGNATURE: Signature = Signature {
-        required: &["input", "head.weight", "tail.0.0.weight", "tail.0.1.weight"],
-        optional: &[
-            "target",
-            "head.bias",
-            "tail.1.0.weight",
-            "tail.1.1.weight",
-            "tail.2.0.weight",
-            "tail.2.1.weight",
-            "tail.3.0.weight",
-            "tail.3.1.weight",
-        ],
-        integers: &["target"],
-        differentiable: &[
-            "input",
-            "head.weight",
-            "head.bias",
-            "tail.0.0.weight",
-            "tail.0.1.weight",
-            "tail.1.0.weight",
-            "tail.1.1.weight",
-            "tail.2.0.weight",
-            "tail.2.1.weight",
-            "tail.3.0.weight",
-            "tail.3.1.weight",
-        ],
-    };
-
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         if let Some(indices) = self.indices(inputs) {
             let value = indices?.mapv(|index| R::from_f64(index as f64));
@@ -126,10 +94,6 @@ impl LossSpec for AdaptiveLogSoftmaxWithLoss {
         (self.result == AdaptiveResult::Predict).then(|| call(self, inputs)?.predict())
     }
 
-    fn argmax_candidates(&self) -> Option<Self> {
-        (self.result == AdaptiveResult::Predict).then(|| with(self, AdaptiveResult::LogProb))
-    }
-
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
         if self.result == AdaptiveResult::Predict {
             // Indices have no errors.
@@ -144,36 +108,12 @@ impl LossSpec for AdaptiveLogSoftmaxWithLoss {
         Ok(classes::divided(evaluation, reduction, classes::Denominator::ones(count)))
     }
 
-    fn check_names(&self) -> Result<(), String> {
-        let (tails, most) = (self.cutoffs.len(), TAIL.len());
-        if tails <= most {
-            return Ok(());
-        }
-        Err(format!("`cutoffs` has {tails} elements, expected at most {most}, because a case can name no more tails"))
-    }
-
     fn options_schema() -> schemars::Schema {
         let mut schema = schemars::schema_for!(Self);
         if let Some(cutoffs) = schema.pointer_mut("/properties/cutoffs") {
-            cutoffs["maxItems"] = TAIL.len().into();
+            cutoffs["maxItems"] = AdaptiveLogSoftmaxWithLoss::TAILS.into();
         }
         schema
-    }
-
-    fn reduction(&self) -> Option<&'static str> {
-        None
-    }
-
-    fn with_reduction(&self, _: Reduction) -> Option<Self> {
-        None
-    }
-
-    fn unreduced(&self) -> Self {
-        match self.result {
-            AdaptiveResult::Loss => with(self, AdaptiveResult::Output),
-            AdaptiveResult::Predict => with(self, AdaptiveResult::LogProb),
-            AdaptiveResult::Output | AdaptiveResult::LogProb => self.clone(),
-        }
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

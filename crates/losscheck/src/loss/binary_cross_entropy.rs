@@ -1,12 +1,12 @@
 //! `torch.nn.functional.binary_cross_entropy`.
 
-use losscheck_options::{BCELoss, Reduction};
+use losscheck_options::BCELoss;
 use losscheck_reference::pointwise::{Denominator, Pointwise};
 use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
 
 use super::elements::{self, InF64};
-use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Request, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
 /// The two logarithms, weighted by target and its complement.
@@ -26,8 +26,6 @@ impl Pointwise<2> for BinaryCrossEntropyScale {
 }
 
 impl LossSpec for BCELoss {
-    const SIGNATURE: Signature = Signature { optional: &["weight"], ..elements::SIGNATURE };
-
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         elements::evaluate_weighted(self, inputs, request)
     }
@@ -40,14 +38,6 @@ impl LossSpec for BCELoss {
             Denominator::Elements,
             inputs,
         )
-    }
-
-    fn reduction(&self) -> Option<&'static str> {
-        Some(self.reduction.name())
-    }
-
-    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

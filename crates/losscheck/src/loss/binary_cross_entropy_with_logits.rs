@@ -1,12 +1,12 @@
 //! `torch.nn.functional.binary_cross_entropy_with_logits`.
 
-use losscheck_options::{BCEWithLogitsLoss, Reduction};
+use losscheck_options::BCEWithLogitsLoss;
 use losscheck_reference::pointwise::{Denominator, Elements, Pointwise};
 use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
 
 use super::elements::{self, InF64};
-use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Request, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
 /// PyTorch documents (1 - t) x - (1 + (pos_weight - 1) t) ln sigmoid(x), and the gradient as the difference of a sigmoid
@@ -58,8 +58,6 @@ impl Pointwise<2> for BinaryCrossEntropyWithLogitsScale {
 }
 
 impl LossSpec for BCEWithLogitsLoss {
-    const SIGNATURE: Signature = Signature { optional: &["weight", "pos_weight"], ..elements::SIGNATURE };
-
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         let (weight, pos_weight) = (inputs.float("weight"), inputs.float("pos_weight"));
         let tensors = (inputs.required("input")?, inputs.required("target")?, weight, pos_weight);
@@ -75,14 +73,6 @@ impl LossSpec for BCEWithLogitsLoss {
         let operands = [inputs.required("input")?, inputs.required("target")?, pos_weight];
         let elements = Elements { operands, weight, reduction: self.reduction, denominator: Denominator::Elements };
         elements::error_scale(&terms, elements, elements::INPUT_AND_TARGET, inputs.cotangent())
-    }
-
-    fn reduction(&self) -> Option<&'static str> {
-        Some(self.reduction.name())
-    }
-
-    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

@@ -1,13 +1,13 @@
 //! `torch.nn.functional.cosine_embedding_loss`.
 
-use losscheck_options::{CosineEmbeddingLoss, Reduction};
+use losscheck_options::CosineEmbeddingLoss;
 use losscheck_reference::vectors::{Vectors, Vectorwise};
 use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
 
 use super::elements::{Part, Side, sign};
 use super::vectors;
-use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Request, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
 const NAMES: [&str; 2] = ["input1", "input2"];
@@ -104,9 +104,6 @@ fn part(
 }
 
 impl LossSpec for CosineEmbeddingLoss {
-    const SIGNATURE: Signature =
-        Signature { required: &["input1", "input2", "target"], optional: &[], integers: &[], differentiable: &NAMES };
-
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         let loss = Self { margin: inputs.option(self.margin), ..*self };
         let tensors = (inputs.required("input1")?, inputs.required("input2")?, inputs.required("target")?);
@@ -119,14 +116,6 @@ impl LossSpec for CosineEmbeddingLoss {
 
     fn jumps(&self, inputs: &Inputs<DoubleDouble>) -> Result<Option<ValueAndGradients<DoubleDouble>>, Error> {
         part(self, Part::Jump, inputs).map(Some)
-    }
-
-    fn reduction(&self) -> Option<&'static str> {
-        Some(self.reduction.name())
-    }
-
-    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..*self })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

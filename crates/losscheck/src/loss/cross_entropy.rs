@@ -1,12 +1,12 @@
 //! `torch.nn.functional.cross_entropy`.
 
-use losscheck_options::{CrossEntropyLoss, Reduction};
+use losscheck_options::CrossEntropyLoss;
 use losscheck_reference::rowwise::{Classes, Probabilities, RowGradients, Rows, Rowwise, Targets};
 use losscheck_reference::{Backward, DoubleDouble, Error, Real};
 use ndarray::{ArrayD, IxDyn};
 use proptest::prelude::*;
 
-use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Request, ValueAndGradients, generate};
 use super::{classes, elements};
 use crate::tensor::{DType, Tensors};
 
@@ -152,8 +152,6 @@ where
 }
 
 impl LossSpec for CrossEntropyLoss {
-    const SIGNATURE: Signature = Signature { optional: &["weight"], integers: &["target"], ..elements::SIGNATURE };
-
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         let (input, weight) = (inputs.required("input")?, inputs.float("weight"));
         match inputs.float("target") {
@@ -184,22 +182,6 @@ impl LossSpec for CrossEntropyLoss {
                 Ok(classes::divided(evaluation, self.reduction, classes::denominator(inputs, self.ignore_index)))
             }
         }
-    }
-
-    fn reduction(&self) -> Option<&'static str> {
-        Some(self.reduction.name())
-    }
-
-    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..*self })
-    }
-
-    fn ignore_index(&self) -> Option<i64> {
-        Some(self.ignore_index)
-    }
-
-    fn label_smoothing(&self) -> Option<f64> {
-        Some(self.label_smoothing)
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

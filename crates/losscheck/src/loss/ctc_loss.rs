@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{Inputs, LossSpec, Outputs, Request, Signature, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Outputs, Request, ValueAndGradients, generate};
 use crate::tensor::{DType, Data, Tensor, Tensors};
 
 const LOG_PROBS: &str = "log_probs";
@@ -15,33 +15,8 @@ const TARGETS: &str = "targets";
 const INPUT_LENGTHS: &str = "input_lengths";
 const TARGET_LENGTHS: &str = "target_lengths";
 
-/// Whether a label that counts is no class, as far as anybody can tell: PyTorch would read and write out of bounds.
-pub fn has_label_out_of_range(inputs: &Tensors) -> bool {
-    let [log_probs, targets] = [LOG_PROBS, TARGETS].map(|name| inputs.get(name));
-    let classes = log_probs.and_then(|tensor| tensor.shape().last()).map_or(0.0, |&classes| classes as f64);
-    let Some(targets) = targets else { return false };
-    let labels = targets.to_f64();
-    // PyTorch truncates floats.
-    let is_class = |label: &f64| *label > -1.0 && *label < classes;
-    let lengths = inputs.get(TARGET_LENGTHS).map_or_else(Vec::new, Tensor::to_f64);
-    match *targets.shape() {
-        [_, columns] if columns > 0 => labels.chunks(columns).enumerate().any(|(row, labels)| {
-            let count = lengths.get(row).map_or(columns, |&length| columns.min(length.max(0.0) as usize));
-            !labels[..count].iter().all(is_class)
-        }),
-        _ => !labels.iter().all(is_class),
-    }
-}
-
 impl LossSpec for CTCLoss {
     const DTYPES: &'static [DType] = &[DType::F32, DType::F64];
-
-    const SIGNATURE: Signature = Signature {
-        required: &[LOG_PROBS, TARGETS, INPUT_LENGTHS, TARGET_LENGTHS],
-        optional: &[],
-        integers: &[TARGETS, INPUT_LENGTHS, TARGET_LENGTHS],
-        differentiable: &[LOG_PROBS],
-    };
 
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         let log_probs = inputs.required(LOG_PROBS)?;
@@ -96,14 +71,6 @@ impl LossSpec for CTCLoss {
         let value = value.into_iter().map(DoubleDouble::from_f64).collect();
         let value = ArrayD::from_shape_vec(shaped.raw_dim(), value).expect("a loss for each of the values");
         Ok(ValueAndGradients { value, gradients: vec![(LOG_PROBS, gradient)] })
-    }
-
-    fn reduction(&self) -> Option<&'static str> {
-        Some(self.reduction.name())
-    }
-
-    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..*self })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

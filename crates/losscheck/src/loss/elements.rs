@@ -6,14 +6,10 @@ use ndarray::{ArrayD, ArrayViewD, IxDyn};
 use proptest::prelude::*;
 
 use super::classes;
-use super::{Inputs, Request, Signature, ValueAndGradients, generate};
+use super::{Inputs, Request, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
 pub(super) const INPUT_AND_TARGET: [&str; 2] = ["input", "target"];
-
-/// The signature of a loss of input and target alone.
-pub(super) const SIGNATURE: Signature =
-    Signature { required: &INPUT_AND_TARGET, optional: &[], integers: &[], differentiable: &INPUT_AND_TARGET };
 
 /// Runs a loss of input and target.
 pub(super) fn evaluate<'a, R: Real>(

@@ -1,13 +1,13 @@
 //! `torch.nn.functional.gaussian_nll_loss`.
 
-use losscheck_options::{GaussianNLLLoss, Reduction};
+use losscheck_options::GaussianNLLLoss;
 use losscheck_reference::pointwise::{Elements, Pointwise};
 use losscheck_reference::{DoubleDouble, Error, Real};
 use ndarray::{ArrayD, Axis, IxDyn};
 use proptest::prelude::*;
 
 use super::elements::{self, InF64};
-use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Request, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
 const NAMES: [&str; 3] = ["input", "target", "var"];
@@ -47,8 +47,6 @@ impl Pointwise<3> for GaussianNllScale {
 }
 
 impl LossSpec for GaussianNLLLoss {
-    const SIGNATURE: Signature = Signature { required: &NAMES, optional: &[], integers: &[], differentiable: &NAMES };
-
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         let tensors = (inputs.required("input")?, inputs.required("target")?, inputs.required("var")?);
         ValueAndGradients::of(&Self { eps: inputs.option(self.eps), ..*self }, tensors, inputs, NAMES, request)
@@ -69,14 +67,6 @@ impl LossSpec for GaussianNLLLoss {
             *gradient = all.remove_axis(Axis(shape.len()));
         }
         Ok(evaluation)
-    }
-
-    fn reduction(&self) -> Option<&'static str> {
-        Some(self.reduction.name())
-    }
-
-    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..*self })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

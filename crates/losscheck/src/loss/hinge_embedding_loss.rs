@@ -1,12 +1,12 @@
 //! `torch.nn.functional.hinge_embedding_loss`.
 
-use losscheck_options::{HingeEmbeddingLoss, Reduction};
+use losscheck_options::HingeEmbeddingLoss;
 use losscheck_reference::pointwise::{Elements, Pointwise};
 use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
 
 use super::elements::{self, Part, Side};
-use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Request, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
 /// PyTorch documents the difference of margin and input, and for odd labels adds the input to it.
@@ -51,8 +51,6 @@ fn part(
 }
 
 impl LossSpec for HingeEmbeddingLoss {
-    const SIGNATURE: Signature = Signature { differentiable: &["input"], ..elements::SIGNATURE };
-
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         let loss = Self { margin: inputs.option(self.margin), ..*self };
         let pair = (inputs.required("input")?, inputs.required("target")?);
@@ -65,14 +63,6 @@ impl LossSpec for HingeEmbeddingLoss {
 
     fn jumps(&self, inputs: &Inputs<DoubleDouble>) -> Result<Option<ValueAndGradients<DoubleDouble>>, Error> {
         part(self, Part::Jump, inputs).map(Some)
-    }
-
-    fn reduction(&self) -> Option<&'static str> {
-        Some(self.reduction.name())
-    }
-
-    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..*self })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

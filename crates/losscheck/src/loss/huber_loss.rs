@@ -1,12 +1,12 @@
 //! `torch.nn.functional.huber_loss`.
 
-use losscheck_options::{HuberLoss, Reduction};
+use losscheck_options::HuberLoss;
 use losscheck_reference::pointwise::{Denominator, Pointwise};
 use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
 
 use super::elements;
-use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Request, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
 /// The linear part is a difference; everything else is a single term.
@@ -24,8 +24,6 @@ impl Pointwise<2> for HuberScale {
 }
 
 impl LossSpec for HuberLoss {
-    const SIGNATURE: Signature = Signature { optional: &["weight"], ..elements::SIGNATURE };
-
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         elements::evaluate_weighted(&Self { delta: inputs.option(self.delta), ..*self }, inputs, request)
     }
@@ -33,14 +31,6 @@ impl LossSpec for HuberLoss {
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
         let (terms, weight) = (HuberScale(Self { delta: inputs.option(self.delta), ..*self }), inputs.float("weight"));
         elements::pair_error_scale(&terms, weight, self.reduction, Denominator::Elements, inputs)
-    }
-
-    fn reduction(&self) -> Option<&'static str> {
-        Some(self.reduction.name())
-    }
-
-    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..*self })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use losscheck_reference::{Backward, Error, Loss, Real, Shapes};
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD};
 
-use super::spec::Output;
-use crate::tensor::{DType, Tensor, Tensors};
+use crate::tensor::{DType, Tensor, TensorExt, Tensors};
+use losscheck_options::Output;
 
 /// Which outputs an evaluation computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,12 +49,12 @@ impl<R: Real> Inputs<R> {
     pub fn new(tensors: &Tensors, cotangent: Option<&Tensor>, dtype: DType) -> Self {
         let (mut floats, mut indices) = (BTreeMap::new(), BTreeMap::new());
         for (name, tensor) in tensors {
-            match tensor.to_indices() {
+            match tensor.to_index_array() {
                 Some(array) => drop(indices.insert(name.clone(), array)),
                 None => drop(floats.insert(name.clone(), tensor.to_array())),
             }
         }
-        Self { floats, indices, cotangent: cotangent.map(Tensor::to_array), dtype }
+        Self { floats, indices, cotangent: cotangent.map(TensorExt::to_array), dtype }
     }
 
     /// Returns the floating-point tensor of a name.

@@ -6,7 +6,7 @@ use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
 
 use super::elements::{self, InF64};
-use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Request, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
 /// PyTorch documents the difference t ln t - t x, or with `log_target` e^t (t - x).
@@ -46,8 +46,6 @@ fn reduction_and_denominator(options: &KLDivLoss, inputs: &Inputs<DoubleDouble>)
 }
 
 impl LossSpec for KLDivLoss {
-    const SIGNATURE: Signature = elements::SIGNATURE;
-
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         elements::evaluate(self, inputs, request)
     }
@@ -56,19 +54,6 @@ impl LossSpec for KLDivLoss {
         let terms = InF64(KlDivScale { log_target: self.log_target, smallest_normal: inputs.smallest_normal() });
         let (reduction, denominator) = reduction_and_denominator(self, inputs);
         elements::pair_error_scale(&terms, None, reduction, denominator, inputs)
-    }
-
-    fn reduction(&self) -> Option<&'static str> {
-        Some(self.reduction.name())
-    }
-
-    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        let reduction = match reduction {
-            Reduction::None => KLDivReduction::None,
-            Reduction::Mean => KLDivReduction::Mean,
-            Reduction::Sum => KLDivReduction::Sum,
-        };
-        Some(Self { reduction, ..*self })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::cross_entropy::CrossEntropyScale;
 use super::linear::{Layer, Rounded};
-use super::{Inputs, LossSpec, Outputs, Request, Signature, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Outputs, Request, ValueAndGradients, generate};
 use super::{classes, linear};
 use crate::tensor::{DType, Data, Tensor, Tensors};
 
@@ -22,13 +22,6 @@ fn denominator(options: &LinearCrossEntropyLoss, inputs: &Inputs<DoubleDouble>) 
 const NAMES: [&str; 4] = ["input", "linear_weight", "linear_bias", "target"];
 
 impl LossSpec for LinearCrossEntropyLoss {
-    const SIGNATURE: Signature = Signature {
-        required: &["input", "linear_weight", "target"],
-        optional: &["linear_bias", "weight"],
-        integers: &["target"],
-        differentiable: &NAMES,
-    };
-
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         let layer = (inputs.required("input")?, inputs.required("linear_weight")?, inputs.float("linear_bias"));
         let (input, linear_weight, linear_bias) = layer;
@@ -61,22 +54,6 @@ impl LossSpec for LinearCrossEntropyLoss {
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
         let denominator = denominator(self, inputs)?;
         Ok(Magnitudes::new(self, inputs, &denominator)?.evaluation(self, inputs, denominator))
-    }
-
-    fn reduction(&self) -> Option<&'static str> {
-        Some(self.reduction.name())
-    }
-
-    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..*self })
-    }
-
-    fn ignore_index(&self) -> Option<i64> {
-        Some(self.ignored_index())
-    }
-
-    fn label_smoothing(&self) -> Option<f64> {
-        Some(self.label_smoothing)
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

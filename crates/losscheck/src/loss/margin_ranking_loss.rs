@@ -1,12 +1,12 @@
 //! `torch.nn.functional.margin_ranking_loss`.
 
-use losscheck_options::{MarginRankingLoss, Reduction};
+use losscheck_options::MarginRankingLoss;
 use losscheck_reference::pointwise::{Elements, Pointwise};
 use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
 
 use super::elements::{self, Part, Side};
-use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Request, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
 const NAMES: [&str; 3] = ["input1", "input2", "target"];
@@ -49,8 +49,6 @@ fn part(
 }
 
 impl LossSpec for MarginRankingLoss {
-    const SIGNATURE: Signature = Signature { required: &NAMES, optional: &[], integers: &[], differentiable: &NAMES };
-
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         let loss = Self { margin: inputs.option(self.margin), ..*self };
         let tensors = (inputs.required("input1")?, inputs.required("input2")?, inputs.required("target")?);
@@ -63,14 +61,6 @@ impl LossSpec for MarginRankingLoss {
 
     fn jumps(&self, inputs: &Inputs<DoubleDouble>) -> Result<Option<ValueAndGradients<DoubleDouble>>, Error> {
         part(self, Part::Jump, inputs).map(Some)
-    }
-
-    fn reduction(&self) -> Option<&'static str> {
-        Some(self.reduction.name())
-    }
-
-    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..*self })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

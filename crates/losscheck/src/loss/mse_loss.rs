@@ -1,17 +1,15 @@
 //! `torch.nn.functional.mse_loss`.
 
-use losscheck_options::{MSELoss, Reduction};
+use losscheck_options::MSELoss;
 use losscheck_reference::pointwise::Denominator;
 use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
 
 use super::elements::{self, Single};
-use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Request, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
 impl LossSpec for MSELoss {
-    const SIGNATURE: Signature = Signature { optional: &["weight"], ..elements::SIGNATURE };
-
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         elements::evaluate_weighted(self, inputs, request)
     }
@@ -19,14 +17,6 @@ impl LossSpec for MSELoss {
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
         let terms = Single(MSELoss::default());
         elements::pair_error_scale(&terms, inputs.float("weight"), self.reduction, Denominator::Weights, inputs)
-    }
-
-    fn reduction(&self) -> Option<&'static str> {
-        Some(self.reduction.name())
-    }
-
-    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

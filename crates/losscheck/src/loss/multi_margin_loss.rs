@@ -1,12 +1,12 @@
 //! `torch.nn.functional.multi_margin_loss`.
 
-use losscheck_options::{MultiMarginLoss, Reduction};
+use losscheck_options::MultiMarginLoss;
 use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
 
 use super::classes;
 use super::elements::{Part, Side};
-use super::{Inputs, LossSpec, Outputs, Request, Signature, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Outputs, Request, ValueAndGradients, generate};
 use crate::tensor::{DType, Data, Tensor, Tensors};
 
 /// Each hinge z is a sum of three numbers and off in proportion to them, z^2 by that times 2 z; a gradient counts hinges.
@@ -53,13 +53,6 @@ fn part(
 impl LossSpec for MultiMarginLoss {
     const DTYPES: &'static [DType] = &[DType::F32, DType::F64];
 
-    const SIGNATURE: Signature = Signature {
-        required: &["input", "target"],
-        optional: &["weight"],
-        integers: &["target"],
-        differentiable: &["input"],
-    };
-
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         let loss = Self { margin: inputs.option(self.margin), ..*self };
         let tensors = (inputs.required("input")?, classes::indices(inputs)?, inputs.float("weight"));
@@ -72,14 +65,6 @@ impl LossSpec for MultiMarginLoss {
 
     fn jumps(&self, inputs: &Inputs<DoubleDouble>) -> Result<Option<ValueAndGradients<DoubleDouble>>, Error> {
         part(self, Part::Jump, inputs).map(Some)
-    }
-
-    fn reduction(&self) -> Option<&'static str> {
-        Some(self.reduction.name())
-    }
-
-    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..*self })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

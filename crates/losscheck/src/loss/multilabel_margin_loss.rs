@@ -1,12 +1,12 @@
 //! `torch.nn.functional.multilabel_margin_loss`.
 
-use losscheck_options::{MultiLabelMarginLoss, Reduction};
+use losscheck_options::MultiLabelMarginLoss;
 use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
 
 use super::classes;
 use super::elements::{Part, Side};
-use super::{Inputs, LossSpec, Outputs, Request, Signature, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Outputs, Request, ValueAndGradients, generate};
 use crate::tensor::{DType, Data, Tensor, Tensors};
 
 /// Each hinge is a sum of three numbers; a gradient counts hinges.
@@ -46,9 +46,6 @@ fn part(
 impl LossSpec for MultiLabelMarginLoss {
     const DTYPES: &'static [DType] = &[DType::F32, DType::F64];
 
-    const SIGNATURE: Signature =
-        Signature { required: &["input", "target"], optional: &[], integers: &["target"], differentiable: &["input"] };
-
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         let pair = (inputs.required("input")?, classes::indices(inputs)?);
         ValueAndGradients::of(self, pair, inputs, ["input"], request)
@@ -60,14 +57,6 @@ impl LossSpec for MultiLabelMarginLoss {
 
     fn jumps(&self, inputs: &Inputs<DoubleDouble>) -> Result<Option<ValueAndGradients<DoubleDouble>>, Error> {
         part(self, Part::Jump, inputs).map(Some)
-    }
-
-    fn reduction(&self) -> Option<&'static str> {
-        Some(self.reduction.name())
-    }
-
-    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

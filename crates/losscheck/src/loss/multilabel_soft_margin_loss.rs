@@ -1,6 +1,6 @@
 //! `torch.nn.functional.multilabel_soft_margin_loss`.
 
-use losscheck_options::{MultiLabelSoftMarginLoss, Reduction};
+use losscheck_options::MultiLabelSoftMarginLoss;
 use losscheck_reference::pointwise::Pointwise;
 use losscheck_reference::{Backward, DoubleDouble, Error, Real, Shapes, evaluate_multilabel_into};
 use ndarray::{ArrayD, IxDyn};
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::binary_cross_entropy_with_logits::BinaryCrossEntropyWithLogitsScale;
 use super::elements::{self, InF64};
-use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Request, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
 /// PyTorch documents t ln sigmoid(x) + (1 - t) ln sigmoid(-x): the terms of binary cross-entropy with a `pos_weight`, whose
@@ -27,8 +27,6 @@ impl Pointwise<2> for BothLogarithms {
 }
 
 impl LossSpec for MultiLabelSoftMarginLoss {
-    const SIGNATURE: Signature = Signature { optional: &["weight"], ..elements::SIGNATURE };
-
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         elements::evaluate_weighted(self, inputs, request)
     }
@@ -49,14 +47,6 @@ impl LossSpec for MultiLabelSoftMarginLoss {
             InF64(BothLogarithms(BinaryCrossEntropyWithLogitsScale { smallest_normal: inputs.smallest_normal() }));
         evaluate_multilabel_into(self, &terms, &tensors, value.view_mut(), Some(backward))?;
         Ok(ValueAndGradients { value, gradients: elements::INPUT_AND_TARGET.into_iter().zip(gradients).collect() })
-    }
-
-    fn reduction(&self) -> Option<&'static str> {
-        Some(self.reduction.name())
-    }
-
-    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

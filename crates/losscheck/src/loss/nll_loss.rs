@@ -1,21 +1,14 @@
 //! `torch.nn.functional.nll_loss`.
 
-use losscheck_options::{NLLLoss, Reduction};
+use losscheck_options::NLLLoss;
 use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
 
 use super::classes;
-use super::{Inputs, LossSpec, Outputs, Request, Signature, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Outputs, Request, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
 impl LossSpec for NLLLoss {
-    const SIGNATURE: Signature = Signature {
-        required: &["input", "target"],
-        optional: &["weight"],
-        integers: &["target"],
-        differentiable: &["input"],
-    };
-
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         let weight = inputs.float("weight");
         let tensors = (inputs.required("input")?, classes::indices(inputs)?, weight);
@@ -27,18 +20,6 @@ impl LossSpec for NLLLoss {
         let terms = Self { reduction: classes::summed(self.reduction), ..*self };
         let evaluation = terms.evaluate(&inputs.map(Real::abs), Outputs::Gradients.into())?;
         Ok(classes::divided(evaluation, self.reduction, classes::denominator(inputs, self.ignore_index)))
-    }
-
-    fn reduction(&self) -> Option<&'static str> {
-        Some(self.reduction.name())
-    }
-
-    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..*self })
-    }
-
-    fn ignore_index(&self) -> Option<i64> {
-        Some(self.ignore_index)
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

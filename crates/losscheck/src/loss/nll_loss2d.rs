@@ -1,33 +1,19 @@
 //! `torch.nn.NLLLoss2d`, the deprecated name of `NLLLoss`.
 
-use losscheck_options::{NLLLoss, NLLLoss2d, Reduction};
+use losscheck_options::{NLLLoss, NLLLoss2d};
 use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
 
-use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients};
+use super::{Inputs, LossSpec, Request, ValueAndGradients};
 use crate::tensor::{DType, Tensors};
 
 impl LossSpec for NLLLoss2d {
-    const SIGNATURE: Signature = NLLLoss::SIGNATURE;
-
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         NLLLoss::from(*self).evaluate(inputs, request)
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
         NLLLoss::from(*self).error_scale(inputs)
-    }
-
-    fn reduction(&self) -> Option<&'static str> {
-        Some(self.reduction.name())
-    }
-
-    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..*self })
-    }
-
-    fn ignore_index(&self) -> Option<i64> {
-        Some(self.ignore_index)
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

@@ -1,12 +1,12 @@
 //! `torch.nn.functional.poisson_nll_loss`.
 
-use losscheck_options::{PoissonNLLLoss, Reduction};
+use losscheck_options::PoissonNLLLoss;
 use losscheck_reference::pointwise::{Denominator, Pointwise};
 use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
 
 use super::elements::{self, InF64};
-use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Request, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
 /// The terms of e^x - t x, or of x - t ln(x + eps), where rounding the sum is an absolute error of the logarithm; and of
@@ -53,8 +53,6 @@ impl Pointwise<2> for PoissonNllScale {
 }
 
 impl LossSpec for PoissonNLLLoss {
-    const SIGNATURE: Signature = elements::SIGNATURE;
-
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         elements::evaluate(&Self { eps: inputs.option(self.eps), ..*self }, inputs, request)
     }
@@ -62,14 +60,6 @@ impl LossSpec for PoissonNLLLoss {
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
         let terms = InF64(PoissonNllScale(Self { eps: inputs.option(self.eps), ..*self }));
         elements::pair_error_scale(&terms, None, self.reduction, Denominator::Elements, inputs)
-    }
-
-    fn reduction(&self) -> Option<&'static str> {
-        Some(self.reduction.name())
-    }
-
-    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..*self })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

@@ -1,12 +1,12 @@
 //! `torch.nn.functional.smooth_l1_loss`.
 
-use losscheck_options::{Reduction, SmoothL1Loss};
+use losscheck_options::SmoothL1Loss;
 use losscheck_reference::pointwise::{Denominator, Pointwise};
 use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
 
 use super::elements;
-use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Request, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
 /// The linear part is a difference; everything else is a single term.
@@ -42,8 +42,6 @@ impl Pointwise<2> for SmoothL1Scale {
 }
 
 impl LossSpec for SmoothL1Loss {
-    const SIGNATURE: Signature = elements::SIGNATURE;
-
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         elements::evaluate(&Self { beta: inputs.option(self.beta), ..*self }, inputs, request)
     }
@@ -54,14 +52,6 @@ impl LossSpec for SmoothL1Loss {
             smallest_normal: inputs.smallest_normal(),
         };
         elements::pair_error_scale(&terms, None, self.reduction, Denominator::Elements, inputs)
-    }
-
-    fn reduction(&self) -> Option<&'static str> {
-        Some(self.reduction.name())
-    }
-
-    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..*self })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

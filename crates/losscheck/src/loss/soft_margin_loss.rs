@@ -1,12 +1,12 @@
 //! `torch.nn.functional.soft_margin_loss`.
 
-use losscheck_options::{Reduction, SoftMarginLoss};
+use losscheck_options::SoftMarginLoss;
 use losscheck_reference::pointwise::{Elements, Pointwise};
 use losscheck_reference::{DoubleDouble, Error, Real};
 use proptest::prelude::*;
 
 use super::elements::{self, InF64};
-use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Request, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
 /// PyTorch documents ln(1 + e^z) with z = -t x: rounding z is a relative error of |z| in the exponential.
@@ -35,8 +35,6 @@ impl Pointwise<2> for SoftMarginScale {
 }
 
 impl LossSpec for SoftMarginLoss {
-    const SIGNATURE: Signature = Signature { differentiable: &["input"], ..elements::SIGNATURE };
-
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         let pair = (inputs.required("input")?, inputs.required("target")?);
         ValueAndGradients::of(self, pair, inputs, ["input"], request)
@@ -47,14 +45,6 @@ impl LossSpec for SoftMarginLoss {
         let terms = InF64(SoftMarginScale { smallest_normal: inputs.smallest_normal() });
         let elements = Elements::unweighted(operands, self.reduction);
         elements::error_scale(&terms, elements, ["input"], inputs.cotangent())
-    }
-
-    fn reduction(&self) -> Option<&'static str> {
-        Some(self.reduction.name())
-    }
-
-    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

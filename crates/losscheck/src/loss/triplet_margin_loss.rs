@@ -1,12 +1,12 @@
 //! `torch.nn.functional.triplet_margin_loss`.
 
-use losscheck_options::{Reduction, TripletMarginLoss, TripletMarginWithDistanceLoss};
+use losscheck_options::{TripletMarginLoss, TripletMarginWithDistanceLoss};
 use losscheck_reference::{DoubleDouble, Error, PairwiseDistance, Real};
 use proptest::prelude::*;
 
 use super::elements::Part;
 use super::triplets::{self, NAMES, PairwiseScale};
-use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Request, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
 fn part(
@@ -27,8 +27,6 @@ fn part(
 }
 
 impl LossSpec for TripletMarginLoss {
-    const SIGNATURE: Signature = triplets::SIGNATURE;
-
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         let loss = Self { margin: inputs.option(self.margin), eps: inputs.option(self.eps), ..*self };
         let tensors = (inputs.required("anchor")?, inputs.required("positive")?, inputs.required("negative")?);
@@ -41,14 +39,6 @@ impl LossSpec for TripletMarginLoss {
 
     fn jumps(&self, inputs: &Inputs<DoubleDouble>) -> Result<Option<ValueAndGradients<DoubleDouble>>, Error> {
         part(self, Part::Jump, inputs).map(Some)
-    }
-
-    fn reduction(&self) -> Option<&'static str> {
-        Some(self.reduction.name())
-    }
-
-    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..*self })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

@@ -1,12 +1,12 @@
 //! `torch.nn.functional.triplet_margin_with_distance_loss`.
 
-use losscheck_options::{DistanceFunction, Reduction, TripletMarginWithDistanceLoss};
+use losscheck_options::{DistanceFunction, TripletMarginWithDistanceLoss};
 use losscheck_reference::{DoubleDouble, Error, ManhattanDistance, PairwiseDistance, Real, SquaredEuclideanDistance};
 use proptest::prelude::*;
 
 use super::elements::Part;
 use super::triplets::{self, NAMES, PairwiseScale, SquareScale};
-use super::{Inputs, LossSpec, Request, Signature, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Request, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
 fn with<D>(
@@ -47,8 +47,6 @@ fn part(
 }
 
 impl LossSpec for TripletMarginWithDistanceLoss {
-    const SIGNATURE: Signature = triplets::SIGNATURE;
-
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         let tensors = (inputs.required("anchor")?, inputs.required("positive")?, inputs.required("negative")?);
         let margin = inputs.option(self.margin);
@@ -72,14 +70,6 @@ impl LossSpec for TripletMarginWithDistanceLoss {
 
     fn jumps(&self, inputs: &Inputs<DoubleDouble>) -> Result<Option<ValueAndGradients<DoubleDouble>>, Error> {
         part(self, Part::Jump, inputs).map(Some)
-    }
-
-    fn reduction(&self) -> Option<&'static str> {
-        Some(self.reduction.name())
-    }
-
-    fn with_reduction(&self, reduction: Reduction) -> Option<Self> {
-        Some(Self { reduction, ..*self })
     }
 
     fn generate(dtype: DType) -> BoxedStrategy<(Self, Tensors)> {

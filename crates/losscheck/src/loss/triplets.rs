@@ -9,13 +9,10 @@ use proptest::prelude::*;
 
 use super::elements::{Part, Side};
 use super::vectors;
-use super::{Inputs, Signature, ValueAndGradients};
+use super::{Inputs, ValueAndGradients};
 use crate::tensor::{DType, Tensors};
 
 pub(super) const NAMES: [&str; 3] = ["anchor", "positive", "negative"];
-
-pub(super) const SIGNATURE: Signature =
-    Signature { required: &NAMES, optional: &[], integers: &[], differentiable: &NAMES };
 
 /// The magnitudes of the terms of a distance. Differences are exact; how large they are is worked out in f64.
 pub(super) trait DistanceScale: Sync {

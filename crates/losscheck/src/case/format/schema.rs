@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::FORMAT;
-use crate::loss::LossKind;
+use crate::loss::{LossKind, LossKindExt};
 use crate::tensor::DType;
 
 /// The schema, as `reference_data/schema.json` holds it.

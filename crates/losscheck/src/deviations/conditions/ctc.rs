@@ -20,7 +20,7 @@ pub(super) const CONDITIONS: &[Condition] = &[
         holds: |case| {
             let labels = case.input("targets").and_then(Tensor::to_indices);
             matches!(&case.loss, Loss::CtcLoss(options)
-                if labels.is_some_and(|labels| labels.iter().any(|&label| label == options.blank)))
+                if labels.is_some_and(|labels| labels.contains(&options.blank)))
         },
     },
 ];

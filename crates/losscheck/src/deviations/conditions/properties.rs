@@ -3,7 +3,7 @@
 use losscheck_options::Reduction;
 
 use crate::case::Case;
-use crate::loss::{Inputs, Loss, Outputs};
+use crate::loss::{Inputs, Loss, LossExt, Outputs};
 use crate::tensor::{DType, Tensor};
 
 pub(super) fn is_mean(case: &Case) -> bool {

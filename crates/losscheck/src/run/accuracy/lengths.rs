@@ -10,7 +10,7 @@ use crate::backend::Backend;
 use crate::case::{Case, batch_axes};
 use crate::judge::oracle;
 use crate::loss::{Inputs, LossKind};
-use crate::tensor::{DType, Tensor};
+use crate::tensor::{DType, Tensor, TensorExt};
 
 /// How many elements.
 const LENGTHS: [usize; 2] = [1_000, 100_000];

@@ -12,7 +12,7 @@ use super::{InputSet, Rows, SCREEN, SWEEPS, lengths, search, sweeps};
 use crate::backend::Backend;
 use crate::error::DataError;
 use crate::files::write_atomically;
-use crate::loss::{LossKind, Output};
+use crate::loss::{LossKind, LossKindExt, Output};
 use crate::tensor::DType;
 
 const FORMAT: &str = "losscheck-accuracy/1";

@@ -9,7 +9,8 @@ use ndarray::ArrayD;
 
 use super::{Exact, predictions};
 use crate::case::Case;
-use crate::loss::{Inputs, Outputs, ValueAndGradients};
+use crate::loss::{Inputs, LossExt, Outputs, ValueAndGradients};
+use crate::tensor::TensorExt;
 
 /// By how many roundings the predictions are changed to find jumps.
 const ROUNDINGS: f64 = 4.0;

@@ -11,7 +11,7 @@ use crate::backend::Backend;
 use crate::case::Case;
 use crate::case::random::{Draw, fnv};
 use crate::judge::oracle;
-use crate::loss::{Inputs, LossKind, Output, Outputs};
+use crate::loss::{Inputs, LossExt, LossKind, Output, Outputs};
 use crate::tensor::{DType, Tensor, power_of_two};
 
 /// The random cases do not depend on the run.

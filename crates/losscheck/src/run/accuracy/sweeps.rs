@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::{Exact, Histogram, InputSet, Key, Measure, NumberError, Row, Rows, SCREEN, answer};
 use crate::backend::Backend;
 use crate::case::Case;
-use crate::loss::{Inputs, LossKind, Output, Outputs, ValueAndGradients};
+use crate::loss::{Inputs, LossExt, LossKind, Output, Outputs, ValueAndGradients};
 use crate::tensor::{DType, Data, Tensor};
 
 /// A loss of one number.

@@ -18,6 +18,7 @@ use crate::judge::judge_by_expected;
 use crate::judge::oracle::{self, ExactAnswer};
 use crate::judge::verdict::{DifferenceKind, Verdict};
 use crate::loss::ValueAndGradients;
+use crate::tensor::TensorExt;
 
 /// A relation between two cases.
 pub struct Relation {

@@ -5,8 +5,8 @@ use ndarray::{ArrayD, Axis, Slice};
 
 use super::{Numbers, Pair, Relation};
 use crate::case::{Answer, Case, batch_axes};
-use crate::loss::{Inputs, Loss, LossKind, Outputs};
-use crate::tensor::{DType, Tensor};
+use crate::loss::{Inputs, Loss, LossExt, LossKind, Outputs};
+use crate::tensor::{DType, Tensor, TensorExt};
 
 /// Every relation.
 pub const RELATIONS: &[Relation] = &[
@@ -31,7 +31,7 @@ fn with_tensor(case: &Case, name: &str, array: &ArrayD<f64>) -> Case {
 }
 
 fn float(case: &Case, name: &str) -> Option<ArrayD<f64>> {
-    case.input(name).map(Tensor::to_array)
+    case.input(name).map(TensorExt::to_array)
 }
 
 fn reversed(array: &ArrayD<f64>, axis: usize) -> ArrayD<f64> {
@@ -50,7 +50,7 @@ fn quarters(array: &ArrayD<f64>, most: f64) -> ArrayD<f64> {
 /// The class of each row of a matrix of scores, where the target has those.
 fn classes(case: &Case) -> Option<Vec<i64>> {
     let rows = case.input("input")?;
-    let target = case.input("target")?.to_indices()?;
+    let target = case.input("target")?.to_index_array()?;
     (rows.shape().len() == 2 && target.ndim() == 1).then(|| target.into_iter().collect())
 }
 
