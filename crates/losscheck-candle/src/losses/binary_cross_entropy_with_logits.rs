@@ -23,6 +23,8 @@ pub fn binary_cross_entropy_with_logits(
 ) -> Result<Tensor> {
     float("input", input)?;
     same_shape(input, target)?;
+    // Integers would be multiplied by those of a `pos_weight`, which may overflow.
+    float("target", target)?;
     let (x, t) = (input.detach(), target.detach());
     let is_positive = x.ge(0.)?;
     let e = x.abs()?.neg()?.exp()?;
