@@ -24,7 +24,7 @@ pub enum DType {
     U8,
 }
 
-/// What numbers a floating-point dtype has.
+/// The numbers that a floating-point dtype can hold.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Format {
     /// The number of bits of the significand, the implicit one included.
@@ -36,17 +36,17 @@ pub struct Format {
 }
 
 impl Format {
-    /// The exponent of the smallest positive number.
+    /// Returns the exponent of the smallest positive number.
     pub fn lowest_exponent(self) -> i32 {
         self.min_exponent - (self.precision - 1)
     }
 
-    /// The exponent of the largest finite number.
+    /// Returns the exponent of the largest finite number.
     pub fn max_exponent(self) -> i32 {
         1 - self.min_exponent
     }
 
-    /// The smallest positive normal number.
+    /// Returns the smallest positive normal number.
     pub fn smallest_normal(self) -> f64 {
         power_of_two(self.min_exponent)
     }
@@ -66,7 +66,7 @@ fn exponent(x: f64) -> i32 {
     ((x.to_bits() >> SIGNIFICAND_BITS) as i32).max(1) + (f64::MIN_EXP - 2)
 }
 
-/// Two to a power that an f64 has, subnormal ones included.
+/// Returns two to a power, if an f64 can hold it. Subnormal powers are included.
 #[inline]
 pub fn power_of_two(exponent: i32) -> f64 {
     const SIGNIFICAND_BITS: i32 = f64::MANTISSA_DIGITS as i32 - 1;
@@ -79,10 +79,10 @@ impl DType {
     /// Every dtype.
     pub const ALL: [Self; 6] = [Self::F16, Self::BF16, Self::F32, Self::F64, Self::I64, Self::U8];
 
-    /// Those of floating-point numbers.
+    /// Every dtype of floating-point numbers.
     pub const FLOATS: [Self; 4] = [Self::F16, Self::BF16, Self::F32, Self::F64];
 
-    /// The name in the golden format.
+    /// Returns the name in the golden format.
     pub fn name(self) -> &'static str {
         match self {
             DType::F16 => "f16",
@@ -94,12 +94,12 @@ impl DType {
         }
     }
 
-    /// Whether the elements are floating-point numbers.
+    /// Returns whether the elements are floating-point numbers.
     pub fn is_float(self) -> bool {
         Self::FLOATS.contains(&self)
     }
 
-    /// The numbers of a floating-point dtype; for integers, which results do not have, those of f64.
+    /// Returns the numbers of a floating-point dtype. For integers, which no result has, these are the numbers of f64.
     pub fn format(self) -> Format {
         match self {
             DType::F16 => Format {
@@ -159,7 +159,7 @@ pub enum Data {
 }
 
 impl Data {
-    /// The number of elements.
+    /// Returns the number of elements.
     pub fn len(&self) -> usize {
         match self {
             Data::F16(data) => data.len(),
@@ -171,12 +171,12 @@ impl Data {
         }
     }
 
-    /// Whether there are no elements.
+    /// Returns whether there are no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Every element as f64; exact but for integers beyond 2^53.
+    /// Returns every element as f64. Only integers beyond 2^53 are rounded.
     pub fn to_f64(&self) -> Vec<f64> {
         self.map(|x| x)
     }
@@ -193,14 +193,14 @@ impl Data {
         }
     }
 
-    /// The same numbers in another dtype, rounded as [`Data::rounded`] does.
+    /// Returns the numbers in another dtype, rounded as by [`Data::rounded`].
     #[must_use]
     pub fn to(&self, dtype: DType) -> Self {
         Self::rounded(dtype, self.to_f64().into_iter())
     }
 
-    /// The numbers, each rounded to the nearest of the dtype (to 16 bits by way of f32, as PyTorch does), or to an
-    /// integer towards minus infinity.
+    /// Rounds each number to the nearest number of the dtype, or to an integer towards minus infinity. Numbers of 16 bits are
+    /// rounded to f32 first, as PyTorch does.
     pub fn rounded(dtype: DType, numbers: impl Iterator<Item = f64>) -> Self {
         match dtype {
             DType::F16 => Data::F16(numbers.map(|x| f16::from_f32(x as f32)).collect()),
@@ -221,13 +221,13 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// A tensor of the given shape; `None` where the number of elements is not the product of the shape.
+    /// Returns a tensor of a shape, or `None` if the number of elements is not the product of the shape.
     pub fn new(shape: Vec<usize>, data: Data) -> Option<Self> {
         let elements = shape.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim))?;
         (elements == data.len()).then_some(Self { shape, data })
     }
 
-    /// A tensor of this shape and dtype with other elements, each rounded; `None` where they are not as many.
+    /// Returns a tensor of the same shape and dtype with other elements, each rounded, or `None` if their number differs.
     pub fn with_elements(&self, elements: impl Iterator<Item = f64>) -> Option<Self> {
         Self::new(self.shape.clone(), Data::rounded(self.dtype(), elements))
     }
@@ -238,33 +238,33 @@ impl Tensor {
         Self { shape: Vec::new(), data: Data::rounded(self.dtype(), [number].into_iter()) }
     }
 
-    /// The same with each element changed, and rounded to the dtype.
+    /// Returns the tensor with each element changed and rounded to the dtype.
     #[must_use]
     pub fn map(&self, change: impl Fn(f64) -> f64) -> Self {
         self.with_elements(self.to_f64().into_iter().map(change)).expect("as many elements as before")
     }
 
-    /// The extent of each dimension.
+    /// Returns the extent of each dimension.
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
 
-    /// The elements in row-major order.
+    /// Returns the elements in row-major order.
     pub fn data(&self) -> &Data {
         &self.data
     }
 
-    /// The number of elements.
+    /// Returns the number of elements.
     pub fn len(&self) -> usize {
         self.data.len()
     }
 
-    /// Whether there are no elements.
+    /// Returns whether there are no elements.
     pub fn is_empty(&self) -> bool {
         self.data.is_empty()
     }
 
-    /// The element type.
+    /// Returns the element type.
     pub fn dtype(&self) -> DType {
         match self.data {
             Data::F16(_) => DType::F16,
@@ -276,7 +276,7 @@ impl Tensor {
         }
     }
 
-    /// Every element as f64; exact but for integers beyond 2^53.
+    /// Returns every element as f64. Only integers beyond 2^53 are rounded.
     pub fn to_f64(&self) -> Vec<f64> {
         self.data.to_f64()
     }
