@@ -32,6 +32,13 @@ pub const WITNESSES: &str = "witnesses.json";
 
 /// Writes the pages, whole or not at all.
 pub(crate) fn run(options: &args::Report, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
+    if options.out.is_none() && cfg!(not(feature = "tch")) {
+        return Err(Failure::Usage(
+            "this build is without libtorch, whose column the pages in `reports` have: add `--features tch`, \
+             or choose another folder by `--out`"
+                .to_owned(),
+        ));
+    }
     let folder = options.out.clone().unwrap_or_else(reports);
     std::fs::create_dir_all(&folder)?;
     let mut write = |name: &str, text: &str| -> Result<(), Failure> {
