@@ -28,16 +28,10 @@ mod sequences;
 mod signature;
 mod vectors;
 
-pub use classes::{
-    AdaptiveLogSoftmaxWithLoss, AdaptiveResult, CrossEntropyLoss, LinearCrossEntropyLoss, MultiLabelMarginLoss,
-    MultiLabelSoftMarginLoss, MultiMarginLoss, NLLLoss, NLLLoss2d,
-};
-pub use elements::{
-    BCELoss, BCEWithLogitsLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss, L1Loss, MSELoss,
-    MarginRankingLoss, PoissonNLLLoss, SmoothL1Loss, SoftMarginLoss,
-};
+pub use classes::*;
+pub use elements::*;
 pub use loss::{Loss, LossKind, LossOptions};
 pub use reduction::{KLDivReduction, Reduction, UnknownReduction};
-pub use sequences::CTCLoss;
+pub use sequences::*;
 pub use signature::{Output, Signature};
-pub use vectors::{CosineEmbeddingLoss, DistanceFunction, TripletMarginLoss, TripletMarginWithDistanceLoss};
+pub use vectors::*;

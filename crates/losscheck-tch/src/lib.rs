@@ -67,7 +67,24 @@ impl Backend for Tch {
             | LossKind::TripletMarginWithDistanceLoss => Coverage::Composed,
             // tch binds its backward pass alone.
             LossKind::MultiMarginLoss => Coverage::Composed,
-            _ => Coverage::Native,
+            LossKind::BinaryCrossEntropy
+            | LossKind::BinaryCrossEntropyWithLogits
+            | LossKind::CosineEmbeddingLoss
+            | LossKind::CrossEntropy
+            | LossKind::CtcLoss
+            | LossKind::HingeEmbeddingLoss
+            | LossKind::HuberLoss
+            | LossKind::KlDiv
+            | LossKind::L1Loss
+            | LossKind::MarginRankingLoss
+            | LossKind::MseLoss
+            | LossKind::MultilabelMarginLoss
+            | LossKind::NllLoss
+            | LossKind::NllLoss2d
+            | LossKind::PoissonNllLoss
+            | LossKind::SmoothL1Loss
+            | LossKind::SoftMarginLoss
+            | LossKind::TripletMarginLoss => Coverage::Native,
         }
     }
 

@@ -185,7 +185,7 @@ fn nll_loss_of(a: &mut Arguments) -> Result<Tensor> {
 type Call = fn(&mut Arguments, shape: &'static [usize]) -> Result<Tensor>;
 
 /// The losses by name; the shape is that of the input where the loss takes any.
-const LOSSES: [(&str, Call); 23] = [
+const LOSSES: &[(&str, Call)] = &[
     ("adaptive_log_softmax_with_loss", |a, _| adaptive_log_softmax_with_loss(a)),
     ("binary_cross_entropy", |a, shape| {
         let options = BCELoss { reduction: a.reduction() };
