@@ -3,7 +3,7 @@
 use losscheck::data::DataFolder;
 use losscheck::judge::bounds::Bounds;
 
-const COMMAND: &str = "LOSSCHECK_UPDATE=1 cargo test --release -p losscheck --test bounds";
+const COMMAND: &str = "LOSSCHECK_UPDATE=1 cargo test -p losscheck --test bounds";
 
 #[test]
 fn the_bounds_are_those_of_the_goldens() {
