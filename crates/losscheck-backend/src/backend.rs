@@ -22,7 +22,7 @@ pub trait Backend: Sync {
     fn coverage(&self, loss: LossKind) -> Coverage;
 
     /// Evaluates a case: the value, and the gradient of every input that [`Case::differentiable`] names. A gradient that is
-    /// left out of the answer counts as a difference.
+    /// wanted and left out of the answer counts as a difference; one that is not wanted is not looked at.
     fn evaluate(&self, case: &Case) -> Outcome;
 
     /// Evaluates several cases and returns an outcome for each, in their order. A backend to which a call is costly, such as

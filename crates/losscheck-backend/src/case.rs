@@ -17,6 +17,8 @@ pub struct Case {
     pub inputs: Tensors,
     /// The gradient that the backward pass starts from; all ones where absent.
     pub cotangent: Option<Tensor>,
+    /// The inputs whose gradients are wanted, or `None` if all are that there are.
+    pub wanted: Option<Vec<String>>,
     /// What PyTorch answers; where absent, the oracle alone judges.
     pub expected: Option<Expected>,
     /// The number that the tutorial prints for this example.
@@ -57,10 +59,11 @@ impl Answer {
 }
 
 impl Case {
-    /// Returns a case of a loss on some tensors, with the cotangent that is all ones. Nothing is known of its result.
+    /// Returns a case of a loss on some tensors, with the cotangent that is all ones. All gradients are wanted, and nothing is
+    /// known of the result.
     pub fn new(id: impl Into<String>, loss: Loss, inputs: Tensors) -> Self {
-        let (flags, cotangent, expected, printed) = Default::default();
-        Self { id: id.into(), loss, flags, inputs, cotangent, expected, printed }
+        let (flags, cotangent, wanted, expected, printed) = Default::default();
+        Self { id: id.into(), loss, flags, inputs, cotangent, wanted, expected, printed }
     }
 
     /// Returns the tensor of a name.
@@ -95,9 +98,25 @@ impl Case {
         Some(Self { loss, cotangent: None, ..self.clone() })
     }
 
-    /// Returns the names of the inputs whose gradient the case asks for.
+    /// Returns the case with other gradients wanted: those of these inputs alone.
+    #[must_use]
+    pub fn wanting(&self, inputs: &[&str]) -> Self {
+        Self { wanted: Some(inputs.iter().map(|&name| name.to_owned()).collect()), ..self.clone() }
+    }
+
+    /// Returns the names of the inputs that hold floating-point numbers, and whose gradients are wanted.
     pub fn differentiable(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let is_float = |name: &str| self.input(name).is_some_and(|tensor| tensor.dtype().is_float());
+        let is_wanted = |name: &str| self.wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|input| input == name));
         let names = self.loss.kind().signature().differentiable;
-        names.iter().copied().filter(|&name| self.input(name).is_some_and(|tensor| tensor.dtype().is_float()))
+        names.iter().copied().filter(move |&name| is_float(name) && is_wanted(name))
+    }
+
+    /// Returns whether an output is wanted: the value always, and the gradients that [`Case::differentiable`] names.
+    pub fn wants(&self, output: Output) -> bool {
+        match output {
+            Output::Value => true,
+            Output::Gradient(name) => self.differentiable().any(|input| input == name),
+        }
     }
 }

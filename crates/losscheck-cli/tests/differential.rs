@@ -1,9 +1,13 @@
 //! Random cases of every loss on every backend, held against the oracle.
 
-use losscheck::backend::Backend;
+use std::collections::BTreeSet;
+
 use losscheck::backend::call::without_panic_messages;
+use losscheck::backend::{Backend, Outcome};
 use losscheck::case::random::RandomCases;
 use losscheck::data::DataFolder;
+use losscheck::judge::verdict::{DifferenceKind, Verdict};
+use losscheck::judge::{judge, oracle};
 use losscheck::loss::{LossKind, LossKindExt};
 use losscheck::run::fuzz::fuzz;
 
@@ -38,6 +42,47 @@ fn random_cases_differ_only_in_known_ways() {
     }
     let reference = table.columns.iter().find(|column| column.name() == "reference").expect("the backend has run");
     assert!(table.known(reference).is_empty(), "the reference has no known deviation");
+}
+
+/// A gradient that is not wanted is neither computed nor judged, and those that are wanted stay the same.
+#[test]
+fn an_answer_holds_the_gradients_that_are_wanted() {
+    let backends = losscheck_cli::backends();
+    let random = RandomCases { seed: SEED, count: 20 * LossKind::ALL.len(), losses: LossKind::ALL.to_vec() };
+    let mut narrowed = 0;
+    for case in random.draws().iter().map(|draw| draw.case()) {
+        let names: Vec<_> = case.differentiable().collect();
+        let exact = oracle::evaluate(&case);
+        // Otherwise it is the answer itself that is wrong.
+        if exact.is_err() {
+            continue;
+        }
+        for backend in &backends {
+            let Outcome::Answer(whole) = backend.evaluate(&case) else { continue };
+            for wanted in [&[][..], &names[..1], &names[names.len() - 1..]] {
+                let narrow = case.wanting(wanted);
+                let outcome = backend.evaluate(&narrow);
+                let Outcome::Answer(answer) = &outcome else { panic!("{}: {outcome:?}, {}", backend.name(), case.id) };
+                let is_index = !whole.value.dtype().is_float();
+                let expected: BTreeSet<_> = if is_index { BTreeSet::new() } else { wanted.iter().copied().collect() };
+                let held: BTreeSet<_> = answer.gradients.keys().map(String::as_str).collect();
+                assert_eq!(held, expected, "{}, {}", backend.name(), case.id);
+                for (name, gradient) in &answer.gradients {
+                    let (found, before) = (gradient.to_f64(), whole.gradients[name].to_f64());
+                    let same = found.iter().zip(&before).all(|(x, y)| x == y || x.is_nan() && y.is_nan());
+                    assert!(same, "{}, {}: {name}", backend.name(), case.id);
+                }
+                let of_whole = judge(&case, &exact, &outcome);
+                let of_narrow = judge(&narrow, &oracle::evaluate(&narrow), &outcome);
+                let is_missing =
+                    |verdict: &Verdict| verdict.differences().iter().any(|it| it.kind == DifferenceKind::Shape);
+                assert!(!is_missing(&of_narrow), "{}, {}: {of_narrow:?}", backend.name(), case.id);
+                assert!(is_missing(&of_whole) || is_index || wanted.len() == names.len(), "{}", case.id);
+                narrowed += 1;
+            }
+        }
+    }
+    assert!(narrowed > 1000, "only {narrowed} narrower answers");
 }
 
 /// Random cases have teeth: they find by themselves what is known to be wrong.

@@ -17,6 +17,7 @@ fn case(loss: &str, options: Value, inputs: &[(&str, Tensor)]) -> Case {
         flags: Vec::new(),
         inputs: inputs.iter().map(|(name, tensor)| ((*name).to_owned(), tensor.clone())).collect(),
         cotangent: None,
+        wanted: None,
         expected: None,
         printed: None,
     }

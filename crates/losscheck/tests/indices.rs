@@ -28,6 +28,7 @@ fn case(head: [f32; 3], tail: [f32; 2]) -> Case {
         flags: Vec::new(),
         inputs: named.into_iter().map(|(name, tensor)| (name.to_owned(), tensor)).collect(),
         cotangent: None,
+        wanted: None,
         expected: None,
         printed: None,
     }

@@ -190,7 +190,7 @@ fn arbitrary(kind: LossKind, random: &mut Rng) -> Case {
         let own = if random.bool() { Vec::new() } else { common };
         tensor(own, dtype, random)
     });
-    Case { id: String::new(), loss, flags: Vec::new(), inputs, cotangent, expected: None, printed: None }
+    Case { cotangent, ..Case::new("", loss, inputs) }
 }
 
 #[test]

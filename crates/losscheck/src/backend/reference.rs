@@ -57,7 +57,14 @@ fn answer<R: Arithmetic>(case: &Case) -> Result<Answer, Error> {
     if let Some(indices) = case.loss.indices(&inputs) {
         return Ok(Answer { value: Tensor::from_index_array(indices?), gradients: Tensors::new() });
     }
-    let ValueAndGradients { value, gradients } = case.loss.evaluate(&inputs, Outputs::Gradients)?;
+    let (first, wanted) = (case.loss.kind().signature().differentiable[0], case.differentiable().collect::<Vec<_>>());
+    let outputs = match wanted[..] {
+        [] => Outputs::Value,
+        [name] if name == first => Outputs::FirstGradient,
+        _ => Outputs::Gradients,
+    };
+    let ValueAndGradients { value, mut gradients } = case.loss.evaluate(&inputs, outputs)?;
+    gradients.retain(|(name, _)| wanted.contains(name));
     let tensor = |array| Tensor::from_array(case.dtype(), array);
     let gradients = gradients.iter().map(|(name, gradient)| ((*name).to_owned(), tensor(gradient))).collect();
     Ok(Answer { value: tensor(&value), gradients })

@@ -58,7 +58,7 @@ impl<C: Borrow<Case>> Judge<C> {
     fn judge_by(&self, golden: Option<&Expected>, outcome: &Outcome) -> Verdict {
         match (outcome, &self.approximation) {
             (Outcome::Answer(answer), Some(approximation))
-                if approximation.shows_right(self.case(), answer, |_| true) =>
+                if approximation.shows_right(self.case(), answer, |output| self.case().wants(output)) =>
             {
                 Verdict::Agrees
             }
@@ -137,11 +137,11 @@ fn judge_by(
                 Some(Expected::Answer(answer)) => Some(answer),
                 _ => None,
             };
-            Expectation { called, exact, golden }.compare(case, answer, |_| true)
+            Expectation { called, exact, golden }.compare(case, answer, |output| case.wants(output))
         }
         (Outcome::Answer(answer), Err(_), Some(Expected::Answer(golden))) => {
             let exact = &in_place_of_exact(golden, case);
-            Expectation { called, exact, golden: Some(golden) }.compare(case, answer, |_| true)
+            Expectation { called, exact, golden: Some(golden) }.compare(case, answer, |output| case.wants(output))
         }
         (Outcome::Answer(_), Err(reason), _) => wrongly_accepted(reason),
     }

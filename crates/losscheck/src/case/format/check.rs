@@ -66,7 +66,7 @@ pub(super) fn read_case(raw: RawCase) -> Result<Case, Problem> {
         let message = format!("{:?}, expected {:?}, that of the value", cotangent.shape(), value.shape());
         return Err(Problem::new("cotangent.shape", message));
     }
-    Ok(Case { id: raw.id, loss, flags: raw.flags, inputs, cotangent, expected, printed: raw.printed })
+    Ok(Case { id: raw.id, loss, flags: raw.flags, inputs, cotangent, wanted: None, expected, printed: raw.printed })
 }
 
 fn read_expected(raw: RawExpected, differentiable: &[&str], inputs: &Tensors) -> Result<Expected, Problem> {
