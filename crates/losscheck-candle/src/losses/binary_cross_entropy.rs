@@ -10,7 +10,7 @@ use super::reduction::reduced;
 ///
 /// # Errors
 ///
-/// Returns an error for whatever [`BCELoss`] refuses, and if a shape or a dtype does not fit.
+/// Returns an error if an option or an input is out of range, or a shape or a dtype does not fit.
 pub fn binary_cross_entropy(
     input: &Tensor,
     target: &Tensor,

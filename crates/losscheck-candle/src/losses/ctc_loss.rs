@@ -11,7 +11,7 @@ use super::reduction::reduced;
 ///
 /// # Errors
 ///
-/// Returns an error for whatever [`CTCLoss`] refuses, and if a shape or a dtype does not fit.
+/// Returns an error if an option or an input is out of range, or a shape or a dtype does not fit.
 pub fn ctc_loss(
     log_probs: &Tensor,
     targets: &Tensor,

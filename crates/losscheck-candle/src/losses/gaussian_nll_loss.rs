@@ -10,7 +10,7 @@ use super::reduction::reduced;
 ///
 /// # Errors
 ///
-/// Returns an error for whatever [`GaussianNLLLoss`] refuses, and if a shape or a dtype does not fit.
+/// Returns an error if an option or an input is out of range, or a shape or a dtype does not fit.
 pub fn gaussian_nll_loss(input: &Tensor, target: &Tensor, var: &Tensor, options: GaussianNLLLoss) -> Result<Tensor> {
     float("input", input)?;
     let GaussianNLLLoss { full, eps, reduction } = options;

@@ -9,7 +9,7 @@ use super::reduction::reduced;
 ///
 /// # Errors
 ///
-/// Returns an error for whatever [`HuberLoss`] refuses, and if a shape or a dtype does not fit.
+/// Returns an error if an option or an input is out of range, or a shape or a dtype does not fit.
 pub fn huber_loss(input: &Tensor, target: &Tensor, weight: Option<&Tensor>, options: HuberLoss) -> Result<Tensor> {
     let HuberLoss { delta, reduction } = options;
     if delta.is_nan() || delta <= 0. {

@@ -12,7 +12,7 @@ use super::linear::product;
 ///
 /// # Errors
 ///
-/// Returns an error for whatever [`LinearCrossEntropyLoss`] refuses, and if a shape or a dtype does not fit.
+/// Returns an error if an option or an input is out of range, or a shape or a dtype does not fit.
 pub fn linear_cross_entropy(
     input: &Tensor,
     linear_weight: &Tensor,

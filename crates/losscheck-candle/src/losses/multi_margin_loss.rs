@@ -12,7 +12,7 @@ use super::reduction::{reduced, sum_rows};
 ///
 /// # Errors
 ///
-/// Returns an error for whatever [`MultiMarginLoss`] refuses, and if a shape or a dtype does not fit.
+/// Returns an error if an option or an input is out of range, or a shape or a dtype does not fit.
 pub fn multi_margin_loss(
     input: &Tensor,
     target: &Tensor,

@@ -11,7 +11,7 @@ use super::reduction::{reduced, sum_rows};
 ///
 /// # Errors
 ///
-/// Returns an error for whatever [`MultiLabelMarginLoss`] refuses, and if a shape or a dtype does not fit.
+/// Returns an error if an option or an input is out of range, or a shape or a dtype does not fit.
 pub fn multilabel_margin_loss(input: &Tensor, target: &Tensor, options: MultiLabelMarginLoss) -> Result<Tensor> {
     let rows = Rows::new(input)?;
     if target.dims() != input.dims() {

@@ -10,7 +10,7 @@ use super::classes::Rows;
 ///
 /// # Errors
 ///
-/// Returns an error for whatever [`NLLLoss`] refuses, and if a shape or a dtype does not fit.
+/// Returns an error if an option or an input is out of range, or a shape or a dtype does not fit.
 pub fn nll_loss(input: &Tensor, target: &Tensor, weight: Option<&Tensor>, options: NLLLoss) -> Result<Tensor> {
     let rows = Rows::new(input)?;
     let indices = rows.indices(target, options.ignore_index)?;

@@ -11,7 +11,7 @@ use super::reduction::reduced;
 ///
 /// # Errors
 ///
-/// Returns an error for whatever [`TripletMarginLoss`] refuses, and if a shape or a dtype does not fit.
+/// Returns an error if an option or an input is out of range, or a shape or a dtype does not fit.
 pub fn triplet_margin_loss(
     anchor: &Tensor,
     positive: &Tensor,
@@ -28,7 +28,7 @@ pub fn triplet_margin_loss(
 ///
 /// # Errors
 ///
-/// Returns an error for whatever [`TripletMarginWithDistanceLoss`] refuses, and if a shape or a dtype does not fit.
+/// Returns an error if an option or an input is out of range, or a shape or a dtype does not fit.
 pub fn triplet_margin_with_distance_loss(
     anchor: &Tensor,
     positive: &Tensor,
