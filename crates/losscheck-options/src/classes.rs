@@ -348,7 +348,7 @@ impl LossOptions for MultiLabelSoftMarginLoss {
 /// sum over i != y of weight[y] max(0, margin - x[y] + x[i])^p / C
 /// ```
 ///
-/// The mean is over the rows, whatever their weights. The slope of a hinge is 0 where it is exactly 0.
+/// The mean divides by the number of rows, not by the sum of their weights. The slope of a hinge is 0 where it is exactly 0.
 ///
 /// # Shapes
 ///

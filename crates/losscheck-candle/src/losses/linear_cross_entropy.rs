@@ -7,7 +7,7 @@ use super::linear::product;
 
 /// Computes [`LinearCrossEntropyLoss`].
 ///
-/// The scores of the whole batch are held at once, whatever `batch_chunk_size` says. The dtypes of the target are those of
+/// The scores of the whole batch are held at once; `batch_chunk_size` has no effect. The dtypes of the target are those of
 /// [`cross_entropy`].
 ///
 /// # Errors

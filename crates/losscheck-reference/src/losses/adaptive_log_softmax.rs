@@ -220,8 +220,8 @@ impl<'a, R: Real> AdaptiveCall<'a, R> {
         Ok(())
     }
 
-    /// Computes PyTorch's `predict(input)`, whatever the option `result` says: for each sample the class with the largest
-    /// log-probability, the first of several. NaN counts as the largest.
+    /// Computes PyTorch's `predict(input)`: for each sample the class with the largest log-probability, the first one if there
+    /// are several. NaN counts as the largest. The option `result` has no effect.
     ///
     /// A sample whose largest score in the head is that of a class of the shortlist is not taken to the tails.
     ///

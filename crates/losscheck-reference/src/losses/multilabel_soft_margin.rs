@@ -51,7 +51,7 @@ fn elements<'a, R: Real>(
     let rows: usize = shape[..shape.len() - 1].iter().product();
     let denominator = match options.reduction {
         Reduction::Mean => classes as f64 * rows as f64,
-        // The sum of no rows is 0, whatever C.
+        // The sum of no rows is 0 for any C.
         Reduction::Sum if rows == 0 => 1.0,
         Reduction::None | Reduction::Sum => classes as f64,
     };

@@ -43,7 +43,7 @@ impl Backend for Reference {
     }
 }
 
-/// Returns the value of a case, computed by the reference in f64 whatever the dtype of the case.
+/// Returns the value of a case, which the reference computes in f64 for any dtype of the case.
 ///
 /// # Errors
 ///

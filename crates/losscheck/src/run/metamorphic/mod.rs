@@ -1,4 +1,4 @@
-//! Metamorphic relations: what must hold between the answers to two cases, whatever the formula is.
+//! Metamorphic relations: what must hold between the answers to two cases, for any formula.
 
 mod relations;
 mod run;
