@@ -1,5 +1,7 @@
 //! Cases: a loss with its options, its inputs and cotangent, and what is expected of it.
 
+use std::sync::Arc;
+
 use losscheck_options::{Loss, Output, Reduction};
 
 use crate::tensor::{DType, Tensor, Tensors};
@@ -7,36 +9,78 @@ use crate::tensor::{DType, Tensor, Tensors};
 /// One evaluation to make and, where it is known, its result.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// Names the case for good: `LOSS/DTYPE/what sets it apart`.
+    /// Name of the case, which never changes: `LOSS/DTYPE/what sets it apart` in the shipped files, anything in others.
     pub id: String,
     /// The loss and its options.
     pub loss: Loss,
     /// The categories it belongs to; a golden file explains each.
     pub flags: Vec<String>,
+    /// What the author of the case has to say about it.
+    pub note: Option<String>,
     /// Everything that is a tensor.
     pub inputs: Tensors,
     /// The gradient that the backward pass starts from; all ones where absent.
     pub cotangent: Option<Tensor>,
     /// The inputs whose gradients are wanted, or `None` if all are that there are.
     pub wanted: Option<Vec<String>>,
-    /// What PyTorch answers; where absent, the oracle alone judges.
+    /// The expected result. If it is absent, the oracle alone judges.
     pub expected: Option<Expected>,
+    /// Who expects [`expected`](Self::expected): PyTorch, or whoever wrote the case.
+    pub expected_by: ExpectedBy,
+    /// How far numbers may be from [`expected`](Self::expected) because it is not given in full. It concerns that comparison
+    /// alone, and no answer is closer to the oracle for it.
+    pub tolerance: Option<Tolerance>,
     /// The number that the tutorial prints for this example.
     pub printed: Option<f64>,
 }
 
-/// What PyTorch answers for a case.
+/// What is expected of a case: an answer, or a rejection of the inputs.
 #[derive(Clone, Debug)]
 pub enum Expected {
-    /// It computes.
+    /// A value and gradients.
     Answer(Answer),
-    /// It raises an error.
+    /// An error of PyTorch.
     Rejection {
-        /// The kind of exception, `RuntimeError` for example.
+        /// Class of Python's exception, `RuntimeError` for example, or [`Expected::ANY_ERROR`].
         error: String,
-        /// Its message.
+        /// Text of the exception; empty if any is expected.
         message: String,
     },
+}
+
+impl Expected {
+    /// Class of all of Python's exceptions. It stands for a rejection of which the case does not say how PyTorch words it.
+    pub const ANY_ERROR: &str = "Exception";
+
+    /// Returns the expectation that the inputs are rejected, in whatever words.
+    pub fn any_rejection() -> Self {
+        Self::Rejection { error: Self::ANY_ERROR.to_owned(), message: String::new() }
+    }
+}
+
+/// Who expects the result that a case holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ExpectedBy {
+    /// Whoever wrote the case.
+    #[default]
+    Author,
+    /// PyTorch of this version, which answered so.
+    Pytorch(Arc<str>),
+}
+
+/// How far numbers may be from an expected result that is not given in full, as a number copied from a paper is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Tolerance {
+    /// The expected numbers are right to this many significant decimal digits, the last of them rounded. It is positive and
+    /// at most [`Tolerance::MOST_DIGITS`].
+    Digits(u32),
+    /// The expected numbers are right up to an error of this multiple of their magnitude. It is positive and finite.
+    Relative(f64),
+}
+
+impl Tolerance {
+    /// The number of significant decimal digits that tells any two numbers of f64 apart.
+    pub const MOST_DIGITS: u32 = 17;
 }
 
 /// A value and a gradient for each differentiable input.
@@ -62,8 +106,19 @@ impl Case {
     /// Returns a case of a loss on some tensors, with the cotangent that is all ones. All gradients are wanted, and nothing is
     /// known of the result.
     pub fn new(id: impl Into<String>, loss: Loss, inputs: Tensors) -> Self {
-        let (flags, cotangent, wanted, expected, printed) = Default::default();
-        Self { id: id.into(), loss, flags, inputs, cotangent, wanted, expected, printed }
+        Self {
+            id: id.into(),
+            loss,
+            flags: Vec::new(),
+            note: None,
+            inputs,
+            cotangent: None,
+            wanted: None,
+            expected: None,
+            expected_by: ExpectedBy::Author,
+            tolerance: None,
+            printed: None,
+        }
     }
 
     /// Returns the tensor of a name.
@@ -71,7 +126,11 @@ impl Case {
         self.inputs.get(name)
     }
 
-    /// Returns the dtype that the loss is computed in: the dtype of its first tensor.
+    /// Returns the dtype that the loss is computed in: the dtype of the first tensor that it takes, which is also the first
+    /// that it differentiates.
+    ///
+    /// Other tensors of the case may have other dtypes. A value, a gradient or a cotangent that is given has its own dtype,
+    /// and does not have to be of this one.
     pub fn dtype(&self) -> DType {
         let first = self.loss.kind().signature().first();
         self.inputs.get(first).map_or(DType::F32, Tensor::dtype)

@@ -11,16 +11,8 @@ use crate::Tch;
 /// A case without a cotangent or an expectation.
 fn case(loss: &str, options: Value, inputs: &[(&str, Tensor)]) -> Case {
     let kind: LossKind = loss.parse().unwrap();
-    Case {
-        id: format!("{loss}/test"),
-        loss: kind.read_options(options).unwrap(),
-        flags: Vec::new(),
-        inputs: inputs.iter().map(|(name, tensor)| ((*name).to_owned(), tensor.clone())).collect(),
-        cotangent: None,
-        wanted: None,
-        expected: None,
-        printed: None,
-    }
+    let inputs = inputs.iter().map(|(name, tensor)| ((*name).to_owned(), tensor.clone())).collect();
+    Case::new(format!("{loss}/test"), kind.read_options(options).unwrap(), inputs)
 }
 
 fn f32(shape: &[usize], data: &[f32]) -> Tensor {

@@ -22,16 +22,9 @@ fn case(head: [f32; 3], tail: [f32; 2]) -> Case {
         ("tail.0.1.weight", column(&tail)),
     ];
     let options = json!({"in_features": 1, "n_classes": 4, "cutoffs": [2], "div_value": 1.0, "result": "predict"});
-    Case {
-        id: "adaptive_log_softmax_with_loss/f32/test".to_owned(),
-        loss: LOSS.read_options(options).expect("known options"),
-        flags: Vec::new(),
-        inputs: named.into_iter().map(|(name, tensor)| (name.to_owned(), tensor)).collect(),
-        cotangent: None,
-        wanted: None,
-        expected: None,
-        printed: None,
-    }
+    let inputs = named.into_iter().map(|(name, tensor)| (name.to_owned(), tensor)).collect();
+    let loss = LOSS.read_options(options).expect("known options");
+    Case::new("adaptive_log_softmax_with_loss/f32/test", loss, inputs)
 }
 
 fn verdict(case: &Case, class: i64) -> Verdict {

@@ -6,7 +6,7 @@ pub mod random;
 
 use losscheck_reference::Real;
 
-pub use losscheck_backend::case::{Answer, Case, Expected};
+pub use losscheck_backend::case::{Answer, Case, Expected, ExpectedBy, Tolerance};
 
 pub(crate) use batch::batch_axes;
 

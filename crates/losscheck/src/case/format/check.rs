@@ -66,7 +66,8 @@ pub(super) fn read_case(raw: RawCase) -> Result<Case, Problem> {
         let message = format!("{:?}, expected {:?}, that of the value", cotangent.shape(), value.shape());
         return Err(Problem::new("cotangent.shape", message));
     }
-    Ok(Case { id: raw.id, loss, flags: raw.flags, inputs, cotangent, wanted: None, expected, printed: raw.printed })
+    let new = Case::new(raw.id, loss, inputs);
+    Ok(Case { flags: raw.flags, cotangent, expected, printed: raw.printed, ..new })
 }
 
 fn read_expected(raw: RawExpected, differentiable: &[&str], inputs: &Tensors) -> Result<Expected, Problem> {
