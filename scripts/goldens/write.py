@@ -9,7 +9,7 @@ from .case import Answer, Case, Rejection
 from .flags import FLAGS
 from .tensors import to_json
 
-FORMAT = "losscheck-goldens/1"
+FORMAT = "losscheck-goldens/2"
 GENERATOR = "scripts/regenerate-goldens"
 
 Answered = tuple[Case, Answer | Rejection | None]

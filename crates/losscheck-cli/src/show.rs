@@ -41,7 +41,7 @@ struct Found {
 fn find(options: &Show, data: &DataFolder) -> Result<Found, Failure> {
     let id = &options.case;
     if !options.data.is_empty() {
-        let Goldens { cases, flags } = source::read(&options.data)?;
+        let Goldens { cases, flags, .. } = source::read(&options.data)?;
         return match cases.iter().find(|case| case.id == *id) {
             Some(case) => Ok(Found { case: case.clone(), flags, scope: Scope::Others }),
             None => Err(unknown(id, cases.iter().map(|case| case.id.as_str()))),
@@ -51,7 +51,7 @@ fn find(options: &Show, data: &DataFolder) -> Result<Found, Failure> {
         Some(found) => (Some(found), Scope::Goldens),
         None => (data.find_regression(id)?, Scope::Others),
     };
-    match found.and_then(|Goldens { cases, flags }| Some((cases.into_iter().next()?, flags))) {
+    match found.and_then(|Goldens { cases, flags, .. }| Some((cases.into_iter().next()?, flags))) {
         Some((case, flags)) => Ok(Found { case, flags, scope }),
         None => Err(unknown(id, data.ids()?.iter().map(String::as_str))),
     }

@@ -1,7 +1,6 @@
 //! Where cases come from: the shipped files, or those of `--data`.
 
-use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use losscheck::case::format::{self, Goldens};
 use losscheck::data::DataFolder;
@@ -9,22 +8,11 @@ use losscheck::error::DataError;
 
 /// Reads golden files and folders; ids must be unique over all of them.
 pub(crate) fn read(paths: &[PathBuf]) -> Result<Goldens, DataError> {
-    let mut goldens = Goldens::default();
+    let mut files = Vec::new();
     for path in paths {
-        append(&mut goldens, format::read(path)?, path)?;
+        files.extend(format::files(path)?);
     }
-    Ok(goldens)
-}
-
-/// Adds the cases read from `path`.
-pub(crate) fn append(goldens: &mut Goldens, more: Goldens, path: &Path) -> Result<(), DataError> {
-    let ids: HashSet<&str> = goldens.cases.iter().map(|case| case.id.as_str()).collect();
-    if let Some(case) = more.cases.iter().find(|case| ids.contains(case.id.as_str())) {
-        return Err(DataError::new(path, format!("case `{}`: `id`: stands in an earlier file, too", case.id)));
-    }
-    goldens.cases.extend(more.cases);
-    goldens.flags.extend(more.flags);
-    Ok(())
+    format::read_files(&files)
 }
 
 /// The command that shows a case.

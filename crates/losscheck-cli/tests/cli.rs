@@ -87,7 +87,7 @@ fn text(path: &Path) -> String {
 /// A golden file of these cases.
 fn file(cases: &[&str]) -> String {
     let (count, cases) = (cases.len(), cases.join(",\n"));
-    format!("{{\"format\": \"losscheck-goldens/1\", \"count\": {count}, \"cases\": [\n{cases}\n]}}\n")
+    format!("{{\"format\": \"losscheck-goldens/2\", \"count\": {count}, \"cases\": [\n{cases}\n]}}\n")
 }
 
 /// ((1 - 2)^2 + (3 - 5)^2) / 2, in the hand of whoever wants to try the format.
@@ -192,7 +192,7 @@ fn files_and_folders_together() {
     losscheck(&["check", "--backend", "reference", "--data", &one, "--data", &two])
         .gives(0, &["mse_loss", "huber_loss", "2 cases"]);
     losscheck(&["check", "--data", &one, "--data", &one])
-        .refuses(&["one.json", "case `mse_loss/f32/by_hand`: `id`: stands in an earlier file"]);
+        .refuses(&["one.json", "case `mse_loss/f32/by_hand`: `id`: expected an id that no other case has"]);
     losscheck(&["check", "--data", &one, "--loss", "l1_loss"]).refuses(&["no case of l1_loss"]);
 }
 
@@ -201,19 +201,23 @@ fn bad_golden_files() {
     let good = file(&[GOOD]);
     let folder = Folder::new();
     for (bytes, text) in [
-        (&good.as_bytes()[..good.len() / 2], "EOF while parsing"),
-        (b"", "EOF while parsing"),
-        (b"input,target\n", "expected value at line 1"),
+        (&good.as_bytes()[..good.len() / 2], "found the end of the file"),
+        (b"", "expected a JSON value, found the end of the file"),
+        (b"input,target\n", "1:1: expected a JSON value"),
+        (b"\xef\xbb\xbf{}", "starts with a byte order mark"),
         (b"{\"format\": \"\xff\"}", "is not UTF-8 at byte 12"),
-        (&[good.as_bytes(), b"{}"].concat(), "text follows after the JSON value"),
-        (file(&[GOOD, GOOD]).as_bytes(), "case `mse_loss/f32/by_hand`: `id`: duplicate"),
+        (&[good.as_bytes(), b"{}"].concat(), "expected the end of the file after the JSON value"),
+        (
+            file(&[GOOD, GOOD]).as_bytes(),
+            "case `mse_loss/f32/by_hand`: `id`: expected an id that no other case has, but it stands earlier in this file",
+        ),
     ] {
         let path = folder.write("bad.json", bytes);
         losscheck(&["check", "--data", &path]).refuses(&[&path, text]);
     }
     for (from, to, text) in [
-        ("goldens/1", "goldens/9", "`format` is `losscheck-goldens/9`, expected `losscheck-goldens/1`"),
-        (r#""count": 1"#, r#""count": 7"#, "`count` is 7, expected 1"),
+        ("goldens/2", "goldens/9", "1:12: `format`: expected `losscheck-goldens/2` or `losscheck-goldens/1`"),
+        (r#""count": 1"#, r#""count": 7"#, "1:44: `count`: expected 1, the number of cases, found 7"),
         (r#""count""#, r#""author": "me", "count""#, "unknown field `author`"),
     ] {
         let path = folder.write("bad.json", changed(&good, from, to));
@@ -223,45 +227,58 @@ fn bad_golden_files() {
     for (from, to, text) in [
         (r#""loss""#, r#""reduction": "mean", "loss""#, "`reduction`: unknown field `reduction`"),
         (r#""loss": "mse_loss","#, "", "missing field `loss`"),
+        (r#""mse_loss""#, r#""mse""#, "`loss`: unknown loss `mse`, did you mean `mse_loss`?"),
+        (r#""reduction""#, r#""reduce""#, "`options.reduce`: unknown option. `mse_loss` takes reduction"),
         (
-            r#""mse_loss""#,
-            r#""mse""#,
-            "`loss`: unknown loss `mse`, expected one of adaptive_log_softmax_with_loss, binary_cross_entropy",
+            r#""mean""#,
+            r#""average""#,
+            r#"`options.reduction`: expected "none", "mean" or "sum", found the string "average""#,
         ),
-        (r#""reduction""#, r#""reduce""#, "`options`: unknown field `reduce`"),
-        (r#""mean""#, r#""average""#, "`options`: "),
-        (r#""options""#, r#""flags": ["odd"], "options""#, "`flags`: `odd` is not explained"),
-        (r#""target""#, r#""bias""#, "`inputs.target`: missing, expected a tensor for mse_loss"),
+        (
+            r#""options""#,
+            r#""flags": ["odd"], "options""#,
+            "`flags[0]`: expected a flag that `flags` of the file explains, found `odd`",
+        ),
+        (r#""target""#, r#""bias""#, "`inputs.bias`: unknown tensor. `mse_loss` takes input and target"),
+        (
+            r#""target""#,
+            r#""weight""#,
+            "`inputs.target`: missing, expected a tensor: `mse_loss` takes input and target",
+        ),
         (
             r#""target""#,
             r#""bias": {"dtype": "f32", "shape": [0], "data": []}, "target""#,
-            "`inputs.bias`: unknown, expected one of input, target",
+            "`inputs.bias`: unknown tensor. `mse_loss` takes input and target, and optionally weight",
         ),
         (
             r#""dtype": "f32""#,
             r#""dtype": "f8""#,
-            "`inputs.input.dtype`: `f8`, expected one of f16, bf16, f32, f64, i64, u8",
+            "`inputs.input.dtype`: unknown dtype `f8`, expected one of f16, bf16, f32, f64, i64, u8",
         ),
-        (r#""dtype": "f32""#, r#""dtype": "f64""#, "`inputs.target.dtype`: `f32`, expected f64"),
+        (r#""dtype": "f32""#, r#""dtype": "i64""#, "`inputs.input.dtype`: expected f16, bf16, f32 or f64, found i64"),
         (
             "[1, 3]",
             r#"[1, "x"]"#,
-            r#"`inputs.input.data[1]`: invalid value: string "x", expected a number, "NaN", "Infinity" or "-Infinity""#,
+            r#"`inputs.input.data[1]`: expected a number, "NaN", "Infinity" or "-Infinity", found "x""#,
         ),
-        ("[1, 3]", "[1, [3]]", "`inputs.input.data[1]`: invalid type: sequence, expected a number"),
-        ("[1, 3]", "[1, 3, 4]", "`inputs.input.data`: 3 elements, expected 2 for shape [2]"),
+        ("[1, 3]", "[1, [3]]", "`inputs.input.data[1]`: expected a number"),
+        ("[1, 3]", "[1, 3, 4]", "`inputs.input.data`: expected 2 elements for shape [2], found 3"),
         (r#""data": [1, 3]"#, r#""shapes": []"#, "`inputs.input.shapes`: unknown field `shapes`"),
-        (r#", "data": [1, 3]"#, "", "`inputs.input`: expected either `data` or `random`"),
-        (r#"[], "data": [0.5]"#, r#"[1], "data": [0.5]"#, "`cotangent.shape`: [1], expected []"),
+        (r#", "data": [1, 3]"#, "", "`inputs.input`: missing `data`"),
+        (
+            r#"[], "data": [0.5]"#,
+            r#"[1], "data": [0.5]"#,
+            "`cotangent.shape`: expected [], the shape of `expected.value`, found [1]",
+        ),
         (
             r#"[2], "data": [-0.5, -1.0]"#,
             r#"[1], "data": [-0.5]"#,
-            "`expected.gradients.input.shape`: [1], expected [2]",
+            "`expected.gradients.input.shape`: expected [2], the shape of `inputs.input`, found [1]",
         ),
         (r#""value""#, r#""error": "ValueError", "value""#, "`expected`: expected either"),
     ] {
         let path = folder.write("bad.json", changed(&good, from, to));
-        let text = format!("case `mse_loss/f32/by_hand`: {text}");
+        let text = format!(": case `mse_loss/f32/by_hand`: {text}");
         losscheck(&["check", "--data", &path]).refuses(&[&path, &text]);
     }
     let missing = text(&folder.path("missing.json"));

@@ -46,6 +46,7 @@ impl DataFolder {
         let tutorial = format::read(&self.tutorial_file())?;
         goldens.cases.extend(tutorial.cases);
         goldens.flags.extend(tutorial.flags);
+        goldens.sources.extend(tutorial.sources);
         goldens.cases.retain(|case| losses.contains(&case.loss.kind()));
         Ok(goldens)
     }

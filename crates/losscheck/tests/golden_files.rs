@@ -73,9 +73,9 @@ fn the_schema_refuses_what_is_wrong() {
     assert!(schema.is_valid(&good));
     type Break = fn(&mut Value);
     let broken: [(&str, Break); 8] = [
-        ("format", |file| file["format"] = json!("losscheck-goldens/2")),
-        ("a missing field", |file| drop(file.as_object_mut().and_then(|file| file.remove("count")))),
-        ("an unknown field", |file| file["cases"][0]["tolerance"] = json!(1e-4)),
+        ("format", |file| file["format"] = json!("losscheck-goldens/3")),
+        ("a missing field", |file| drop(file.as_object_mut().and_then(|file| file.remove("cases")))),
+        ("an unknown field", |file| file["cases"][0]["atol"] = json!(1e-4)),
         ("an unknown loss", |file| file["cases"][0]["loss"] = json!("hinge_loss")),
         ("an unknown option", |file| file["cases"][0]["options"]["beta2"] = json!(1.0)),
         ("an unknown reduction", |file| file["cases"][0]["options"]["reduction"] = json!("average")),
@@ -191,7 +191,7 @@ fn every_option_changes_some_result() {
 #[test]
 fn every_flag_is_used_and_every_file_has_rejections() {
     for &kind in LossKind::ALL {
-        let Goldens { cases, flags } = goldens(kind);
+        let Goldens { cases, flags, .. } = goldens(kind);
         for flag in flags.keys() {
             assert!(cases.iter().any(|case| case.flags.contains(flag)), "{}: no case has `{flag}`", kind.name());
         }
@@ -205,7 +205,7 @@ fn every_flag_is_used_and_every_file_has_rejections() {
 fn goldens_survive_writing_and_reading() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for &kind in LossKind::ALL {
-        let Goldens { mut cases, flags } = goldens(kind);
+        let Goldens { mut cases, flags, sources } = goldens(kind);
         // The large ones, drawn by seed, would be written out in full.
         cases.retain(is_small);
         let written: Vec<_> = cases.iter().map(format::write_case).collect();
@@ -213,7 +213,8 @@ fn goldens_survive_writing_and_reading() {
             .into_iter()
             .map(|(name, flag)| (name, json!({"tests": flag.tests, "why": flag.why, "upstream": flag.upstream})))
             .collect();
-        let file = json!({"format": format::FORMAT, "count": cases.len(), "flags": explained, "cases": written});
+        let pytorch = sources[0].pytorch.as_ref().expect("the version that answered");
+        let file = json!({"format": format::FORMAT, "pytorch": pytorch, "flags": explained, "cases": written});
         let path = folder.path().join(format!("{}.json", kind.name()));
         fs::write(&path, file.to_string()).expect("a writable folder");
         let again = format::read(&path).expect("what has been written reads back").cases;

@@ -84,15 +84,16 @@ fn the_golden_format_has_integers_for_them() {
         case["expected"] = json!({"value": {"dtype": "i64", "shape": [1], "data": [3]}});
         change(&mut case);
         let path = folder.path().join("case.json");
-        let file = json!({"format": format::FORMAT, "count": 1, "cases": [case]});
+        let file = json!({"format": format::FORMAT, "cases": [case]});
         std::fs::write(&path, file.to_string()).expect("a writable folder");
         format::read(&path).map(drop).map_err(|error| error.to_string())
     };
     assert_eq!(read(|_| {}), Ok(()));
     let floats = read(|case| case["expected"]["value"]["dtype"] = json!("f32")).expect_err("floats");
-    assert!(floats.contains("`expected.value.dtype`: `f32`, expected i64"), "{floats}");
+    let expected = "`expected.value.dtype`: expected i64, because the loss answers with classes, found f32";
+    assert!(floats.contains(expected), "{floats}");
     let integers = read(|case| case["options"]["result"] = json!("log_prob")).expect_err("integers");
-    assert!(integers.contains("`expected.value.dtype`: `i64`, expected f32"), "{integers}");
+    assert!(integers.contains("`expected.value.dtype`: expected f16, bf16, f32 or f64, found i64"), "{integers}");
     let tails = read(|case| case["options"]["cutoffs"] = json!([1, 2, 3, 4, 5])).expect_err("five tails");
-    assert!(tails.contains("`cutoffs` has 5 elements, expected at most 4"), "{tails}");
+    assert!(tails.contains("`options.cutoffs`: expected a list of at most 4 integers"), "{tails}");
 }

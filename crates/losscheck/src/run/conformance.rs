@@ -30,7 +30,7 @@ impl Conformance {
     ///
     /// Returns an error if a file of deviations, or the file of the bounds, cannot be read.
     pub fn run(
-        Goldens { cases, flags }: Goldens,
+        Goldens { cases, flags, .. }: Goldens,
         scope: Scope,
         backends: &[&dyn Backend],
         data: &DataFolder,

@@ -2,152 +2,216 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
-use super::raw::{RawCase, RawExpected, RawNumber, RawTensor};
-use crate::case::{Answer, Case, Expected};
-use crate::error::Problem;
+use super::json::{MaybeObject, Members, Object, describe};
+use super::names::{takes, unknown_loss, unknown_tensor};
+use super::options::read_options;
+use super::raw::{MaybeTensor, RawCase, RawExpected, RawTolerance};
+use super::tensor::{Context, read_tensor};
+use crate::case::{Answer, Case, Expected, ExpectedBy, Tolerance};
+use crate::error::{FieldPath, Problem};
 use crate::loss::LossKind;
-use crate::tensor::{DType, Data, Tensor, Tensors};
-
-/// A large tensor is refused rather than allocated from a few bytes of text.
-const MOST_ELEMENTS: usize = 1 << 24;
+use crate::tensor::{DType, Tensor, Tensors};
 
 /// Checks a case and reads its tensors.
-pub(super) fn read_case(raw: RawCase) -> Result<Case, Problem> {
-    let kind: LossKind = raw.loss.parse().map_err(|message: String| Problem::new("loss", message))?;
-    let loss =
-        kind.read_options(Value::Object(raw.options)).map_err(|error| Problem::new("options", error.to_string()))?;
+pub(super) fn read_case(raw: RawCase, expected_by: &ExpectedBy) -> Result<Case, Problem> {
+    check_id(&raw.id)?;
+    if let Some(position) = (1..raw.flags.len()).find(|&position| raw.flags[..position].contains(&raw.flags[position]))
+    {
+        let message = format!("`{}` stands twice, expected each flag once", raw.flags[position]);
+        return Err(Problem::new(FieldPath::from("flags").index(position), message));
+    }
+    let kind: LossKind = raw.loss.parse().map_err(|_: String| Problem::new("loss", unknown_loss(&raw.loss)))?;
+    let Members(options) = raw.options;
+    let loss = read_options(kind, options)?;
+    let inputs = read_inputs(raw.inputs, kind)?;
+    let likely = inputs.get(kind.signature().first()).map_or(DType::F32, Tensor::dtype);
+    let context = Context { loss: kind, likely };
 
-    let signature = kind.signature();
-    let inputs = tensors(raw.inputs, "inputs")?;
-    for name in signature.required {
-        if !inputs.contains_key(*name) {
-            return Err(Problem::new(format!("inputs.{name}"), format!("missing, expected a tensor for {}", raw.loss)));
-        }
-    }
-    for name in inputs.keys() {
-        if !signature.required.iter().chain(signature.optional).any(|known| known == name) {
-            let names = [signature.required, signature.optional].concat().join(", ");
-            return Err(Problem::new(format!("inputs.{name}"), format!("unknown, expected one of {names}")));
-        }
-    }
-    let dtype = inputs[signature.first()].dtype();
-    for (name, tensor) in &inputs {
-        let fits = if tensor.dtype().is_float() {
-            tensor.dtype() == dtype
-        } else {
-            // A target of integers is for the loss to refuse.
-            signature.integers.contains(&name.as_str()) || name == "target"
-        };
-        if !fits {
-            let expected = if name == signature.first() { "f32 or f64" } else { dtype.name() };
-            let message = format!("`{}`, expected {expected}", tensor.dtype().name());
-            return Err(Problem::new(format!("inputs.{name}.dtype"), message));
-        }
-    }
-    let cotangent = raw.cotangent.map(|raw| tensor(raw, "cotangent")).transpose()?;
-    let expected = raw.expected.map(|raw| read_expected(raw, signature.differentiable, &inputs)).transpose()?;
-    let of_results = match &expected {
-        Some(Expected::Answer(answer)) => Some(("expected.value", &answer.value)),
-        _ => None,
+    let read_float = |raw: MaybeTensor, path: FieldPath| {
+        let tensor = read_tensor(raw, &path, context)?;
+        float(&tensor, &path)?;
+        Ok::<_, Problem>(tensor)
     };
-    let value_dtype = if loss.argmax_candidates().is_some() { DType::I64 } else { dtype };
-    let of_value = of_results.into_iter().map(|(field, value)| (field, value, value_dtype));
-    for (field, result, dtype) in of_value.chain(cotangent.as_ref().map(|tensor| ("cotangent", tensor, dtype))) {
-        if result.dtype() != dtype {
-            let message = format!("`{}`, expected {}", result.dtype().name(), dtype.name());
-            return Err(Problem::new(format!("{field}.dtype"), message));
-        }
-    }
-    if let (Some(("expected.value", value)), Some(cotangent)) = (of_results, &cotangent)
+    let cotangent = raw.cotangent.map(|raw| read_float(raw, "cotangent".into())).transpose()?;
+    let answers_with_indices = loss.argmax_candidates().is_some();
+    let expected = match raw.expected {
+        Some(Object(raw)) => Some(read_expected(raw, answers_with_indices, &inputs, context)?),
+        None => None,
+    };
+    if let (Some(Expected::Answer(Answer { value, .. })), Some(cotangent)) = (&expected, &cotangent)
         && value.shape() != cotangent.shape()
     {
-        let message = format!("{:?}, expected {:?}, that of the value", cotangent.shape(), value.shape());
-        return Err(Problem::new("cotangent.shape", message));
+        let message =
+            format!("expected {:?}, the shape of `expected.value`, found {:?}", value.shape(), cotangent.shape());
+        return Err(Problem::new(FieldPath::from("cotangent").key("shape"), message));
     }
-    let new = Case::new(raw.id, loss, inputs);
-    Ok(Case { flags: raw.flags, cotangent, expected, printed: raw.printed, ..new })
+    let tolerance = raw.tolerance.map(read_tolerance).transpose()?;
+    let (id, flags, note, printed) = (raw.id, raw.flags, raw.note, raw.printed);
+    // Without an expectation there is nobody who has it.
+    let expected_by = expected.as_ref().map(|_| expected_by.clone()).unwrap_or_default();
+    let new = Case::new(id, loss, inputs);
+    Ok(Case { flags, note, cotangent, expected, expected_by, tolerance, printed, ..new })
 }
 
-fn read_expected(raw: RawExpected, differentiable: &[&str], inputs: &Tensors) -> Result<Expected, Problem> {
+fn check_id(id: &str) -> Result<(), Problem> {
+    if id.is_empty() {
+        return Err(Problem::new("id", "expected a name, found the empty string"));
+    }
+    if id.chars().any(char::is_control) {
+        return Err(Problem::new("id", format!("expected a name without control characters, found {id:?}")));
+    }
+    Ok(())
+}
+
+fn read_inputs(raw: Members<MaybeTensor>, kind: LossKind) -> Result<Tensors, Problem> {
+    let (signature, Members(raw), path) = (kind.signature(), raw, FieldPath::from("inputs"));
+    let is_known = |name: &str| signature.required.iter().chain(signature.optional).any(|known| *known == name);
+    let given: Vec<&str> = raw.keys().map(String::as_str).collect();
+    if let Some(name) = given.iter().find(|name| !is_known(name)) {
+        return Err(Problem::new(path.key(name), unknown_tensor(name, kind, &given)));
+    }
+    if let Some(name) = signature.required.iter().find(|name| !given.contains(name)) {
+        return Err(Problem::new(path.key(name), format!("missing, expected a tensor: {}", takes(kind))));
+    }
+    // The dtype to suggest for what is no tensor is that of the case's other tensors.
+    let is_float = |dtype: &DType| dtype.is_float();
+    let dtype_of = |raw: &MaybeTensor| match raw {
+        MaybeObject::Object(raw) => raw.dtype.as_ref().and_then(|dtype| dtype.parse().ok()).filter(is_float),
+        MaybeObject::Other(_) => None,
+    };
+    let common = raw.values().find_map(dtype_of).unwrap_or(DType::F32);
+    let mut inputs = Tensors::new();
+    for (name, raw) in raw {
+        let path = path.key(&name);
+        let may_be_integers = signature.integers.contains(&name.as_str());
+        let likely = if may_be_integers { DType::I64 } else { common };
+        let tensor = read_tensor(raw, &path, Context { loss: kind, likely })?;
+        // A target of integers is for the loss to refuse.
+        if !may_be_integers && name != "target" {
+            float(&tensor, &path)?;
+        }
+        inputs.insert(name, tensor);
+    }
+    Ok(inputs)
+}
+
+/// Checks that a tensor holds floating-point numbers.
+fn float(tensor: &Tensor, path: &FieldPath) -> Result<(), Problem> {
+    if tensor.dtype().is_float() {
+        return Ok(());
+    }
+    let message = format!("expected f16, bf16, f32 or f64, found {}", tensor.dtype());
+    Err(Problem::new(path.key("dtype"), message))
+}
+
+fn read_expected(
+    raw: RawExpected,
+    answers_with_indices: bool,
+    inputs: &Tensors,
+    context: Context,
+) -> Result<Expected, Problem> {
+    let path = FieldPath::from("expected");
     match raw {
-        RawExpected { value: Some(value), gradients, error: None, message: None } => {
-            let value = tensor(value, "expected.value")?;
-            let gradients = tensors(gradients, "expected.gradients")?;
-            for (name, gradient) in &gradients {
-                let field = format!("expected.gradients.{name}");
-                let input = inputs.get(name).filter(|input| input.dtype().is_float());
-                let Some(input) = input.filter(|_| differentiable.contains(&name.as_str())) else {
-                    return Err(Problem::new(field, "not a differentiable input of the case"));
-                };
-                if gradient.shape() != input.shape() {
-                    let message = format!("{:?}, expected {:?}, that of the input", gradient.shape(), input.shape());
-                    return Err(Problem::new(format!("{field}.shape"), message));
-                }
-                if gradient.dtype() != input.dtype() {
-                    let message = format!("`{}`, expected {}", gradient.dtype().name(), input.dtype().name());
-                    return Err(Problem::new(format!("{field}.dtype"), message));
-                }
+        RawExpected { value: Some(value), gradients, error: None, message: None, rejected: None } => {
+            let value_path = path.key("value");
+            let likely = if answers_with_indices { DType::I64 } else { context.likely };
+            let value = read_tensor(value, &value_path, Context { likely, ..context })?;
+            if !answers_with_indices {
+                float(&value, &value_path)?;
+            } else if value.dtype() != DType::I64 {
+                let message = format!("expected i64, because the loss answers with classes, found {}", value.dtype());
+                return Err(Problem::new(value_path.key("dtype"), message));
             }
+            let Members(gradients) = gradients.unwrap_or_default();
+            let gradients = read_gradients(gradients, &path.key("gradients"), inputs, context)?;
             Ok(Expected::Answer(Answer { value, gradients }))
         }
-        RawExpected { value: None, gradients, error: Some(error), message } if gradients.is_empty() => {
-            Ok(Expected::Rejection { error, message: message.unwrap_or_default() })
+        RawExpected { value: None, gradients: None, error: Some(error), message: Some(message), rejected: None } => {
+            if !is_error_class(&error) {
+                let message = format!(
+                    "expected the class of Python's exception, such as `ValueError`, found {error:?}: to expect a rejection \
+                     without naming one, write {{\"rejected\": true}}"
+                );
+                return Err(Problem::new(path.key("error"), message));
+            }
+            if message.is_empty() {
+                return Err(Problem::new(path.key("message"), "expected the text of the exception, found nothing"));
+            }
+            Ok(Expected::Rejection { error, message })
         }
-        _ => Err(Problem::new("expected", "expected either `value` and `gradients`, or `error` and `message`")),
+        RawExpected { value: None, gradients: None, error: None, message: None, rejected: Some(true) } => {
+            Ok(Expected::any_rejection())
+        }
+        RawExpected { value: None, gradients: None, error: None, message: None, rejected: Some(false) } => {
+            let message = "expected true, found false: to expect an answer, write `value` and `gradients`";
+            Err(Problem::new(path.key("rejected"), message))
+        }
+        _ => Err(Problem::new(
+            path,
+            "expected either `value` and `gradients`, or `error` and `message`, or {\"rejected\": true}",
+        )),
     }
 }
 
-fn tensors(raw: BTreeMap<String, RawTensor>, field: &str) -> Result<Tensors, Problem> {
-    raw.into_iter()
-        .map(|(name, raw)| {
-            let tensor = tensor(raw, &format!("{field}.{name}"))?;
-            Ok((name, tensor))
-        })
-        .collect()
+/// Returns whether a name can be that of an error class: letters, the first of them large, and `Error` at the end.
+fn is_error_class(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_uppercase())
+        && name.strip_suffix("Error").is_some_and(|rest| rest.chars().all(|letter| letter.is_ascii_alphabetic()))
+        && name != "Error"
 }
 
-fn tensor(raw: RawTensor, field: &str) -> Result<Tensor, Problem> {
-    let dtype: DType = raw.dtype.parse().map_err(|message: String| Problem::new(format!("{field}.dtype"), message))?;
-    // A dimension of 0 counts as 1, because no array holds [2^40, 0, 2^40] although it has no elements.
-    let size = raw.shape.iter().try_fold(1usize, |size, &dim| size.checked_mul(dim.max(1)));
-    if size.is_none_or(|size| size > MOST_ELEMENTS) {
-        let message = format!("{:?}, expected at most {MOST_ELEMENTS} elements", raw.shape);
-        return Err(Problem::new(format!("{field}.shape"), message));
+fn read_gradients(
+    raw: BTreeMap<String, MaybeTensor>,
+    path: &FieldPath,
+    inputs: &Tensors,
+    context: Context,
+) -> Result<Tensors, Problem> {
+    let differentiable = context.loss.signature().differentiable;
+    let mut gradients = Tensors::new();
+    for (name, raw) in raw {
+        let path = path.key(&name);
+        let input = inputs.get(&name).filter(|input| input.dtype().is_float());
+        let Some(input) = input.filter(|_| differentiable.contains(&name.as_str())) else {
+            return Err(Problem::new(path, "expected the name of a differentiable input of the case"));
+        };
+        let gradient = read_tensor(raw, &path, Context { likely: input.dtype(), ..context })?;
+        float(&gradient, &path)?;
+        if gradient.shape() != input.shape() {
+            let message =
+                format!("expected {:?}, the shape of `inputs.{name}`, found {:?}", input.shape(), gradient.shape());
+            return Err(Problem::new(path.key("shape"), message));
+        }
+        gradients.insert(name, gradient);
     }
-    let count = raw.shape.iter().product();
-    let data = match (raw.data, raw.random) {
-        (Some(numbers), None) if numbers.len() == count => numbers_of(dtype, &numbers, &format!("{field}.data"))?,
-        (Some(numbers), None) => {
-            let message = format!("{} elements, expected {count} for shape {:?}", numbers.len(), raw.shape);
-            return Err(Problem::new(format!("{field}.data"), message));
-        }
-        (None, Some(random)) => random.elements(dtype, count),
-        _ => return Err(Problem::new(field, "expected either `data` or `random`")),
-    };
-    Ok(Tensor::new(raw.shape, data).expect("the elements have been counted"))
+    Ok(gradients)
 }
 
-fn numbers_of(dtype: DType, numbers: &[RawNumber], field: &str) -> Result<Data, Problem> {
-    let integer = |(position, number): (usize, &RawNumber)| match *number {
-        RawNumber::Integer(x) => Ok(x),
-        _ => Err(Problem::new(format!("{field}[{position}]"), format!("expected an integer for {}", dtype.name()))),
-    };
-    Ok(match dtype {
-        DType::F16 | DType::BF16 | DType::F32 | DType::F64 => {
-            Data::rounded(dtype, numbers.iter().map(|number| number.to_f64()))
+fn read_tolerance(raw: MaybeObject<RawTolerance>) -> Result<Tolerance, Problem> {
+    const EXPECTED: &str = "expected either {\"digits\": 4} or {\"relative\": 1e-3}, with a number of your own";
+    let path = FieldPath::from("tolerance");
+    let raw = match raw {
+        MaybeObject::Object(raw) => raw,
+        MaybeObject::Other(other) => {
+            return Err(Problem::new(path, format!("{EXPECTED}, found {}", describe(&other))));
         }
-        DType::I64 => Data::I64(numbers.iter().enumerate().map(integer).collect::<Result<_, _>>()?),
-        DType::U8 => Data::U8(
-            numbers
-                .iter()
-                .enumerate()
-                .map(|(position, number)| {
-                    u8::try_from(integer((position, number))?)
-                        .map_err(|_| Problem::new(format!("{field}[{position}]"), "expected 0 to 255 for u8"))
-                })
-                .collect::<Result<_, _>>()?,
-        ),
-    })
+    };
+    match raw {
+        RawTolerance { digits: Some(digits), relative: None } if (1..=Tolerance::MOST_DIGITS).contains(&digits) => {
+            Ok(Tolerance::Digits(digits))
+        }
+        RawTolerance { digits: Some(digits), relative: None } => {
+            let message = format!("expected a number of digits from 1 to {}, found {digits}", Tolerance::MOST_DIGITS);
+            Err(Problem::new(path.key("digits"), message))
+        }
+        RawTolerance { digits: None, relative: Some(relative) } if relative > 0.0 && relative.is_finite() => {
+            Ok(Tolerance::Relative(relative))
+        }
+        RawTolerance { digits: None, relative: Some(relative) } => {
+            Err(Problem::new(path.key("relative"), format!("expected a positive number, found {relative:?}")))
+        }
+        RawTolerance { digits: Some(_), relative: Some(_) } => {
+            Err(Problem::new(path, format!("{EXPECTED}, found both")))
+        }
+        RawTolerance { digits: None, relative: None } => Err(Problem::new(path, format!("{EXPECTED}, found neither"))),
+    }
 }

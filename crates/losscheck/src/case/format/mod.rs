@@ -1,27 +1,38 @@
-//! The golden format: strict reading, with errors that name the file, the case and the field; writing; and its JSON Schema.
+//! The golden format: strict reading, with errors that name the file, the line, the case and the field; writing; and its JSON
+//! Schema.
 
 mod check;
+mod json;
+mod names;
+mod options;
 mod raw;
 mod read;
 mod schema;
+mod tensor;
 mod write;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Case;
+use super::{Case, ExpectedBy};
 use crate::error::Problem;
 use check::read_case;
-use raw::{RawCase, from_json};
+use json::{Object, from_json};
+use raw::RawCase;
 
 pub use read::{files, find, ids, parse, read, read_files};
 pub use schema::schema;
 pub use write::{write, write_case, write_tensor};
 
-/// The version of the format.
-pub const FORMAT: &str = "losscheck-goldens/1";
+/// The version of the format that is written.
+pub const FORMAT: &str = "losscheck-goldens/2";
+
+/// The versions of the format that are read. In the first one, `count` was required, and cases had neither notes nor
+/// tolerances, nor more than one dtype of floating-point numbers.
+pub const FORMATS: [&str; 2] = [FORMAT, "losscheck-goldens/1"];
 
 /// What a category of cases is for.
 #[derive(Clone, Debug, Deserialize)]
@@ -42,15 +53,26 @@ pub struct Goldens {
     pub cases: Vec<Case>,
     /// The categories by name.
     pub flags: BTreeMap<String, Flag>,
+    /// The files that the cases were read from.
+    pub sources: Vec<Source>,
+}
+
+/// A file that cases were read from.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Path of the file.
+    pub file: PathBuf,
+    /// Version of PyTorch whose answers the file holds as expectations, or `None` if whoever wrote the file expects them.
+    pub pytorch: Option<String>,
 }
 
 /// Reads one case, as [`write_case`] writes it.
 ///
 /// # Errors
 ///
-/// Where it is not in the golden format, with the field.
+/// Returns an error that names the field if the case is not in the golden format.
 pub fn case_of(value: &Value) -> Result<Case, String> {
-    from_json::<RawCase>(&value.to_string())
-        .and_then(read_case)
-        .map_err(|Problem { field, message }| if field.is_empty() { message } else { format!("`{field}`: {message}") })
+    from_json::<Object<RawCase>>(&value.to_string())
+        .and_then(|Object(case)| read_case(case, &ExpectedBy::Author))
+        .map_err(|Problem { path, message }| if path.is_empty() { message } else { format!("`{path}`: {message}") })
 }

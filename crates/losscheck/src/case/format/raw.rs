@@ -1,16 +1,15 @@
 //! The golden format as JSON has it: the shapes of its objects, before what they say is checked.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{Error, Unexpected, Visitor};
+use serde::de::{Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use super::Flag;
-use crate::error::Problem;
+use super::json::{MaybeObject, Members, Object, given, shortened};
 use crate::tensor::{DType, Data};
 
 /// A file, whose cases are still text.
@@ -18,15 +17,22 @@ use crate::tensor::{DType, Data};
 #[serde(deny_unknown_fields)]
 pub(super) struct RawFile<'a> {
     pub(super) format: String,
-    #[serde(default, rename = "generator")]
-    _generator: Option<String>,
-    #[serde(default, rename = "pytorch")]
-    _pytorch: Option<String>,
-    pub(super) count: usize,
+    #[serde(default, deserialize_with = "given")]
+    pub(super) generator: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    pub(super) pytorch: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    pub(super) count: Option<usize>,
     #[serde(default)]
-    pub(super) flags: BTreeMap<String, Flag>,
+    pub(super) flags: Members<Object<Flag>>,
     #[serde(borrow)]
     pub(super) cases: Vec<&'a RawValue>,
+}
+
+/// Of a file its format alone.
+#[derive(Deserialize)]
+pub(super) struct RawFormat {
+    pub(super) format: String,
 }
 
 /// Of a case its id alone.
@@ -41,36 +47,61 @@ pub(super) struct RawId<'a> {
 pub(super) struct RawCase {
     pub(super) id: String,
     pub(super) loss: String,
+    #[serde(default, deserialize_with = "given")]
+    pub(super) note: Option<String>,
     #[serde(default)]
     pub(super) flags: Vec<String>,
     #[serde(default)]
-    pub(super) options: Map<String, Value>,
-    pub(super) inputs: BTreeMap<String, RawTensor>,
-    #[serde(default)]
-    pub(super) cotangent: Option<RawTensor>,
-    #[serde(default)]
-    pub(super) expected: Option<RawExpected>,
-    #[serde(default)]
+    pub(super) options: Members<Value>,
+    pub(super) inputs: Members<MaybeTensor>,
+    #[serde(default, deserialize_with = "given")]
+    pub(super) cotangent: Option<MaybeTensor>,
+    #[serde(default, deserialize_with = "given")]
+    pub(super) expected: Option<Object<RawExpected>>,
+    #[serde(default, deserialize_with = "given")]
+    pub(super) tolerance: Option<MaybeObject<RawTolerance>>,
+    #[serde(default, deserialize_with = "given")]
     pub(super) printed: Option<f64>,
 }
+
+/// A tensor, or what stands where one is expected.
+pub(super) type MaybeTensor = MaybeObject<RawTensor>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawExpected {
-    pub(super) value: Option<RawTensor>,
-    #[serde(default)]
-    pub(super) gradients: BTreeMap<String, RawTensor>,
+    #[serde(default, deserialize_with = "given")]
+    pub(super) value: Option<MaybeTensor>,
+    #[serde(default, deserialize_with = "given")]
+    pub(super) gradients: Option<Members<MaybeTensor>>,
+    #[serde(default, deserialize_with = "given")]
     pub(super) error: Option<String>,
+    #[serde(default, deserialize_with = "given")]
     pub(super) message: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    pub(super) rejected: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTolerance {
+    #[serde(default, deserialize_with = "given")]
+    pub(super) digits: Option<u32>,
+    #[serde(default, deserialize_with = "given")]
+    pub(super) relative: Option<f64>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawTensor {
-    pub(super) dtype: String,
-    pub(super) shape: Vec<usize>,
+    #[serde(default, deserialize_with = "given")]
+    pub(super) dtype: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    pub(super) shape: Option<Vec<usize>>,
+    #[serde(default, deserialize_with = "given")]
     pub(super) data: Option<Vec<RawNumber>>,
-    pub(super) random: Option<Random>,
+    #[serde(default, deserialize_with = "given")]
+    pub(super) random: Option<Object<Random>>,
 }
 
 #[derive(Clone, Copy)]
@@ -101,6 +132,18 @@ impl RawNumber {
     }
 }
 
+impl fmt::Display for RawNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Integer(x) => write!(f, "{x}"),
+            Self::Float(x) => write!(f, "{x:?}"),
+            Self::Special(Special::NaN) => f.write_str("\"NaN\""),
+            Self::Special(Special::Infinity) => f.write_str("\"Infinity\""),
+            Self::Special(Special::MinusInfinity) => f.write_str("\"-Infinity\""),
+        }
+    }
+}
+
 /// Written by hand because numbers are most of a file: an untagged enumeration, which serde first copies into a buffer, takes
 /// three times as long.
 impl<'de> Deserialize<'de> for RawNumber {
@@ -109,13 +152,15 @@ impl<'de> Deserialize<'de> for RawNumber {
     }
 }
 
+const NUMBER: &str = "a number, \"NaN\", \"Infinity\" or \"-Infinity\"";
+
 struct NumberVisitor;
 
-impl Visitor<'_> for NumberVisitor {
+impl<'de> Visitor<'de> for NumberVisitor {
     type Value = RawNumber;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number, \"NaN\", \"Infinity\" or \"-Infinity\"")
+        f.write_str(NUMBER)
     }
 
     fn visit_i64<E>(self, x: i64) -> Result<RawNumber, E> {
@@ -135,9 +180,36 @@ impl Visitor<'_> for NumberVisitor {
             "NaN" => Special::NaN,
             "Infinity" => Special::Infinity,
             "-Infinity" => Special::MinusInfinity,
-            _ => return Err(E::invalid_value(Unexpected::Str(text), &self)),
+            _ => {
+                let instead = match text.to_lowercase().as_str() {
+                    "nan" => "\"NaN\"",
+                    "inf" | "+inf" | "infinity" | "+infinity" => "\"Infinity\"",
+                    "-inf" | "-infinity" => "\"-Infinity\"",
+                    number if number.parse::<f64>().is_ok() => "the number without quotes",
+                    _ => return Err(E::invalid_type(Unexpected::Str(&shortened(text)), &self)),
+                };
+                return Err(E::custom(format!("expected {NUMBER}, found \"{text}\": write {instead}")));
+            }
         };
         Ok(RawNumber::Special(special))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<RawNumber, E> {
+        Err(E::custom(format!(
+            "expected {NUMBER}, found null, which some programs write for a number that JSON does not have: write the \
+             string instead"
+        )))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<RawNumber, A::Error> {
+        Err(A::Error::custom(format!(
+            "expected {NUMBER}, found a list: write all elements in one flat list in row-major order; `shape` says how they \
+             are arranged"
+        )))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<RawNumber, A::Error> {
+        Err(A::Error::custom(format!("expected {NUMBER}, found an object")))
     }
 }
 
@@ -146,8 +218,8 @@ impl Visitor<'_> for NumberVisitor {
 #[serde(deny_unknown_fields)]
 pub(super) struct Random {
     seed: u64,
-    low: f64,
-    high: f64,
+    pub(super) low: f64,
+    pub(super) high: f64,
 }
 
 impl Random {
@@ -164,31 +236,4 @@ impl Random {
         };
         Data::rounded(dtype, std::iter::repeat_with(draw).take(count))
     }
-}
-
-/// Deserializes a JSON text, and nothing after it.
-///
-/// # Errors
-///
-/// Returns the path of the field that is wrong. To keep track of the path takes longer than the reading itself, so a text is
-/// read without it at first, and read again only if something is wrong.
-pub(super) fn from_json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Problem> {
-    serde_json::from_str(text).or_else(|_| from_json_with_path(text))
-}
-
-fn from_json_with_path<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Problem> {
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text))
-        .map_err(|error| {
-            let path = error.path().to_string();
-            Problem::new(if path == "." { String::new() } else { path }, error.into_inner().to_string())
-        })
-        .and_then(|value| {
-            // The deserializer above stops after the value.
-            let mut rest = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
-            rest.next();
-            match rest.next() {
-                None => Ok(value),
-                Some(_) => Err(Problem::new("", "text follows after the JSON value, expected its end")),
-            }
-        })
 }

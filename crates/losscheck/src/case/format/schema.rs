@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::FORMAT;
+use super::FORMATS;
+use crate::case::Tolerance;
 use crate::loss::{LossKind, LossKindExt};
 use crate::tensor::DType;
 
@@ -14,13 +15,14 @@ pub fn schema() -> Value {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "The golden format of losscheck",
         "description": "See README.md beside this file. What a schema cannot say: a tensor has as many elements as its \
-            shape; ids are unique over all files; the flags of each case are explained in the header.",
+            shape, each within the range of its dtype; ids are unique over all files; the flags of each case are explained in \
+            the header.",
         "type": "object",
         "properties": {
-            "format": { "const": FORMAT },
+            "format": { "description": "the first is the one that is written", "enum": FORMATS },
             "generator": { "description": "who wrote the file", "type": "string", "minLength": 1 },
             "pytorch": {
-                "description": "the PyTorch that gave the answers",
+                "description": "the PyTorch whose answers the expectations are; left out, they are the author's own",
                 "type": "string",
                 "pattern": r"^[0-9]+\.[0-9]+\.[0-9]+$",
             },
@@ -33,7 +35,7 @@ pub fn schema() -> Value {
             },
             "cases": { "type": "array", "items": { "$ref": "#/$defs/case" } },
         },
-        "required": ["format", "count", "cases"],
+        "required": ["format", "cases"],
         "additionalProperties": false,
         "$defs": {
             "flag": { "type": "string", "pattern": "^[a-z0-9]+(_[a-z0-9]+)*$" },
@@ -43,8 +45,8 @@ pub fn schema() -> Value {
                 "type": "object",
                 "properties": {
                     "value": {
-                        "description": "of integers where the loss answers with indices, else of the inputs' dtype",
-                        "oneOf": [{ "$ref": "#/$defs/float_tensor" }, { "$ref": "#/$defs/i64_tensor" }],
+                        "description": "of integers where the loss answers with indices, else of floats",
+                        "anyOf": [{ "$ref": "#/$defs/float_tensor" }, { "$ref": "#/$defs/i64_tensor" }],
                     },
                     "gradients": {
                         "description": "a gradient left out is compared with the oracle alone",
@@ -68,8 +70,15 @@ pub fn schema() -> Value {
                 "required": ["error", "message"],
                 "additionalProperties": false,
             },
+            "any_rejection": {
+                "description": "a rejection in whatever words",
+                "type": "object",
+                "properties": { "rejected": { "const": true } },
+                "required": ["rejected"],
+                "additionalProperties": false,
+            },
             "tensor": {
-                "oneOf": [
+                "anyOf": [
                     { "$ref": "#/$defs/float_tensor" },
                     { "$ref": "#/$defs/i64_tensor" },
                     { "$ref": "#/$defs/u8_tensor" },
@@ -121,11 +130,12 @@ fn case(names: &[&str], rules: &[Value]) -> Value {
         "type": "object",
         "properties": {
             "id": {
-                "description": "LOSS/DTYPE/what sets it apart",
+                "description": "LOSS/DTYPE/what sets it apart in the shipped files, any name in yours",
                 "type": "string",
-                "pattern": "^[a-z0-9_]+/(f16|bf16|f32|f64)/[A-Za-z0-9_=+./-]+$",
+                "pattern": r"^[^\u0000-\u001f\u007f-\u009f]+$",
             },
             "loss": { "description": "PyTorch's functional name", "enum": names },
+            "note": { "description": "what the author has to say about the case", "type": "string" },
             "flags": { "type": "array", "items": { "$ref": "#/$defs/flag" }, "uniqueItems": true },
             "options": {
                 "description": "PyTorch's names; what is left out has PyTorch's default",
@@ -138,7 +148,22 @@ fn case(names: &[&str], rules: &[Value]) -> Value {
             },
             "expected": {
                 "description": "left out, the oracle alone judges",
-                "oneOf": [{ "$ref": "#/$defs/answer" }, { "$ref": "#/$defs/rejection" }],
+                "oneOf": [
+                    { "$ref": "#/$defs/answer" },
+                    { "$ref": "#/$defs/rejection" },
+                    { "$ref": "#/$defs/any_rejection" },
+                ],
+            },
+            "tolerance": {
+                "description": "how far numbers may be from `expected`: right to this many significant decimal digits, or up \
+                    to this multiple of their magnitude",
+                "type": "object",
+                "properties": {
+                    "digits": { "type": "integer", "minimum": 1, "maximum": Tolerance::MOST_DIGITS },
+                    "relative": { "type": "number", "exclusiveMinimum": 0 },
+                },
+                "oneOf": [{ "required": ["digits"] }, { "required": ["relative"] }],
+                "additionalProperties": false,
             },
             "printed": { "description": "tutorial only: the number that the tutorial prints", "type": "number" },
         },
@@ -193,8 +218,10 @@ fn tensor(dtype: Value, element: Value) -> Value {
             "data": { "description": "row-major", "type": "array", "items": element },
             "random": { "$ref": "#/$defs/random" },
         },
-        "required": ["dtype", "shape"],
-        "oneOf": [{ "required": ["data"] }, { "required": ["random"] }],
+        "oneOf": [
+            { "required": ["dtype", "shape", "data"] },
+            { "required": ["dtype", "shape", "random"] },
+        ],
         "additionalProperties": false,
     })
 }

@@ -6,25 +6,38 @@ use serde_json::{Map, Value, json};
 
 use super::FORMAT;
 use super::raw::Special;
-use crate::case::{Answer, Case, Expected};
+use crate::case::{Answer, Case, Expected, ExpectedBy, Tolerance};
 use crate::error::DataError;
 use crate::files::write_atomically;
 use crate::tensor::{Data, Tensor, Tensors};
 
 /// Writes cases in the golden format, whole or not at all.
 ///
+/// The header names a version of PyTorch if every case with an expectation has it from that version.
+///
 /// # Errors
 ///
-/// Where the file cannot be written.
+/// Returns an error if the file cannot be written.
 pub fn write(path: &Path, cases: &[Case]) -> Result<(), DataError> {
-    let mut text = format!("{{\n\"format\": \"{FORMAT}\",\n\"count\": {},\n\"cases\": [\n", cases.len());
+    let pytorch = pytorch_of(cases).map(|version| format!("\"pytorch\": {},\n", json!(version))).unwrap_or_default();
+    let mut text = format!("{{\n\"format\": \"{FORMAT}\",\n{pytorch}\"count\": {},\n\"cases\": [\n", cases.len());
     let lines: Vec<String> = cases.iter().map(|case| write_case(case).to_string()).collect();
     text.push_str(&lines.join(",\n"));
     text.push_str("\n]\n}\n");
     write_atomically(path, text.as_bytes())
 }
 
-/// A case in the golden format.
+/// Returns the version of PyTorch that all expectations of some cases come from, or `None` if there is no such version.
+fn pytorch_of(cases: &[Case]) -> Option<&str> {
+    let mut versions = cases.iter().filter(|case| case.expected.is_some()).map(|case| match &case.expected_by {
+        ExpectedBy::Pytorch(version) => Some(&**version),
+        ExpectedBy::Author => None,
+    });
+    let first = versions.next()??;
+    versions.all(|version| version == Some(first)).then_some(first)
+}
+
+/// Returns a case in the golden format.
 pub fn write_case(case: &Case) -> Value {
     let named = |tensors: &Tensors| -> Value {
         tensors.iter().map(|(name, tensor)| (name.clone(), write_tensor(tensor))).collect::<Map<_, _>>().into()
@@ -32,6 +45,9 @@ pub fn write_case(case: &Case) -> Value {
     let mut fields = Map::new();
     fields.insert("id".to_owned(), json!(case.id));
     fields.insert("loss".to_owned(), json!(case.loss.kind().name()));
+    if let Some(note) = &case.note {
+        fields.insert("note".to_owned(), json!(note));
+    }
     fields.insert("flags".to_owned(), json!(case.flags));
     fields.insert("options".to_owned(), case.loss.write_options());
     fields.insert("inputs".to_owned(), named(&case.inputs));
@@ -44,8 +60,18 @@ pub fn write_case(case: &Case) -> Value {
             let answer = json!({"value": write_tensor(value), "gradients": named(gradients)});
             fields.insert("expected".to_owned(), answer);
         }
+        Some(Expected::Rejection { error, .. }) if error == Expected::ANY_ERROR => {
+            fields.insert("expected".to_owned(), json!({"rejected": true}));
+        }
         Some(Expected::Rejection { error, message }) => {
             fields.insert("expected".to_owned(), json!({"error": error, "message": message}));
+        }
+    }
+    match case.tolerance {
+        None => {}
+        Some(Tolerance::Digits(digits)) => drop(fields.insert("tolerance".to_owned(), json!({"digits": digits}))),
+        Some(Tolerance::Relative(relative)) => {
+            drop(fields.insert("tolerance".to_owned(), json!({"relative": relative})));
         }
     }
     if let Some(printed) = case.printed {
@@ -54,7 +80,7 @@ pub fn write_case(case: &Case) -> Value {
     fields.into()
 }
 
-/// A tensor in the golden format.
+/// Returns a tensor in the golden format.
 pub fn write_tensor(tensor: &Tensor) -> Value {
     let float = |x: f64, finite: Value| match x {
         _ if x.is_nan() => json!(Special::NaN),
