@@ -354,6 +354,23 @@ fn null_for_a_tensor() {
 }
 
 #[test]
+fn a_string_for_a_tensor() {
+    let file = r#"{
+  "format": "losscheck-goldens/2",
+  "cases": [
+    {"id": "mse_loss/f32/mine", "loss": "mse_loss",
+     "inputs": {"input": "input.npy",
+                "target": {"dtype": "f32", "shape": [2], "data": [0, 0]}}}
+  ]
+}
+"#;
+    both_refuse(
+        file,
+        r#"mine.json:5:26: case `mse_loss/f32/mine`: `inputs.input`: expected a tensor, found the string "input.npy": write {"file": "input.npy"}"#,
+    );
+}
+
+#[test]
 fn null_for_an_option() {
     let file = r#"{
   "format": "losscheck-goldens/2",
@@ -925,7 +942,7 @@ fn a_tensor_without_a_shape() {
 "#;
     both_refuse(
         file,
-        r#"mine.json:5:26: case `mse_loss/f32/mine`: `inputs.input`: missing `shape`, expected `dtype`, `shape` and either `data` or `random`"#,
+        r#"mine.json:5:26: case `mse_loss/f32/mine`: `inputs.input`: missing `shape`, expected `dtype`, `shape` and either `data` or `random`; or `file`"#,
     );
 }
 
@@ -942,7 +959,7 @@ fn a_tensor_without_elements() {
 "#;
     both_refuse(
         file,
-        r#"mine.json:5:26: case `mse_loss/f32/mine`: `inputs.input`: missing `data`, expected `dtype`, `shape` and either `data` or `random`"#,
+        r#"mine.json:5:26: case `mse_loss/f32/mine`: `inputs.input`: missing `data`, expected `dtype`, `shape` and either `data` or `random`; or `file`"#,
     );
 }
 
@@ -1544,6 +1561,57 @@ fn a_note_that_is_a_list() {
 }
 "#;
     both_refuse(file, r#"mine.json:4:61: case `mse_loss/f32/mine`: `note`: expected a string, found a list"#);
+}
+
+#[test]
+fn a_name_of_a_tensor_without_a_file() {
+    let file = r#"{
+  "format": "losscheck-goldens/2",
+  "cases": [
+    {"id": "mse_loss/f32/mine", "loss": "mse_loss",
+     "inputs": {"input": {"dtype": "f32", "shape": [1], "data": [1], "tensor": "a"},
+                "target": {"dtype": "f32", "shape": [2], "data": [0, 0]}}}
+  ]
+}
+"#;
+    both_refuse(
+        file,
+        r#"mine.json:5:80: case `mse_loss/f32/mine`: `inputs.input.tensor`: expected `file` beside it, which names the file that the tensor is in"#,
+    );
+}
+
+#[test]
+fn a_file_of_another_kind() {
+    let file = r#"{
+  "format": "losscheck-goldens/2",
+  "cases": [
+    {"id": "mse_loss/f32/mine", "loss": "mse_loss",
+     "inputs": {"input": {"file": "input.pt"},
+                "target": {"dtype": "f32", "shape": [2], "data": [0, 0]}}}
+  ]
+}
+"#;
+    both_refuse(
+        file,
+        r#"mine.json:5:35: case `mse_loss/f32/mine`: `inputs.input.file`: expected the name of a .npy or .safetensors file, found "input.pt""#,
+    );
+}
+
+#[test]
+fn a_file_beside_elements() {
+    let file = r#"{
+  "format": "losscheck-goldens/2",
+  "cases": [
+    {"id": "mse_loss/f32/mine", "loss": "mse_loss",
+     "inputs": {"input": {"file": "input.npy", "dtype": "f32", "shape": [1], "data": [1]},
+                "target": {"dtype": "f32", "shape": [2], "data": [0, 0]}}}
+  ]
+}
+"#;
+    both_refuse(
+        file,
+        r#"mine.json:5:26: case `mse_loss/f32/mine`: `inputs.input`: expected one of `data`, `random` and `file`, found more than one"#,
+    );
 }
 
 #[test]

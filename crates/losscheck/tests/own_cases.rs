@@ -4,6 +4,7 @@ use std::path::Path;
 
 use losscheck::case::format::{self, Goldens};
 use losscheck::case::{Case, Expected, ExpectedBy, Tolerance};
+use losscheck::loss::LossKind;
 use losscheck::tensor::{DType, Data, Tensor};
 use serde_json::{Value, json};
 
@@ -241,4 +242,12 @@ fn an_id_that_stands_twice_is_an_error_with_both_places() {
         path("a.json").display()
     );
     assert_eq!(error, expected);
+}
+
+/// The documentation of `Case::dtype` says so.
+#[test]
+fn the_first_tensor_of_a_loss_is_the_first_that_it_differentiates() {
+    for kind in LossKind::ALL {
+        assert_eq!(kind.signature().first(), kind.signature().differentiable[0], "{kind}");
+    }
 }

@@ -1,6 +1,7 @@
 //! From JSON to cases: what the objects of the golden format have to say.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::json::{MaybeObject, Members, Object, describe};
 use super::names::{takes, unknown_loss, unknown_tensor};
@@ -12,8 +13,8 @@ use crate::error::{FieldPath, Problem};
 use crate::loss::LossKind;
 use crate::tensor::{DType, Tensor, Tensors};
 
-/// Checks a case and reads its tensors.
-pub(super) fn read_case(raw: RawCase, expected_by: &ExpectedBy) -> Result<Case, Problem> {
+/// Checks a case and reads its tensors. Names of files are relative to `folder`.
+pub(super) fn read_case(raw: RawCase, expected_by: &ExpectedBy, folder: Option<&Path>) -> Result<Case, Problem> {
     check_id(&raw.id)?;
     if let Some(position) = (1..raw.flags.len()).find(|&position| raw.flags[..position].contains(&raw.flags[position]))
     {
@@ -23,9 +24,9 @@ pub(super) fn read_case(raw: RawCase, expected_by: &ExpectedBy) -> Result<Case, 
     let kind: LossKind = raw.loss.parse().map_err(|_: String| Problem::new("loss", unknown_loss(&raw.loss)))?;
     let Members(options) = raw.options;
     let loss = read_options(kind, options)?;
-    let inputs = read_inputs(raw.inputs, kind)?;
+    let inputs = read_inputs(raw.inputs, kind, folder)?;
     let likely = inputs.get(kind.signature().first()).map_or(DType::F32, Tensor::dtype);
-    let context = Context { loss: kind, likely };
+    let context = Context { loss: kind, folder, likely };
 
     let read_float = |raw: MaybeTensor, path: FieldPath| {
         let tensor = read_tensor(raw, &path, context)?;
@@ -63,7 +64,7 @@ fn check_id(id: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-fn read_inputs(raw: Members<MaybeTensor>, kind: LossKind) -> Result<Tensors, Problem> {
+fn read_inputs(raw: Members<MaybeTensor>, kind: LossKind, folder: Option<&Path>) -> Result<Tensors, Problem> {
     let (signature, Members(raw), path) = (kind.signature(), raw, FieldPath::from("inputs"));
     let is_known = |name: &str| signature.required.iter().chain(signature.optional).any(|known| *known == name);
     let given: Vec<&str> = raw.keys().map(String::as_str).collect();
@@ -85,7 +86,7 @@ fn read_inputs(raw: Members<MaybeTensor>, kind: LossKind) -> Result<Tensors, Pro
         let path = path.key(&name);
         let may_be_integers = signature.integers.contains(&name.as_str());
         let likely = if may_be_integers { DType::I64 } else { common };
-        let tensor = read_tensor(raw, &path, Context { loss: kind, likely })?;
+        let tensor = read_tensor(raw, &path, Context { loss: kind, folder, likely })?;
         // A target of integers is for the loss to refuse.
         if !may_be_integers && name != "target" {
             float(&tensor, &path)?;
@@ -108,7 +109,7 @@ fn read_expected(
     raw: RawExpected,
     answers_with_indices: bool,
     inputs: &Tensors,
-    context: Context,
+    context: Context<'_>,
 ) -> Result<Expected, Problem> {
     let path = FieldPath::from("expected");
     match raw {
@@ -164,7 +165,7 @@ fn read_gradients(
     raw: BTreeMap<String, MaybeTensor>,
     path: &FieldPath,
     inputs: &Tensors,
-    context: Context,
+    context: Context<'_>,
 ) -> Result<Tensors, Problem> {
     let differentiable = context.loss.signature().differentiable;
     let mut gradients = Tensors::new();

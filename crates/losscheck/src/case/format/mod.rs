@@ -9,6 +9,7 @@ mod raw;
 mod read;
 mod schema;
 mod tensor;
+mod tensor_file;
 mod write;
 
 use std::collections::BTreeMap;
@@ -31,7 +32,7 @@ pub use write::{write, write_case, write_tensor};
 pub const FORMAT: &str = "losscheck-goldens/2";
 
 /// The versions of the format that are read. In the first one, `count` was required, and cases had neither notes nor
-/// tolerances, nor more than one dtype of floating-point numbers.
+/// tolerances, tensors in files of their own, or more than one dtype of floating-point numbers.
 pub const FORMATS: [&str; 2] = [FORMAT, "losscheck-goldens/1"];
 
 /// What a category of cases is for.
@@ -66,13 +67,13 @@ pub struct Source {
     pub pytorch: Option<String>,
 }
 
-/// Reads one case, as [`write_case`] writes it.
+/// Reads one case, as [`write_case`] writes it. It is in no file, so its tensors cannot be in files of their own.
 ///
 /// # Errors
 ///
 /// Returns an error that names the field if the case is not in the golden format.
 pub fn case_of(value: &Value) -> Result<Case, String> {
     from_json::<Object<RawCase>>(&value.to_string())
-        .and_then(|Object(case)| read_case(case, &ExpectedBy::Author))
+        .and_then(|Object(case)| read_case(case, &ExpectedBy::Author, None))
         .map_err(|Problem { path, message }| if path.is_empty() { message } else { format!("`{path}`: {message}") })
 }

@@ -102,6 +102,10 @@ pub(super) struct RawTensor {
     pub(super) data: Option<Vec<RawNumber>>,
     #[serde(default, deserialize_with = "given")]
     pub(super) random: Option<Object<Random>>,
+    #[serde(default, deserialize_with = "given")]
+    pub(super) file: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    pub(super) tensor: Option<String>,
 }
 
 #[derive(Clone, Copy)]

@@ -123,7 +123,7 @@ fn read_bytes(file: &Path) -> Result<Vec<u8>, DataError> {
     fs::read(file).map_err(|error| DataError::new(file, format!("cannot be read: {error}")))
 }
 
-/// Reads the cases and flags of a file that holds these bytes.
+/// Reads the cases and flags of a file that holds these bytes. Files that it names are relative to its folder.
 ///
 /// # Errors
 ///
@@ -209,7 +209,7 @@ impl<'a> File<'a> {
                         );
                         Err(Problem::new(FieldPath::from("flags").index(unexplained), message))
                     }
-                    None => read_case(case, &self.expected_by),
+                    None => read_case(case, &self.expected_by, self.path.parent()),
                 }
             })
             .map_err(|problem| {

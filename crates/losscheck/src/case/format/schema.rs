@@ -16,7 +16,7 @@ pub fn schema() -> Value {
         "title": "The golden format of losscheck",
         "description": "See README.md beside this file. What a schema cannot say: a tensor has as many elements as its \
             shape, each within the range of its dtype; ids are unique over all files; the flags of each case are explained in \
-            the header.",
+            the header; files of tensors are there.",
         "type": "object",
         "properties": {
             "format": { "description": "the first is the one that is written", "enum": FORMATS },
@@ -217,11 +217,20 @@ fn tensor(dtype: Value, element: Value) -> Value {
             "shape": { "$ref": "#/$defs/shape" },
             "data": { "description": "row-major", "type": "array", "items": element },
             "random": { "$ref": "#/$defs/random" },
+            "file": {
+                "description": "relative to the file of the case; dtype and shape are in it",
+                "type": "string",
+                "pattern": r"\.(npy|safetensors)$",
+            },
+            "tensor": { "description": "the name of the tensor in a .safetensors file", "type": "string" },
         },
         "oneOf": [
             { "required": ["dtype", "shape", "data"] },
             { "required": ["dtype", "shape", "random"] },
+            { "required": ["file"] },
         ],
+        "allOf": [{ "not": { "required": ["file", "data"] } }, { "not": { "required": ["file", "random"] } }],
+        "dependentRequired": { "tensor": ["file"] },
         "additionalProperties": false,
     })
 }

@@ -1,59 +1,79 @@
-//! From JSON to a tensor: its elements written out, or drawn by a seed.
+//! From JSON to a tensor: its elements written out, drawn by a seed, or in a file of their own.
+
+use std::path::Path;
 
 use serde_json::Value;
 
 use super::json::{MaybeObject, Object, describe};
 use super::names::unknown_dtype;
 use super::raw::{MaybeTensor, Random, RawNumber, RawTensor};
+use super::tensor_file;
 use crate::error::{FieldPath, Problem};
 use crate::loss::LossKind;
 use crate::tensor::{DType, Data, Tensor};
 
 /// A large tensor is refused rather than allocated from a few bytes of text.
-const MOST_ELEMENTS: usize = 1 << 24;
+pub(super) const MOST_ELEMENTS: usize = 1 << 24;
 
 /// What reading a tensor depends on besides what is written for it.
 #[derive(Clone, Copy)]
-pub(super) struct Context {
+pub(super) struct Context<'a> {
     pub(super) loss: LossKind,
+    /// The folder that names of files are relative to; `None` for a case that is in no file.
+    pub(super) folder: Option<&'a Path>,
     /// The dtype to suggest if something else stands where a tensor is expected.
     pub(super) likely: DType,
 }
 
 /// Reads a tensor.
-pub(super) fn read_tensor(raw: MaybeTensor, path: &FieldPath, context: Context) -> Result<Tensor, Problem> {
+pub(super) fn read_tensor(raw: MaybeTensor, path: &FieldPath, context: Context<'_>) -> Result<Tensor, Problem> {
     let raw = match raw {
         MaybeObject::Object(raw) => raw,
         MaybeObject::Other(other) => return Err(Problem::new(path.clone(), no_tensor(&other, context.likely))),
     };
-    let RawTensor { dtype, shape, data, random } = raw;
-    let missing = |name: &str| Problem::new(path.clone(), format!("missing `{name}`, {WHAT_A_TENSOR_HAS}"));
-    let dtype = read_dtype(&dtype.ok_or_else(|| missing("dtype"))?, path)?;
-    let shape = shape.ok_or_else(|| missing("shape"))?;
-    let count = checked_count(&shape, &path.key("shape"))?;
-    let data = match (data, random) {
-        (Some(numbers), None) if numbers.len() == count => numbers_of(dtype, &numbers, &path.key("data"))?,
-        (Some(numbers), None) => {
-            let message = format!("expected {count} elements for shape {shape:?}, found {}", numbers.len());
-            return Err(Problem::new(path.key("data"), message));
+    match raw {
+        RawTensor { dtype, shape, data: None, random: None, file: Some(file), tensor } => {
+            let declared = dtype.map(|name| read_dtype(&name, path)).transpose()?;
+            tensor_file::read(&file, tensor.as_deref(), path, context).and_then(|read| {
+                fits_declaration(&read, declared, shape.as_deref(), path)?;
+                Ok(read)
+            })
         }
-        (None, Some(Object(random))) => drawn(&random, dtype, count, &path.key("random"))?,
-        (None, None) => return Err(missing("data")),
-        (Some(_), Some(_)) => {
-            return Err(Problem::new(path.clone(), "expected either `data` or `random`, found both"));
+        RawTensor { tensor: Some(_), file: None, .. } => Err(Problem::new(
+            path.key("tensor"),
+            "expected `file` beside it, which names the file that the tensor is in",
+        )),
+        RawTensor { dtype, shape, data, random, file: None, tensor: None } => {
+            let missing = |name: &str| Problem::new(path.clone(), format!("missing `{name}`, {WHAT_A_TENSOR_HAS}"));
+            let dtype = read_dtype(&dtype.ok_or_else(|| missing("dtype"))?, path)?;
+            let shape = shape.ok_or_else(|| missing("shape"))?;
+            let count = checked_count(&shape, &path.key("shape"))?;
+            let data = match (data, random) {
+                (Some(numbers), None) if numbers.len() == count => numbers_of(dtype, &numbers, &path.key("data"))?,
+                (Some(numbers), None) => {
+                    let message = format!("expected {count} elements for shape {shape:?}, found {}", numbers.len());
+                    return Err(Problem::new(path.key("data"), message));
+                }
+                (None, Some(Object(random))) => drawn(&random, dtype, count, &path.key("random"))?,
+                (None, None) => return Err(missing("data")),
+                (Some(_), Some(_)) => {
+                    return Err(Problem::new(path.clone(), "expected either `data` or `random`, found both"));
+                }
+            };
+            Ok(Tensor::new(shape, data).expect("the elements have been counted"))
         }
-    };
-    Ok(Tensor::new(shape, data).expect("the elements have been counted"))
+        _ => Err(Problem::new(path.clone(), "expected one of `data`, `random` and `file`, found more than one")),
+    }
 }
 
-const WHAT_A_TENSOR_HAS: &str = "expected `dtype`, `shape` and either `data` or `random`";
+const WHAT_A_TENSOR_HAS: &str = "expected `dtype`, `shape` and either `data` or `random`; or `file`";
 
 fn read_dtype(name: &str, path: &FieldPath) -> Result<DType, Problem> {
     name.parse().map_err(|_| Problem::new(path.key("dtype"), unknown_dtype(name)))
 }
 
 /// Returns the number of elements of a shape.
-fn checked_count(shape: &[usize], path: &FieldPath) -> Result<usize, Problem> {
+pub(super) fn checked_count(shape: &[usize], path: &FieldPath) -> Result<usize, Problem> {
     // A dimension of 0 counts as 1, because no array holds [2^40, 0, 2^40] although it has no elements.
     let size = shape.iter().try_fold(1usize, |size, &dim| size.checked_mul(dim.max(1)));
     if size.is_none_or(|size| size > MOST_ELEMENTS) {
@@ -61,6 +81,24 @@ fn checked_count(shape: &[usize], path: &FieldPath) -> Result<usize, Problem> {
         return Err(Problem::new(path.clone(), message));
     }
     Ok(shape.iter().product())
+}
+
+/// Checks the dtype and the shape that a case gives beside the name of a file.
+fn fits_declaration(
+    read: &Tensor,
+    dtype: Option<DType>,
+    shape: Option<&[usize]>,
+    path: &FieldPath,
+) -> Result<(), Problem> {
+    if let Some(dtype) = dtype.filter(|dtype| *dtype != read.dtype()) {
+        let message = format!("expected {}, the dtype in the file, found {dtype}", read.dtype());
+        return Err(Problem::new(path.key("dtype"), message));
+    }
+    if let Some(shape) = shape.filter(|shape| *shape != read.shape()) {
+        let message = format!("expected {:?}, the shape in the file, found {shape:?}", read.shape());
+        return Err(Problem::new(path.key("shape"), message));
+    }
+    Ok(())
 }
 
 /// Returns the message for something else where a tensor is expected, with the tensor that it may stand for.
@@ -72,7 +110,9 @@ fn no_tensor(other: &Value, likely: DType) -> String {
         flatten(other, &mut elements);
         format!("{{\"dtype\": \"{likely}\", \"shape\": {shape:?}, \"data\": [{}]}}", elements.join(", "))
     });
-    let instead = instead.unwrap_or_else(|| format!("{{\"dtype\": \"{likely}\", \"shape\": [...], \"data\": [...]}}"));
+    let file = other.as_str().filter(|name| name.ends_with(".npy")).map(|name| format!("{{\"file\": {name:?}}}"));
+    let instead =
+        instead.or(file).unwrap_or_else(|| format!("{{\"dtype\": \"{likely}\", \"shape\": [...], \"data\": [...]}}"));
     let or = if other.is_null() { "leave the field out if there is none, or " } else { "" };
     format!("expected a tensor, found {}: {or}write {instead}", describe(other))
 }

@@ -13,7 +13,8 @@ use crate::tensor::{Data, Tensor, Tensors};
 
 /// Writes cases in the golden format, whole or not at all.
 ///
-/// The header names a version of PyTorch if every case with an expectation has it from that version.
+/// The header names a version of PyTorch if every case with an expectation has it from that version. All tensors are written
+/// out, those that were read from files of their own as well.
 ///
 /// # Errors
 ///
