@@ -276,9 +276,9 @@ impl LossOptions for LinearCrossEntropyLoss {
 ///
 /// # Shapes
 ///
-/// - *input*: (C) or (N, C); differentiable.
-/// - *target*: the shape of *input*. Each row lists the classes before the first -1; a class that occurs twice counts
-///   twice.
+/// - *input*: (C) or (N, C); differentiable. A scalar is a row of a single class, whose loss is 0.
+/// - *target*: the shape of *input*; a scalar and (1) stand for each other. Each row lists the classes before the first
+///   -1; a class that occurs twice counts twice.
 /// - *output*: (N) or a scalar.
 ///
 /// # Errors
@@ -352,7 +352,7 @@ impl LossOptions for MultiLabelSoftMarginLoss {
 ///
 /// # Shapes
 ///
-/// - *input*: (C) or (N, C); differentiable.
+/// - *input*: (C) or (N, C); differentiable. A scalar is a row of a single class, whose loss is 0.
 /// - *target*: (N); for a single row also a scalar.
 /// - *weight*, optional: (C).
 /// - *output*: (N) or a scalar.

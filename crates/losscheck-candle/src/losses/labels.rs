@@ -11,6 +11,11 @@ pub(super) struct Rows {
 }
 
 impl Rows {
+    /// Reads scores as rows. A scalar is a row of a single class.
+    pub(super) fn with_scalar(input: &Tensor) -> Result<Self> {
+        if input.rank() == 0 { Self::new(&input.reshape(1)?) } else { Self::new(input) }
+    }
+
     pub(super) fn new(input: &Tensor) -> Result<Self> {
         float("input", input)?;
         let rows = match input.rank() {

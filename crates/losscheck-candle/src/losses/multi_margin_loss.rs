@@ -23,7 +23,7 @@ pub fn multi_margin_loss(
     if p != 1 && p != 2 {
         bail!("p is {p}, expected 1 or 2");
     }
-    let rows = Rows::new(input)?;
+    let rows = Rows::with_scalar(input)?;
     let weight = weight.map(|weight| class_weight(weight, rows.classes)).transpose()?;
     if target.rank() > 1 || target.elem_count() != rows.count {
         bail!("target has shape {:?}, expected [{}], a class for each row", target.dims(), rows.count);

@@ -13,8 +13,10 @@ use super::reduction::{reduced, sum_rows};
 ///
 /// Returns an error if an option or an input is out of range, or a shape or a dtype does not fit.
 pub fn multilabel_margin_loss(input: &Tensor, target: &Tensor, options: MultiLabelMarginLoss) -> Result<Tensor> {
-    let rows = Rows::new(input)?;
-    if target.dims() != input.dims() {
+    let rows = Rows::with_scalar(input)?;
+    // A scalar and a vector of one element stand for each other.
+    let is_one_by_one = [input, target].iter().all(|tensor| tensor.rank() < 2 && tensor.elem_count() == 1);
+    if target.dims() != input.dims() && !is_one_by_one {
         bail!("target has shape {:?}, expected {:?}, that of the input", target.dims(), input.dims());
     }
     let indices = rows.indices(target, Some(-1))?;
@@ -43,6 +45,6 @@ pub fn multilabel_margin_loss(input: &Tensor, target: &Tensor, options: MultiLab
     let losses = with_custom_gradient((sums / classes)?, &rows.rows, move |gradient| {
         slopes.broadcast_mul(&(gradient / classes)?)
     })?;
-    let shape = &input.dims()[..input.rank() - 1];
+    let shape = &input.dims()[..input.rank().saturating_sub(1)];
     reduced(&losses.reshape(shape)?, options.reduction)
 }

@@ -1,4 +1,4 @@
-use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
+use ndarray::{ArrayBase, ArrayViewD, ArrayViewMutD, Axis, IxDyn, RawData};
 
 use crate::call::{Call, IntoView};
 use crate::loss::{check_buffers, check_shape};
@@ -117,18 +117,27 @@ fn rows<'a, R: Real>(
     if ![1, 2].contains(&options.p) {
         return Err(Error::Option { name: "p", value: options.p as f64, expected: "1 or 2" });
     }
-    let is_vector = input.ndim() == 1;
-    if !(is_vector || input.ndim() == 2) || input.shape().last() == Some(&0) {
-        let expected = "(C) or (N, C), with at least one class".to_owned();
-        return Err(Error::Shape { name: "input", shape: input.shape().to_vec(), expected });
-    }
+    let scores = matrix(input)?;
     if let Some(weight) = weight {
-        check_shape("weight", weight.shape(), &input.shape()[input.ndim() - 1..])?;
+        check_shape("weight", weight.shape(), &scores.shape()[1..])?;
     }
-    let scores = if is_vector { input.view().insert_axis(Axis(0)) } else { input.view() };
     let target = if target.ndim() == 0 { target.view().insert_axis(Axis(0)) } else { target.view() };
     let weight = weight.as_ref().map(|weight| weight.view());
     Ok(Rows { scores, targets: Labels(target), weight, reduction: options.reduction })
+}
+
+/// Returns scores as a matrix (N, C). A vector is a single row, and a scalar a row of a single class.
+pub(super) fn matrix<'a, R: Real>(input: &'a ArrayViewD<'_, R>) -> Result<ArrayViewD<'a, R>, Error> {
+    if input.ndim() > 2 || input.shape().last() == Some(&0) {
+        let expected = "a scalar, (C) or (N, C), with at least one class".to_owned();
+        return Err(Error::Shape { name: "input", shape: input.shape().to_vec(), expected });
+    }
+    Ok(with_dimensions(input.view(), 2))
+}
+
+/// Puts dimensions of 1 in front of an array until it has `count` dimensions.
+pub(super) fn with_dimensions<S: RawData>(array: ArrayBase<S, IxDyn>, count: usize) -> ArrayBase<S, IxDyn> {
+    (array.ndim()..count).fold(array, |array, _| array.insert_axis(Axis(0)))
 }
 
 impl<'a, R: Real> Loss<R, InputAndClassesWeighted<'a, R>, 1> for MultiMarginLoss {
@@ -154,7 +163,7 @@ impl<'a, R: Real> Loss<R, InputAndClassesWeighted<'a, R>, 1> for MultiMarginLoss
     }
 }
 
-/// Runs rows (N, C) by `evaluate`, where a single one may have come without its dimension.
+/// Runs rows (N, C) by `evaluate`, with results that may lack the leading dimensions.
 pub(super) fn evaluate_rows<'a, 'b, R: Real, T: Targets<R>>(
     rows: &Rows<'_, R, T>,
     shapes: &Shapes<1>,
@@ -163,17 +172,11 @@ pub(super) fn evaluate_rows<'a, 'b, R: Real, T: Targets<R>>(
     evaluate: impl FnOnce(ArrayViewMutD<'a, R>, Option<Backward<'b, R, 1>>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     check_buffers(shapes, &value, &backward)?;
-    let expected = rows.shapes::<1>()?;
-    let value = if value.ndim() < expected.value.len() { value.insert_axis(Axis(0)) } else { value };
-    let backward = backward.map(|Backward { cotangent, gradients: [gradient] }| {
-        let is_short = |rank: usize, expected: &[usize]| rank < expected.len();
-        let cotangent = cotangent.map(|cotangent| {
-            if is_short(cotangent.ndim(), &expected.value) { cotangent.insert_axis(Axis(0)) } else { cotangent }
-        });
-        let gradient = gradient.map(|gradient| {
-            if is_short(gradient.ndim(), &expected.gradients[0]) { gradient.insert_axis(Axis(0)) } else { gradient }
-        });
-        Backward { cotangent, gradients: [gradient] }
+    let Shapes { value: of_value, gradients: [of_gradient] } = rows.shapes::<1>()?;
+    let value = with_dimensions(value, of_value.len());
+    let backward = backward.map(|Backward { cotangent, gradients: [gradient] }| Backward {
+        cotangent: cotangent.map(|cotangent| with_dimensions(cotangent, of_value.len())),
+        gradients: [gradient.map(|gradient| with_dimensions(gradient, of_gradient.len()))],
     });
     evaluate(value, backward)
 }

@@ -1,8 +1,8 @@
-use ndarray::{ArrayViewMutD, Axis};
+use ndarray::ArrayViewMutD;
 
 use crate::call::{Call, IntoView};
 use crate::losses::InputAndClasses;
-use crate::losses::multi_margin::evaluate_rows;
+use crate::losses::multi_margin::{evaluate_rows, matrix, with_dimensions};
 use crate::rowwise::{LabelList, LabelLists, RowGradients, Rows, Rowwise};
 use crate::{Backward, Error, Loss, MultiLabelMarginLoss, Real, Reduction, Shapes, Sum, fold};
 
@@ -62,27 +62,21 @@ fn rows<'a, R: Real>(
     reduction: Reduction,
     (input, target): &'a InputAndClasses<'_, R>,
 ) -> Result<Rows<'a, R, LabelLists<'a>>, Error> {
-    let is_vector = input.ndim() == 1;
-    if !(is_vector || input.ndim() == 2) || input.shape().last() == Some(&0) {
-        let expected = "(C) or (N, C), with at least one class".to_owned();
-        return Err(Error::Shape { name: "input", shape: input.shape().to_vec(), expected });
-    }
-    if target.shape() != input.shape() {
+    let scores = matrix(input)?;
+    // A scalar and a vector of one element stand for each other.
+    let is_one_by_one = input.ndim() < 2 && target.ndim() < 2 && input.len() == 1 && target.len() == 1;
+    if target.shape() != input.shape() && !is_one_by_one {
         let expected = format!("{:?}, that of the input", input.shape());
         return Err(Error::Shape { name: "target", shape: target.shape().to_vec(), expected });
     }
-    let (scores, lists) = if is_vector {
-        (input.view().insert_axis(Axis(0)), target.view().insert_axis(Axis(0)))
-    } else {
-        (input.view(), target.view())
-    };
+    let lists = with_dimensions(target.view(), 2);
     Ok(Rows { scores, targets: LabelLists(lists), weight: None, reduction })
 }
 
 impl<'a, R: Real> Loss<R, InputAndClasses<'a, R>, 1> for MultiLabelMarginLoss {
     fn shapes(&self, inputs: &InputAndClasses<'a, R>) -> Result<Shapes<1>, Error> {
         let Shapes { value, .. } = rows(self.reduction, inputs)?.shapes::<1>()?;
-        let value = if inputs.0.ndim() == 1 { Vec::new() } else { value };
+        let value = if inputs.0.ndim() < 2 { Vec::new() } else { value };
         Ok(Shapes { value, gradients: [inputs.0.shape().to_vec()] })
     }
 

@@ -216,3 +216,29 @@ fn inputs_may_be_arrays_or_views_of_any_dimension() {
     let of_deep = mse_loss(&deep, &arr0(0.5), MSELoss::default()).value().expect("good input");
     assert_eq!(mse_loss(&flat, &arr0(0.5), MSELoss::default()).value(), Ok(of_deep));
 }
+
+#[test]
+fn margin_losses_take_a_scalar_as_a_row_of_one_class() {
+    let input = arr0(0.3);
+    let nothing = Ok((arr0(0.0).into_dyn(), [arr0(0.0).into_dyn()]));
+    for target in [arr0(0).into_dyn(), array![0].into_dyn()] {
+        let mean = multi_margin_loss(&input, &target, MultiMarginLoss::default());
+        assert_eq!(mean.clone().value_and_gradients(None), nothing);
+        assert_eq!(mean.weight(&array![2.5]).value_and_gradients(None), nothing);
+        // Without reduction the loss has the shape of the target.
+        let each = multi_margin_loss(&input, &target, MultiMarginLoss { reduction: NONE, ..Default::default() });
+        assert_eq!(each.value(), Ok(target.mapv(|_| 0.0)));
+
+        let each = multilabel_margin_loss(&input, &target, MultiLabelMarginLoss { reduction: NONE });
+        assert_eq!(each.value_and_gradients(None), nothing);
+        let no_label = target.mapv(|_| -1);
+        let each = multilabel_margin_loss(&input, &no_label, MultiLabelMarginLoss { reduction: NONE });
+        assert_eq!(each.value_and_gradients(None), nothing);
+    }
+    for target in [arr0(1).into_dyn(), arr0(-1).into_dyn(), array![0, 0].into_dyn(), array![[0]].into_dyn()] {
+        assert!(multi_margin_loss(&input, &target, MultiMarginLoss::default()).value().is_err(), "{target}");
+    }
+    for target in [arr0(1).into_dyn(), arr0(-2).into_dyn(), array![0, 0].into_dyn(), array![[0]].into_dyn()] {
+        assert!(multilabel_margin_loss(&input, &target, MultiLabelMarginLoss::default()).value().is_err(), "{target}");
+    }
+}

@@ -17,6 +17,7 @@ pub(super) fn multi_margin_loss(
     }
     let size = input.size();
     let (rows, classes) = match size[..] {
+        [] => (1, 1),
         [classes] if classes > 0 => (1, classes),
         [rows, classes] if classes > 0 => (rows, classes),
         _ => {

@@ -39,7 +39,7 @@ fn part(
         (sum, slopes)
     };
     let rows = scores.chunks(count.max(1)).zip(lists.chunks(count.max(1))).map(terms).collect();
-    let shape = &input.shape()[..input.ndim() - 1];
+    let shape = &input.shape()[..input.ndim().saturating_sub(1)];
     Ok(classes::of_rows(rows, shape, input.shape(), options.reduction, inputs.cotangent()))
 }
 
