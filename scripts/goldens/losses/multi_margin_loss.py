@@ -31,6 +31,7 @@ def cases() -> Iterator[Case]:
         for settings in ({}, {"p": 2}):
             yield from special(dtype, settings)
         yield from large(dtype)
+        yield from scalars(dtype)
         yield from degenerate(dtype)
         yield from invalid(dtype)
 
@@ -47,9 +48,10 @@ def drawn(
     shapes = label(shape_name(input), f"target={shape_name(target)}" * (target != input[:-1]), "weight" * weighted)
     case_id = name(NAME, dtype, shapes, options_name(settings), reduction)
     draw = Draw(case_id)
-    inputs: dict[str, Tensor] = {"input": scores(draw, dtype, input), "target": labels(draw, target, input[-1])}
+    classes = input[-1] if input else 1
+    inputs: dict[str, Tensor] = {"input": scores(draw, dtype, input), "target": labels(draw, target, classes)}
     if weighted:
-        inputs["weight"] = draw.uniform("weight", dtype, (input[-1],), 0.25, 3)
+        inputs["weight"] = draw.uniform("weight", dtype, (classes,), 0.25, 3)
     return case(case_id, flags, settings, reduction, inputs)
 
 
@@ -95,6 +97,11 @@ def large(dtype: str) -> Iterator[Case]:
     yield case(case_id, ["many_samples"], {}, "mean", inputs)
 
 
+def scalars(dtype: str) -> Iterator[Case]:
+    for settings, weighted, reduction, target in product(SETTINGS, (False, True), REDUCTIONS, ((), (1,))):
+        yield drawn(dtype, ["scalar"], settings, reduction, (), target, weighted)
+
+
 def degenerate(dtype: str) -> Iterator[Case]:
     yield drawn(dtype, ["empty_batch"], {}, "none", (0, 4), (0,))
     for reduction in ("mean", "sum"):
@@ -130,6 +137,21 @@ def invalid(dtype: str) -> Iterator[Case]:
                 "weight": draw.uniform("weight", dtype, shape, 0.25, 3),
             }
             yield case(case_id, ["invalid", "weight_mismatch"], {}, reduction, inputs)
+        for target in ((2,), (1, 1), (0,)):
+            yield drawn(dtype, ["invalid", "shape_mismatch", "scalar"], {}, reduction, (), target)
+        for index in (1, -1):
+            case_id = name(NAME, dtype, f"scalar+class={index}", reduction)
+            inputs = {"input": scores(Draw(case_id), dtype, ()), "target": Stored("i64", (), [index])}
+            yield case(case_id, ["invalid", "index_out_of_range", "scalar"], {}, reduction, inputs)
+        for shape in ((), (2,)):
+            case_id = name(NAME, dtype, f"scalar+weight_shape={shape_name(shape)}", reduction)
+            draw = Draw(case_id)
+            inputs = {
+                "input": scores(draw, dtype, ()),
+                "target": labels(draw, (), 1),
+                "weight": draw.uniform("weight", dtype, shape, 0.25, 3),
+            }
+            yield case(case_id, ["invalid", "weight_mismatch", "scalar"], {}, reduction, inputs)
         case_id = name(NAME, dtype, "c+target=5", reduction)
         inputs = {"input": scores(Draw(case_id), dtype, (5,)), "target": Stored("i64", (), [5])}
         yield case(case_id, ["invalid", "index_out_of_range"], {}, reduction, inputs)

@@ -17,6 +17,7 @@ def cases() -> Iterator[Case]:
         for shape, reduction, variant in product(SHAPES, REDUCTIONS, ("a", "b")):
             yield drawn(dtype, ["options"], shape, reduction, variant)
         yield from special(dtype)
+        yield from scalars(dtype)
         yield from degenerate(dtype)
         yield from invalid(dtype)
 
@@ -48,6 +49,14 @@ def special(dtype: str) -> Iterator[Case]:
     yield from given("after_end", ["after_end"], plain, [[1, -1, 2, 3], [0, 3, -1, 1]])
     yield from given("kink", ["strict_hinge_kink"], [[1.0, 0.0, 0.5], [2.0, 1.0, 1.0]], [[0, -1, 0], [0, -1, 0]])
     yield from given("ties", ["ties"], [[1.0, 1.0, 1.0], [0.0, -0.0, 0.0]], [[0, 2, -1], [1, -1, 0]])
+
+
+def scalars(dtype: str) -> Iterator[Case]:
+    """A scalar and a vector of one element, which stand for each other, with a label and without."""
+    for input, target, index, reduction in product(((), (1,)), ((), (1,)), (0, -1), REDUCTIONS):
+        case_id = name(NAME, dtype, f"{shape_name(input)}+target={shape_name(target)}", f"label={index}", reduction)
+        flags = ["scalar"] + ["no_label"] * (index < 0)
+        yield case(case_id, flags, reduction, scores(Draw(case_id), dtype, input), Stored("i64", target, [index]))
 
 
 def degenerate(dtype: str) -> Iterator[Case]:
@@ -84,6 +93,16 @@ def invalid(dtype: str) -> Iterator[Case]:
             draw = Draw(case_id)
             inputs = scores(draw, dtype, input), draw.integers("target", "i64", target, 0, 3)
             yield case(case_id, ["invalid", "shape_mismatch"], reduction, *inputs)
+        for input, target in (((), (1, 1)), ((), (2,)), ((), (0,)), ((1, 1), ()), ((1, 1), (1,)), ((1,), (1, 1))):
+            case_id = name(NAME, dtype, f"{shape_name(input)}+target={shape_name(target)}", reduction)
+            draw = Draw(case_id)
+            inputs = scores(draw, dtype, input), draw.integers("target", "i64", target, 0, 1)
+            flags = ["invalid", "shape_mismatch"] + ["scalar"] * (() in (input, target))
+            yield case(case_id, flags, reduction, *inputs)
+        for index in (1, -2):
+            case_id = name(NAME, dtype, f"scalar+class={index}", reduction)
+            inputs = scores(Draw(case_id), dtype, ()), Stored("i64", (), [index])
+            yield case(case_id, ["invalid", "index_out_of_range", "scalar"], reduction, *inputs)
         case_id = name(NAME, dtype, "target=float", reduction)
         inputs = scores(Draw(case_id), dtype, (2, 3)), Stored(dtype, (2, 3), [0.0, -1.0, 1.0, 2.0, 1.0, -1.0])
         yield case(case_id, ["invalid", "wrong_dtype"], reduction, *inputs)
