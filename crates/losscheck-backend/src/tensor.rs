@@ -99,6 +99,18 @@ impl DType {
         Self::FLOATS.contains(&self)
     }
 
+    /// Rounds a number to the nearest one of the dtype. A number of 16 bits is rounded to f32 first, as PyTorch does, and an
+    /// integer dtype rounds towards minus infinity.
+    pub fn round(self, x: f64) -> f64 {
+        match self {
+            DType::F16 => f16::from_f32(x as f32).into(),
+            DType::BF16 => bf16::from_f32(x as f32).into(),
+            DType::F32 => (x as f32).into(),
+            DType::F64 => x,
+            DType::I64 | DType::U8 => x.floor(),
+        }
+    }
+
     /// Returns the numbers of a floating-point dtype. For integers, which no result has, these are the numbers of f64.
     pub fn format(self) -> Format {
         match self {

@@ -22,9 +22,12 @@ use crate::{LossOptions, Reduction, Signature};
 /// # Shapes
 ///
 /// - *input*: (N, in_features) or (in_features); differentiable.
-/// - *target*: (N) or a scalar.
-/// - parameters, by the names of PyTorch's `state_dict`, all differentiable: *head.weight* (shortlist + tails,
-///   in_features), *head.bias* and, for each tail, *tail.i.0.weight* and *tail.i.1.weight*.
+/// - *target*, optional: (N) or a scalar. The results `log_prob` and `predict` take none.
+/// - *head.weight*: (shortlist + tails, in_features); differentiable.
+/// - *head.bias*, optional: (shortlist + tails); differentiable. It is there if the option `head_bias` is true.
+/// - *tail.i.0.weight*: the projection of tail i, (outputs, in_features); differentiable.
+/// - *tail.i.1.weight*: the second layer of tail i, (classes of the tail, outputs); differentiable.
+/// - *output*: a scalar, or as the option `result` says.
 ///
 /// # Errors
 ///
@@ -35,11 +38,7 @@ use crate::{LossOptions, Reduction, Signature};
 /// "Efficient softmax approximation for GPUs", 2017.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(description = "The options of `torch.nn.AdaptiveLogSoftmaxWithLoss`.")
-)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AdaptiveLogSoftmaxWithLoss {
     /// The number of elements of a sample. PyTorch has no default for this option and the next two.
     pub in_features: usize,
@@ -85,6 +84,7 @@ impl LossOptions for AdaptiveLogSoftmaxWithLoss {
             "tail.3.1.weight",
         ],
         integers: &["target"],
+        numbers: &[],
         differentiable: &[
             "input",
             "head.weight",
@@ -157,7 +157,7 @@ impl AdaptiveLogSoftmaxWithLoss {
 /// - *input*: (C), (N, C) or (N, C, d1, ...); differentiable.
 /// - *target*: classes, of the shape of *input* without C; or probabilities, of the shape of *input*, which are
 ///   differentiable.
-/// - *weight*, optional: (C).
+/// - *weight*, optional: (C); floats or, beside probabilities, integers.
 /// - *output*: the shape of *input* without C, or a scalar if it is reduced.
 ///
 /// # Errors
@@ -169,11 +169,7 @@ impl AdaptiveLogSoftmaxWithLoss {
 /// "Rethinking the Inception Architecture for Computer Vision", 2016, for the smoothing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(description = "The options of `torch.nn.CrossEntropyLoss`.")
-)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CrossEntropyLoss {
     /// The class index whose rows count for nothing.
     pub ignore_index: i64,
@@ -193,7 +189,8 @@ impl LossOptions for CrossEntropyLoss {
     const SIGNATURE: Signature = Signature {
         required: &["input", "target"],
         optional: &["weight"],
-        integers: &["target"],
+        integers: &["target", "weight"],
+        numbers: &["weight"],
         differentiable: &["input", "target"],
     };
 
@@ -231,11 +228,7 @@ impl LossOptions for CrossEntropyLoss {
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.linear_cross_entropy.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(description = "The options of `torch.nn.LinearCrossEntropyLoss`.")
-)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LinearCrossEntropyLoss {
     /// The class index whose rows count for nothing; -100 if there is none.
     pub ignore_index: Option<i64>,
@@ -252,6 +245,7 @@ impl LossOptions for LinearCrossEntropyLoss {
         required: &["input", "linear_weight", "target"],
         optional: &["linear_bias", "weight"],
         integers: &["target"],
+        numbers: &[],
         differentiable: &["input", "linear_weight", "linear_bias", "target"],
     };
 
@@ -266,7 +260,7 @@ impl LossOptions for LinearCrossEntropyLoss {
     }
 }
 
-/// Margin loss of class scores x for a row with a list of classes y, out of C classes:
+/// Margin loss of class scores x for a list of classes y, out of C classes:
 ///
 /// ```text
 /// sum over j in y, i not in y of max(0, 1 - x[j] + x[i]) / C
@@ -288,19 +282,20 @@ impl LossOptions for LinearCrossEntropyLoss {
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.MultiLabelMarginLoss.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(description = "The options of `torch.nn.MultiLabelMarginLoss`.")
-)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MultiLabelMarginLoss {
     /// How the losses of the rows are reduced.
     pub reduction: Reduction,
 }
 
 impl LossOptions for MultiLabelMarginLoss {
-    const SIGNATURE: Signature =
-        Signature { required: &["input", "target"], optional: &[], integers: &["target"], differentiable: &["input"] };
+    const SIGNATURE: Signature = Signature {
+        required: &["input", "target"],
+        optional: &[],
+        integers: &["target"],
+        numbers: &[],
+        differentiable: &["input"],
+    };
 
     reduction!();
 }
@@ -314,18 +309,15 @@ impl LossOptions for MultiLabelMarginLoss {
 /// # Shapes
 ///
 /// - *input*: (..., C); differentiable.
-/// - *target*: a shape that broadcasts with that of *input* and has no more dimensions; differentiable.
-/// - *weight*, optional: a shape that broadcasts to that of *input*, for example (C).
+/// - *target*: a shape that broadcasts with that of *input* and has no more dimensions; floats, which are differentiable,
+///   or integers.
+/// - *weight*, optional: a shape that broadcasts to that of *input*, for example (C); floats or integers.
 /// - *output*: the broadcast shape without its last dimension, or a scalar if it is reduced.
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.MultiLabelSoftMarginLoss.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(description = "The options of `torch.nn.MultiLabelSoftMarginLoss`.")
-)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MultiLabelSoftMarginLoss {
     /// How the losses of the rows are reduced.
     pub reduction: Reduction,
@@ -335,7 +327,8 @@ impl LossOptions for MultiLabelSoftMarginLoss {
     const SIGNATURE: Signature = Signature {
         required: &["input", "target"],
         optional: &["weight"],
-        integers: &[],
+        integers: &["target", "weight"],
+        numbers: &["target", "weight"],
         differentiable: &["input", "target"],
     };
 
@@ -365,11 +358,7 @@ impl LossOptions for MultiLabelSoftMarginLoss {
 /// "On the Algorithmic Implementation of Multiclass Kernel-based Vector Machines", 2001, for the hinge.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(description = "The options of `torch.nn.MultiMarginLoss`.")
-)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MultiMarginLoss {
     /// The exponent, 1 or 2.
     pub p: i64,
@@ -390,6 +379,7 @@ impl LossOptions for MultiMarginLoss {
         required: &["input", "target"],
         optional: &["weight"],
         integers: &["target"],
+        numbers: &[],
         differentiable: &["input"],
     };
 
@@ -418,11 +408,7 @@ impl LossOptions for MultiMarginLoss {
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.NLLLoss.html>
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(description = "The options of `torch.nn.NLLLoss`.")
-)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NLLLoss {
     /// The class index whose rows count for nothing.
     pub ignore_index: i64,
@@ -441,6 +427,7 @@ impl LossOptions for NLLLoss {
         required: &["input", "target"],
         optional: &["weight"],
         integers: &["target"],
+        numbers: &[],
         differentiable: &["input"],
     };
 
@@ -453,14 +440,17 @@ impl LossOptions for NLLLoss {
 
 /// [`NLLLoss`] by the deprecated name that PyTorch has for images.
 ///
+/// # Shapes
+///
+/// - *input*: (C), (N, C) or (N, C, d1, ...); differentiable.
+/// - *target*: the shape of *input* without C.
+/// - *weight*, optional: (C).
+/// - *output*: the shape of *input* without C, or a scalar if it is reduced.
+///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.NLLLoss.html>
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(description = "The options of `torch.nn.NLLLoss2d`.")
-)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NLLLoss2d {
     /// The class index whose rows count for nothing.
     pub ignore_index: i64,

@@ -16,7 +16,7 @@ use crate::{KLDivReduction, LossOptions, Reduction, Signature};
 ///
 /// - *input*: any shape; differentiable.
 /// - *target*: the shape of *input*; differentiable.
-/// - *weight*, optional: a shape that broadcasts to that of *input*.
+/// - *weight*, optional: a shape that broadcasts to that of *input*; floats or integers.
 /// - *output*: the shape of *input*, or a scalar if it is reduced.
 ///
 /// # Errors
@@ -26,11 +26,7 @@ use crate::{KLDivReduction, LossOptions, Reduction, Signature};
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.BCELoss.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(description = "The options of `torch.nn.BCELoss`.")
-)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BCELoss {
     /// How the losses of the elements are reduced.
     pub reduction: Reduction,
@@ -40,7 +36,8 @@ impl LossOptions for BCELoss {
     const SIGNATURE: Signature = Signature {
         required: &["input", "target"],
         optional: &["weight"],
-        integers: &[],
+        integers: &["weight"],
+        numbers: &["weight"],
         differentiable: &["input", "target"],
     };
 
@@ -57,17 +54,13 @@ impl LossOptions for BCELoss {
 ///
 /// - *input*: any shape; differentiable.
 /// - *target*: the shape of *input*; differentiable.
-/// - *weight* and *pos_weight*, optional: shapes that broadcast to that of *input*.
+/// - *weight*, *pos_weight*, optional: shapes that broadcast to that of *input*; floats or integers.
 /// - *output*: the shape of *input*, or a scalar if it is reduced.
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.BCEWithLogitsLoss.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(description = "The options of `torch.nn.BCEWithLogitsLoss`.")
-)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BCEWithLogitsLoss {
     /// How the losses of the elements are reduced.
     pub reduction: Reduction,
@@ -77,14 +70,15 @@ impl LossOptions for BCEWithLogitsLoss {
     const SIGNATURE: Signature = Signature {
         required: &["input", "target"],
         optional: &["weight", "pos_weight"],
-        integers: &[],
+        integers: &["weight", "pos_weight"],
+        numbers: &["weight", "pos_weight"],
         differentiable: &["input", "target"],
     };
 
     reduction!();
 }
 
-/// Negative log-likelihood of a target under a Gaussian distribution with mean x and variance v:
+/// Negative log-likelihood under a Gaussian distribution, with mean x and variance v:
 ///
 /// ```text
 /// (ln v + (x - target)^2 / v) / 2,    v = max(var, eps)
@@ -95,7 +89,7 @@ impl LossOptions for BCEWithLogitsLoss {
 /// # Shapes
 ///
 /// - *input*: any shape; differentiable.
-/// - *target*: a shape that broadcasts with that of *input*; differentiable.
+/// - *target*: a shape that broadcasts with that of *input*; floats, which are differentiable, or integers.
 /// - *var*: the shape of *input*, that shape without its last dimension, or that shape with one dimension of 1;
 ///   differentiable.
 /// - *output*: the broadcast shape, or a scalar if it is reduced.
@@ -108,11 +102,7 @@ impl LossOptions for BCEWithLogitsLoss {
 /// "Estimating the mean and variance of the target probability distribution", 1994.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(description = "The options of `torch.nn.GaussianNLLLoss`.")
-)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GaussianNLLLoss {
     /// Whether the constant ln(2 pi) / 2 is part of the loss.
     pub full: bool,
@@ -132,14 +122,15 @@ impl LossOptions for GaussianNLLLoss {
     const SIGNATURE: Signature = Signature {
         required: &["input", "target", "var"],
         optional: &[],
-        integers: &[],
+        integers: &["target"],
+        numbers: &["target"],
         differentiable: &["input", "target", "var"],
     };
 
     reduction!();
 }
 
-/// Hinge loss of a distance x and a label, which is 1 if the pair is alike and -1 if it is not:
+/// Hinge loss of a distance x and a label, which is 1 if a pair is alike and -1 if it is not:
 ///
 /// ```text
 /// x                   if target = 1
@@ -152,17 +143,13 @@ impl LossOptions for GaussianNLLLoss {
 /// # Shapes
 ///
 /// - *input*: any shape; differentiable.
-/// - *target*: a shape that broadcasts with that of *input*.
+/// - *target*: a shape that broadcasts with that of *input*; floats or integers.
 /// - *output*: the broadcast shape, or a scalar if it is reduced.
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.HingeEmbeddingLoss.html>
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(description = "The options of `torch.nn.HingeEmbeddingLoss`.")
-)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HingeEmbeddingLoss {
     /// The distance from which on pairs that are not alike cost nothing.
     pub margin: f64,
@@ -177,13 +164,18 @@ impl Default for HingeEmbeddingLoss {
 }
 
 impl LossOptions for HingeEmbeddingLoss {
-    const SIGNATURE: Signature =
-        Signature { required: &["input", "target"], optional: &[], integers: &[], differentiable: &["input"] };
+    const SIGNATURE: Signature = Signature {
+        required: &["input", "target"],
+        optional: &[],
+        integers: &["target"],
+        numbers: &["target"],
+        differentiable: &["input"],
+    };
 
     reduction!();
 }
 
-/// Huber's loss, which is quadratic near 0 and linear beyond `delta`, with d = x - target:
+/// Huber's loss, quadratic near 0 and linear beyond `delta`, with d = x - target:
 ///
 /// ```text
 /// weight d^2 / 2                  if |d| <= delta
@@ -195,8 +187,8 @@ impl LossOptions for HingeEmbeddingLoss {
 /// # Shapes
 ///
 /// - *input*: any shape; differentiable.
-/// - *target*: a shape that broadcasts with that of *input*; differentiable.
-/// - *weight*, optional: the shape of *input*.
+/// - *target*: a shape that broadcasts with that of *input*; floats, which are differentiable, or integers.
+/// - *weight*, optional: the shape of *input*; floats or integers.
 /// - *output*: the broadcast shape, or a scalar if it is reduced.
 ///
 /// # Errors
@@ -207,11 +199,7 @@ impl LossOptions for HingeEmbeddingLoss {
 /// a Location Parameter", 1964.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(description = "The options of `torch.nn.HuberLoss`.")
-)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HuberLoss {
     /// The difference at which the loss turns from a parabola into a line.
     pub delta: f64,
@@ -229,14 +217,15 @@ impl LossOptions for HuberLoss {
     const SIGNATURE: Signature = Signature {
         required: &["input", "target"],
         optional: &["weight"],
-        integers: &[],
+        integers: &["target", "weight"],
+        numbers: &["target", "weight"],
         differentiable: &["input", "target"],
     };
 
     reduction!();
 }
 
-/// Kullback-Leibler divergence of log-probabilities x from probabilities, element by element:
+/// Kullback-Leibler divergence of log-probabilities x, element by element, from a target:
 ///
 /// ```text
 /// target (ln target - x)      0 if target = 0
@@ -252,11 +241,7 @@ impl LossOptions for HuberLoss {
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.KLDivLoss.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(description = "The options of `torch.nn.KLDivLoss`.")
-)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KLDivLoss {
     /// Whether the target holds logarithms of probabilities.
     pub log_target: bool,
@@ -269,6 +254,7 @@ impl LossOptions for KLDivLoss {
         required: &["input", "target"],
         optional: &[],
         integers: &[],
+        numbers: &[],
         differentiable: &["input", "target"],
     };
 
@@ -286,18 +272,14 @@ impl LossOptions for KLDivLoss {
 /// # Shapes
 ///
 /// - *input*: any shape; differentiable.
-/// - *target*: a shape that broadcasts with that of *input*; differentiable.
-/// - *weight*, optional: the shape of *input*.
+/// - *target*: a shape that broadcasts with that of *input*; floats, which are differentiable, or integers.
+/// - *weight*, optional: the shape of *input*; floats or integers.
 /// - *output*: the broadcast shape, or a scalar if it is reduced.
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.L1Loss.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(description = "The options of `torch.nn.L1Loss`.")
-)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct L1Loss {
     /// How the losses of the elements are reduced.
     pub reduction: Reduction,
@@ -307,7 +289,8 @@ impl LossOptions for L1Loss {
     const SIGNATURE: Signature = Signature {
         required: &["input", "target"],
         optional: &["weight"],
-        integers: &[],
+        integers: &["target", "weight"],
+        numbers: &["target", "weight"],
         differentiable: &["input", "target"],
     };
 
@@ -325,18 +308,14 @@ impl LossOptions for L1Loss {
 /// # Shapes
 ///
 /// - *input*: any shape; differentiable.
-/// - *target*: a shape that broadcasts with that of *input*; differentiable.
-/// - *weight*, optional: the shape of *input*.
+/// - *target*: a shape that broadcasts with that of *input*; floats, which are differentiable, or integers.
+/// - *weight*, optional: the shape of *input*; floats or integers.
 /// - *output*: the broadcast shape, or a scalar if it is reduced.
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.MSELoss.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(description = "The options of `torch.nn.MSELoss`.")
-)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MSELoss {
     /// How the losses of the elements are reduced.
     pub reduction: Reduction,
@@ -346,15 +325,15 @@ impl LossOptions for MSELoss {
     const SIGNATURE: Signature = Signature {
         required: &["input", "target"],
         optional: &["weight"],
-        integers: &[],
+        integers: &["target", "weight"],
+        numbers: &["target", "weight"],
         differentiable: &["input", "target"],
     };
 
     reduction!();
 }
 
-/// Ranking loss of two scores. The first should be higher by a margin if the label is 1, the second if the label is
-/// -1:
+/// Ranking loss of two scores. The first should be higher by a margin if the label is 1, the second if it is -1:
 ///
 /// ```text
 /// max(0, -target (x1 - x2) + margin)
@@ -364,17 +343,15 @@ impl LossOptions for MSELoss {
 ///
 /// # Shapes
 ///
-/// - *input1*, *input2*, *target*: three shapes with the same number of dimensions that broadcast; all differentiable.
+/// - *input1*: any shape; differentiable.
+/// - *input2*, *target*: shapes that broadcast with that of *input1* and have the same number of dimensions; floats, which
+///   are differentiable, or integers.
 /// - *output*: the broadcast shape, or a scalar if it is reduced.
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.MarginRankingLoss.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(description = "The options of `torch.nn.MarginRankingLoss`.")
-)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MarginRankingLoss {
     /// The difference of the two scores from which on a pair costs nothing.
     pub margin: f64,
@@ -386,14 +363,15 @@ impl LossOptions for MarginRankingLoss {
     const SIGNATURE: Signature = Signature {
         required: &["input1", "input2", "target"],
         optional: &[],
-        integers: &[],
+        integers: &["input2", "target"],
+        numbers: &["input2", "target"],
         differentiable: &["input1", "input2", "target"],
     };
 
     reduction!();
 }
 
-/// Negative log-likelihood of a count under a Poisson distribution, whose rate is e^x or, without `log_input`, x:
+/// Negative log-likelihood under a Poisson distribution, whose rate is e^x or, without `log_input`, x:
 ///
 /// ```text
 /// e^x - target x
@@ -406,17 +384,13 @@ impl LossOptions for MarginRankingLoss {
 /// # Shapes
 ///
 /// - *input*: any shape; differentiable.
-/// - *target*: a shape that broadcasts with that of *input*; differentiable.
+/// - *target*: a shape that broadcasts with that of *input*; floats, which are differentiable, or integers.
 /// - *output*: the broadcast shape, or a scalar if it is reduced.
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.PoissonNLLLoss.html>
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(description = "The options of `torch.nn.PoissonNLLLoss`.")
-)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PoissonNLLLoss {
     /// Whether the input is the logarithm of the rate.
     pub log_input: bool,
@@ -438,14 +412,15 @@ impl LossOptions for PoissonNLLLoss {
     const SIGNATURE: Signature = Signature {
         required: &["input", "target"],
         optional: &[],
-        integers: &[],
+        integers: &["target"],
+        numbers: &["target"],
         differentiable: &["input", "target"],
     };
 
     reduction!();
 }
 
-/// Smooth L1 loss, which is quadratic near 0 and linear beyond `beta`, with d = x - target:
+/// Smooth L1 loss, quadratic near 0 and linear beyond `beta`, with d = x - target:
 ///
 /// ```text
 /// d^2 / (2 beta)   if |d| < beta
@@ -457,7 +432,7 @@ impl LossOptions for PoissonNLLLoss {
 /// # Shapes
 ///
 /// - *input*: any shape; differentiable.
-/// - *target*: a shape that broadcasts with that of *input*; differentiable.
+/// - *target*: a shape that broadcasts with that of *input*; floats, which are differentiable, or integers.
 /// - *output*: the broadcast shape, or a scalar if it is reduced.
 ///
 /// # Errors
@@ -468,11 +443,7 @@ impl LossOptions for PoissonNLLLoss {
 /// 2015.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(description = "The options of `torch.nn.SmoothL1Loss`.")
-)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SmoothL1Loss {
     /// The difference at which the loss turns from a parabola into a line.
     pub beta: f64,
@@ -490,7 +461,8 @@ impl LossOptions for SmoothL1Loss {
     const SIGNATURE: Signature = Signature {
         required: &["input", "target"],
         optional: &[],
-        integers: &[],
+        integers: &["target"],
+        numbers: &["target"],
         differentiable: &["input", "target"],
     };
 
@@ -506,25 +478,26 @@ impl LossOptions for SmoothL1Loss {
 /// # Shapes
 ///
 /// - *input*: any shape; differentiable.
-/// - *target*: a shape that broadcasts to that of *input*.
+/// - *target*: a shape that broadcasts to that of *input*; floats or integers.
 /// - *output*: the shape of *input*, or a scalar if it is reduced.
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.SoftMarginLoss.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(description = "The options of `torch.nn.SoftMarginLoss`.")
-)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SoftMarginLoss {
     /// How the losses of the elements are reduced.
     pub reduction: Reduction,
 }
 
 impl LossOptions for SoftMarginLoss {
-    const SIGNATURE: Signature =
-        Signature { required: &["input", "target"], optional: &[], integers: &[], differentiable: &["input"] };
+    const SIGNATURE: Signature = Signature {
+        required: &["input", "target"],
+        optional: &[],
+        integers: &["target"],
+        numbers: &["target"],
+        differentiable: &["input"],
+    };
 
     reduction!();
 }

@@ -37,11 +37,7 @@ use crate::{LossOptions, Reduction, Signature};
 /// Neural Networks", 2006.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(description = "The options of `torch.nn.CTCLoss`.")
-)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CTCLoss {
     /// The class of the blank.
     pub blank: i64,
@@ -56,6 +52,7 @@ impl LossOptions for CTCLoss {
         required: &["log_probs", "targets", "input_lengths", "target_lengths"],
         optional: &[],
         integers: &["targets", "input_lengths", "target_lengths"],
+        numbers: &[],
         differentiable: &["log_probs"],
     };
 

@@ -7,8 +7,11 @@ pub struct Signature {
     pub required: &'static [&'static str],
     /// The tensors that a case may hold.
     pub optional: &'static [&'static str],
-    /// The tensors that may hold integers: class indices, lengths.
+    /// The tensors that may hold integers: class indices, lengths, and the tensors that [`Signature::numbers`] names.
     pub integers: &'static [&'static str],
+    /// The tensors of numbers that may hold integers in place of floats, as in PyTorch: labels that are 1 or -1, counts,
+    /// weights. The loss reads them as numbers of the dtype that it is computed in. They have no gradient then.
+    pub numbers: &'static [&'static str],
     /// The tensors that have a gradient if they hold floating-point numbers. Training needs the gradient of the first one.
     pub differentiable: &'static [&'static str],
 }

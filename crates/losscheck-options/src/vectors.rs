@@ -16,18 +16,15 @@ use crate::{LossOptions, Reduction, Signature};
 ///
 /// # Shapes
 ///
-/// - *input1*, *input2*: (D) or (N, D), where N broadcasts; differentiable.
-/// - *target*: a scalar or (N).
+/// - *input1*: (D) or (N, D), where N broadcasts; differentiable.
+/// - *input2*: (D) or (N, D), where N broadcasts; floats, which are differentiable, or integers.
+/// - *target*: a scalar or (N); floats or integers.
 /// - *output*: (N) or a scalar.
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.CosineEmbeddingLoss.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(description = "The options of `torch.nn.CosineEmbeddingLoss`.")
-)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CosineEmbeddingLoss {
     /// The cosine up to which vectors that are not alike cost nothing.
     pub margin: f64,
@@ -39,14 +36,15 @@ impl LossOptions for CosineEmbeddingLoss {
     const SIGNATURE: Signature = Signature {
         required: &["input1", "input2", "target"],
         optional: &[],
-        integers: &[],
+        integers: &["input2", "target"],
+        numbers: &["input2", "target"],
         differentiable: &["input1", "input2"],
     };
 
     reduction!();
 }
 
-/// Triplet loss of an anchor a, a positive p and a negative n by their distances d:
+/// Triplet loss of anchor, positive and negative by distances d, where a, p and n stand for the three vectors:
 ///
 /// ```text
 /// max(0, margin + d(a, p) - d(a, n))
@@ -58,9 +56,10 @@ impl LossOptions for CosineEmbeddingLoss {
 ///
 /// # Shapes
 ///
-/// - *anchor*, *positive*, *negative*: (D) or (N, D) or more dimensions, the same number for all three;
-///   differentiable. The last dimension holds the vectors and the others broadcast. One of the three may have a last
-///   dimension of 1, which then broadcasts.
+/// - *anchor*: (D) or (N, D) or more dimensions; differentiable.
+/// - *positive*, *negative*: as many dimensions as *anchor* has; floats, which are differentiable, or integers. The last
+///   dimension holds the vectors and the others broadcast. One of the three tensors may have a last dimension of 1,
+///   which then broadcasts.
 /// - *output*: the broadcast shape without its last dimension, or a scalar if it is reduced.
 ///
 /// # Errors
@@ -71,11 +70,7 @@ impl LossOptions for CosineEmbeddingLoss {
 /// "Learning shallow convolutional feature descriptors with triplet losses", 2016.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(description = "The options of `torch.nn.TripletMarginLoss`.")
-)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TripletMarginLoss {
     /// How much farther from the anchor than the positive the negative has to be.
     pub margin: f64,
@@ -101,7 +96,8 @@ impl LossOptions for TripletMarginLoss {
     const SIGNATURE: Signature = Signature {
         required: &["anchor", "positive", "negative"],
         optional: &[],
-        integers: &[],
+        integers: &["positive", "negative"],
+        numbers: &["positive", "negative"],
         differentiable: &["anchor", "positive", "negative"],
     };
 
@@ -114,8 +110,19 @@ impl LossOptions for TripletMarginLoss {
 /// max(0, margin + d(a, p) - d(a, n))
 /// ```
 ///
-/// With `swap` the second distance is the smaller of d(a, n) and d(p, n). Shapes and errors are those of
-/// [`TripletMarginLoss`].
+/// With `swap` the second distance is the smaller of d(a, n) and d(p, n).
+///
+/// # Shapes
+///
+/// - *anchor*: (D) or (N, D) or more dimensions; differentiable.
+/// - *positive*, *negative*: as many dimensions as *anchor* has; floats, which are differentiable, or integers. The last
+///   dimension holds the vectors and the others broadcast. One of the three tensors may have a last dimension of 1,
+///   which then broadcasts.
+/// - *output*: the broadcast shape without its last dimension, or a scalar if it is reduced.
+///
+/// # Errors
+///
+/// A margin that is not positive is an error.
 ///
 /// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.TripletMarginWithDistanceLoss.html>
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -123,10 +130,7 @@ impl LossOptions for TripletMarginLoss {
 #[cfg_attr(
     feature = "schema",
     derive(schemars::JsonSchema),
-    schemars(
-        description = "The options of `torch.nn.TripletMarginWithDistanceLoss`.",
-        bound = "D: schemars::JsonSchema + serde::Serialize + Default"
-    )
+    schemars(bound = "D: schemars::JsonSchema + serde::Serialize + Default")
 )]
 pub struct TripletMarginWithDistanceLoss<D = DistanceFunction> {
     /// The distance. PyTorch takes any function; data name one of a [`DistanceFunction`].
@@ -149,7 +153,8 @@ impl LossOptions for TripletMarginWithDistanceLoss {
     const SIGNATURE: Signature = Signature {
         required: &["anchor", "positive", "negative"],
         optional: &[],
-        integers: &[],
+        integers: &["positive", "negative"],
+        numbers: &["positive", "negative"],
         differentiable: &["anchor", "positive", "negative"],
     };
 

@@ -73,8 +73,8 @@ fn lack(case: &Case) -> Option<&'static str> {
         }
         Loss::CrossEntropy(options) => (options.reduction, class_lack(case, options.ignore_index)),
         Loss::NllLoss(options) => (options.reduction, class_lack(case, options.ignore_index)),
-        Loss::HuberLoss(options) => (options.reduction, broadcast_lack(case)),
-        Loss::MseLoss(options) => (options.reduction, broadcast_lack(case)),
+        Loss::HuberLoss(options) => (options.reduction, pair_lack(case)),
+        Loss::MseLoss(options) => (options.reduction, pair_lack(case)),
         _ => return Some("candle-nn has no such loss"),
     };
     lack.or_else(|| match reduction {
@@ -95,8 +95,11 @@ fn class_lack(case: &Case, ignore_index: i64) -> Option<&'static str> {
     indices.contains(&ignore_index).then_some("candle-nn has no ignore_index")
 }
 
-/// Shapes that do not broadcast are for candle-nn to refuse.
-fn broadcast_lack(case: &Case) -> Option<&'static str> {
+/// What candle-nn lacks for an input and a target of numbers. Shapes that do not broadcast are for candle-nn to refuse.
+fn pair_lack(case: &Case) -> Option<&'static str> {
+    if !case.input("target")?.dtype().is_float() {
+        return Some("candle-nn takes input and target of the same dtype alone");
+    }
     let (input, target) = (case.input("input")?.shape(), case.input("target")?.shape());
     let broadcast = input.iter().rev().zip(target.iter().rev()).all(|(&a, &b)| a == b || a == 1 || b == 1);
     (input != target && broadcast).then_some("candle-nn does not broadcast")

@@ -8,6 +8,8 @@ use super::reduction::reduced;
 
 /// Computes [`BCELoss`].
 ///
+/// Integers (u8, u32 or i64) in `weight` become numbers of the dtype of `input`.
+///
 /// # Errors
 ///
 /// Returns an error if an option or an input is out of range, or a shape or a dtype does not fit.
@@ -35,6 +37,6 @@ pub fn binary_cross_entropy(
     let losses = with_custom_gradient(losses, target, move |gradient| gradient * (&ln_1mx - &ln_x)?)?;
     match weight {
         None => reduced(&losses, options.reduction),
-        Some(weight) => reduced(&(&losses * broadcast("weight", weight, input.dims())?)?, options.reduction),
+        Some(weight) => reduced(&(&losses * broadcast("weight", weight, input)?)?, options.reduction),
     }
 }

@@ -11,6 +11,8 @@ use super::reduction::reduced;
 /// With softplus(x) = ln(1 + e^x) the logarithms are -softplus(-x) and -softplus(x), and softplus(x) is
 /// max(x, 0) + ln_1p(e^-|x|): no logit overflows, and a confident prediction keeps the digits of its loss and gradient.
 ///
+/// Integers (u8, u32 or i64) in `weight` or `pos_weight` become numbers of the dtype of `input`.
+///
 /// # Errors
 ///
 /// Returns an error if a shape or a dtype does not fit.
@@ -44,7 +46,7 @@ pub fn binary_cross_entropy_with_logits(
             with_custom_gradient(losses, target, move |gradient| gradient * x.neg()?)?
         }
         Some(pos_weight) => {
-            let pos_weight = broadcast("pos_weight", pos_weight, input.dims())?;
+            let pos_weight = broadcast("pos_weight", pos_weight, input)?;
             let positive = (&pos_weight * t)?;
             let (above_0, below_0) = (x.relu()?, x.neg()?.relu()?);
             let losses = ((&positive * (&below_0 + &rest)?)? + (&negative * (&above_0 + &rest)?)?)?;
@@ -64,6 +66,6 @@ pub fn binary_cross_entropy_with_logits(
     };
     match weight {
         None => reduced(&losses, options.reduction),
-        Some(weight) => reduced(&(&losses * broadcast("weight", weight, input.dims())?)?, options.reduction),
+        Some(weight) => reduced(&(&losses * broadcast("weight", weight, input)?)?, options.reduction),
     }
 }

@@ -9,6 +9,16 @@ pub(super) fn float(name: &str, tensor: &Tensor) -> Result<()> {
     Ok(())
 }
 
+/// Returns integers as numbers of the dtype of `input`, as PyTorch takes them beside floats. Floats stay as they are, so that
+/// the operations of candle refuse them if their dtype is not that of `input`.
+pub(super) fn promoted(tensor: &Tensor, input: &Tensor) -> Result<Tensor> {
+    if matches!(tensor.dtype(), DType::U8 | DType::U32 | DType::I64) {
+        tensor.to_dtype(input.dtype())
+    } else {
+        Ok(tensor.clone())
+    }
+}
+
 /// Returns an error if the dimensions multiply to more than a `usize` holds, as they may beside a dimension of 0. candle
 /// multiplies them unchecked.
 pub(super) fn countable(shape: &[usize]) -> Result<()> {
@@ -39,11 +49,11 @@ pub(super) fn probabilities(name: &str, tensor: &Tensor) -> Result<()> {
     Ok(())
 }
 
-/// A weight as a constant of the given shape, to which it has to broadcast.
-pub(super) fn broadcast(name: &str, weight: &Tensor, shape: &[usize]) -> Result<Tensor> {
-    match weight.detach().broadcast_as(shape) {
+/// Returns a weight as a constant of the shape of the input, to which it has to broadcast.
+pub(super) fn broadcast(name: &str, weight: &Tensor, input: &Tensor) -> Result<Tensor> {
+    match promoted(weight, input)?.detach().broadcast_as(input.shape()) {
         Ok(weight) => Ok(weight),
-        Err(_) => bail!("{name} has shape {:?}, expected one that broadcasts to {shape:?}", weight.dims()),
+        Err(_) => bail!("{name} has shape {:?}, expected one that broadcasts to {:?}", weight.dims(), input.dims()),
     }
 }
 
@@ -51,7 +61,7 @@ pub(super) fn broadcast(name: &str, weight: &Tensor, shape: &[usize]) -> Result<
 pub(super) fn weigh(losses: Tensor, weight: Option<&Tensor>, input: &Tensor) -> Result<Tensor> {
     match weight {
         None => Ok(losses),
-        Some(weight) if weight.dims() == input.dims() => losses.broadcast_mul(&weight.detach()),
+        Some(weight) if weight.dims() == input.dims() => losses.broadcast_mul(&promoted(weight, input)?.detach()),
         Some(weight) => bail!("weight has shape {:?}, expected {:?}, that of the input", weight.dims(), input.dims()),
     }
 }

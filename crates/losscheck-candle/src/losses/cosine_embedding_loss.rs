@@ -2,7 +2,7 @@ use candle_core::{Result, Tensor, bail};
 use losscheck_options::CosineEmbeddingLoss;
 
 use super::broadcast::{broadcast, broadcast_to};
-use super::check::float;
+use super::check::{float, promoted};
 use super::custom_gradient::with_custom_gradient;
 use super::distance::scale;
 use super::reduction::{reduced, sum_rows};
@@ -11,6 +11,8 @@ use super::reduction::{reduced, sum_rows};
 const EPS: f64 = 1e-12;
 
 /// Computes [`CosineEmbeddingLoss`].
+///
+/// Integers (u8, u32 or i64) in `input2` or `target` become numbers of the dtype of `input1`.
 ///
 /// # Errors
 ///
@@ -22,6 +24,7 @@ pub fn cosine_embedding_loss(
     options: CosineEmbeddingLoss,
 ) -> Result<Tensor> {
     float("input1", input1)?;
+    let (input2, target) = (&promoted(input2, input1)?, &promoted(target, input1)?);
     float("input2", input2)?;
     let CosineEmbeddingLoss { margin, reduction } = options;
     let rank = target.rank() + 1;

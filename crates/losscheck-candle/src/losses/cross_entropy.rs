@@ -1,14 +1,15 @@
 use candle_core::{Result, Tensor, bail};
 use losscheck_options::{CrossEntropyLoss, Reduction};
 
-use super::check::{class_weight, same_shape};
+use super::check::{class_weight, promoted, same_shape};
 use super::classes::Rows;
 use super::log_softmax::log_softmax;
 use super::reduction::{reduced, sum, sum_rows};
 
 /// Computes [`CrossEntropyLoss`].
 ///
-/// A target of classes has the dtype u8, u32 or i64; one of probabilities has that of the input.
+/// A target of classes has the dtype u8, u32 or i64; one of probabilities has that of the input, and beside it integers (u8,
+/// u32 or i64) in `weight` become numbers of that dtype, too.
 ///
 /// # Errors
 ///
@@ -26,6 +27,7 @@ pub fn cross_entropy(
     let weight = weight.map(|weight| class_weight(weight, rows.classes)).transpose()?;
     if target.dtype().is_float() {
         same_shape(input, target)?;
+        let weight = weight.map(|weight| promoted(&weight, input)).transpose()?;
         of_probabilities(&rows, target, weight, options)
     } else {
         of_indices(&rows, target, weight, options)

@@ -1,11 +1,12 @@
 use candle_core::{Result, Tensor};
 
 use super::broadcast::broadcast;
-use super::check::float;
+use super::check::{float, promoted};
 
-/// Input minus target, broadcast.
+/// Returns the input minus the target, broadcast.
 pub(super) fn difference(input: &Tensor, target: &Tensor) -> Result<Tensor> {
     float("input", input)?;
+    let target = &promoted(target, input)?;
     if input.dims() == target.dims() {
         return input - target;
     }

@@ -2,11 +2,13 @@ use candle_core::{Result, Tensor, bail};
 use losscheck_options::GaussianNLLLoss;
 
 use super::broadcast::broadcast;
-use super::check::float;
+use super::check::{float, promoted};
 use super::custom_gradient::with_custom_gradient;
 use super::reduction::reduced;
 
 /// Computes [`GaussianNLLLoss`].
+///
+/// Integers (u8, u32 or i64) in `target` become numbers of the dtype of `input`.
 ///
 /// # Errors
 ///
@@ -17,7 +19,7 @@ pub fn gaussian_nll_loss(input: &Tensor, target: &Tensor, var: &Tensor, options:
     if var.elem_count() > 0 && var.detach().lt(0.)?.flatten_all()?.max(0)?.to_scalar::<u8>()? != 0 {
         bail!("var has negative elements");
     }
-    let [input, target, var] = broadcast([input, target, &fitted(var, input.dims())?])?;
+    let [input, target, var] = broadcast([input, &promoted(target, input)?, &fitted(var, input.dims())?])?;
     let (difference, variance) = ((input.detach() - target.detach())?, var.detach());
     let v = variance.lt(eps)?.where_cond(&variance.ones_like()?.affine(0., eps)?, &variance)?;
     let slope = (&difference / &v)?;

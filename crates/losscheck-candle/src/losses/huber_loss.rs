@@ -7,6 +7,8 @@ use super::reduction::reduced;
 
 /// Computes [`HuberLoss`].
 ///
+/// Integers (u8, u32 or i64) in `target` or `weight` become numbers of the dtype of `input`.
+///
 /// # Errors
 ///
 /// Returns an error if an option or an input is out of range, or a shape or a dtype does not fit.

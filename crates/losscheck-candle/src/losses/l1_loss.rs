@@ -7,6 +7,8 @@ use super::reduction::weighted;
 
 /// Computes [`L1Loss`].
 ///
+/// Integers (u8, u32 or i64) in `target` or `weight` become numbers of the dtype of `input`.
+///
 /// # Errors
 ///
 /// Returns an error if a shape or a dtype does not fit.

@@ -2,11 +2,13 @@ use candle_core::{Result, Tensor, bail};
 use losscheck_options::MarginRankingLoss;
 
 use super::broadcast::broadcast;
-use super::check::float;
+use super::check::{float, promoted};
 use super::custom_gradient::with_custom_gradient;
 use super::reduction::reduced;
 
 /// Computes [`MarginRankingLoss`].
+///
+/// Integers (u8, u32 or i64) in `input2` or `target` become numbers of the dtype of `input1`.
 ///
 /// # Errors
 ///
@@ -22,7 +24,7 @@ pub fn margin_ranking_loss(
         let shapes = [input1, input2, target].map(Tensor::dims);
         bail!("input1, input2 and target have shapes {shapes:?}, expected the same number of dimensions");
     }
-    let [input1, input2, target] = broadcast([input1, input2, target])?;
+    let [input1, input2, target] = broadcast([input1, &promoted(input2, input1)?, &promoted(target, input1)?])?;
     let difference = (input1.detach() - input2.detach())?;
     let t = target.detach();
     let shortfall = (&t * &difference)?.affine(-1., options.margin)?;

@@ -3,9 +3,12 @@ use losscheck_options::{BCEWithLogitsLoss, MultiLabelSoftMarginLoss, Reduction};
 
 use super::binary_cross_entropy_with_logits;
 use super::broadcast::{broadcast, broadcast_to};
+use super::check::{float, promoted};
 use super::reduction::{reduced, sum_rows};
 
 /// Computes [`MultiLabelSoftMarginLoss`].
+///
+/// Integers (u8, u32 or i64) in `target` or `weight` become numbers of the dtype of `input`.
 ///
 /// # Errors
 ///
@@ -17,8 +20,10 @@ pub fn multilabel_soft_margin_loss(
     options: MultiLabelSoftMarginLoss,
 ) -> Result<Tensor> {
     let Some(&classes) = input.dims().last() else { bail!("input is a scalar, expected a dimension of classes") };
+    float("input", input)?;
+    let target = &promoted(target, input)?;
     let ones = input.detach().ones_like()?;
-    let weight = weight.map_or(ones, Tensor::detach);
+    let weight = weight.map_or(Ok(ones), |weight| promoted(weight, input))?.detach();
     if target.rank() > input.rank() || weight.rank() > input.rank() {
         let shapes = [target.dims(), weight.dims()];
         bail!(

@@ -2,11 +2,13 @@ use candle_core::{Result, Tensor};
 use losscheck_options::PoissonNLLLoss;
 
 use super::broadcast::broadcast;
-use super::check::float;
+use super::check::{float, promoted};
 use super::custom_gradient::with_custom_gradient;
 use super::reduction::reduced;
 
 /// Computes [`PoissonNLLLoss`].
+///
+/// Integers (u8, u32 or i64) in `target` become numbers of the dtype of `input`.
 ///
 /// # Errors
 ///
@@ -14,7 +16,7 @@ use super::reduction::reduced;
 pub fn poisson_nll_loss(input: &Tensor, target: &Tensor, options: PoissonNLLLoss) -> Result<Tensor> {
     float("input", input)?;
     let PoissonNLLLoss { log_input, full, eps, reduction } = options;
-    let [input, target] = broadcast([input, target])?;
+    let [input, target] = broadcast([input, &promoted(target, input)?])?;
     let (x, t) = (input.detach(), target.detach());
     let rate = if log_input { x.exp()? } else { x.affine(1., eps)? };
     let (mut losses, mut by_target) = if log_input {

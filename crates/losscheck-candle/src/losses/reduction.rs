@@ -1,6 +1,7 @@
 use candle_core::{Result, Tensor};
 use losscheck_options::Reduction;
 
+use super::check::promoted;
 use super::custom_gradient::with_custom_gradient;
 
 /// Reduces the losses.
@@ -15,7 +16,7 @@ pub(super) fn reduced(losses: &Tensor, reduction: Reduction) -> Result<Tensor> {
 /// Reduces losses that have their weights in them. Their mean is over the weights, if there are any.
 pub(super) fn weighted(losses: &Tensor, weight: Option<&Tensor>, reduction: Reduction) -> Result<Tensor> {
     match (reduction, weight) {
-        (Reduction::Mean, Some(weight)) => sum(losses)? / sum(&weight.detach())?,
+        (Reduction::Mean, Some(weight)) => sum(losses)? / sum(&promoted(weight, losses)?.detach())?,
         _ => reduced(losses, reduction),
     }
 }

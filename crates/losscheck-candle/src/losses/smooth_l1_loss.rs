@@ -8,6 +8,8 @@ use super::reduction::reduced;
 
 /// Computes [`SmoothL1Loss`].
 ///
+/// Integers (u8, u32 or i64) in `target` become numbers of the dtype of `input`.
+///
 /// # Errors
 ///
 /// Returns an error if `beta` is negative or NaN, the shapes do not broadcast, or the dtypes differ.

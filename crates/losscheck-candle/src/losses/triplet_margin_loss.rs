@@ -2,12 +2,14 @@ use candle_core::{Result, Tensor, bail};
 use losscheck_options::{TripletMarginLoss, TripletMarginWithDistanceLoss};
 
 use super::broadcast::broadcast;
-use super::check::float;
+use super::check::{float, promoted};
 use super::custom_gradient::with_custom_gradient;
 use super::distance::Distance;
 use super::reduction::reduced;
 
 /// Computes [`TripletMarginLoss`].
+///
+/// Integers (u8, u32 or i64) in `positive` or `negative` become numbers of the dtype of `anchor`.
 ///
 /// # Errors
 ///
@@ -25,6 +27,8 @@ pub fn triplet_margin_loss(
 }
 
 /// Computes [`TripletMarginWithDistanceLoss`] by one of the distances that have a name.
+///
+/// Integers (u8, u32 or i64) in `positive` or `negative` become numbers of the dtype of `anchor`.
 ///
 /// # Errors
 ///
@@ -61,7 +65,7 @@ fn by_distance(
             "anchor, positive and negative have shapes {shapes:?}, expected the same dimensions, the last of vectors"
         );
     }
-    let [anchor, positive, negative] = broadcast([anchor, positive, negative])?;
+    let [anchor, positive, negative] = broadcast([anchor, &promoted(positive, anchor)?, &promoted(negative, anchor)?])?;
     let (rows, count) = (anchor.dims()[..anchor.rank() - 1].to_vec(), anchor.elem_count() / length.max(1));
     let count = if length == 0 { rows.iter().product() } else { count };
     let matrix = |tensor: &Tensor| tensor.reshape((count, length));

@@ -24,7 +24,8 @@ pub(super) fn of(loss: LossKind) -> Vec<Mutant> {
     }
     // No gradient of these depends on the numbers.
     let is_linear = matches!(loss, LossKind::NllLoss | LossKind::NllLoss2d);
-    let floats = signature.required.iter().filter(|name| !is_linear && !signature.integers.contains(name));
+    let is_index = |name: &str| signature.integers.contains(&name) && !signature.numbers.contains(&name);
+    let floats = signature.required.iter().filter(|name| !is_linear && !is_index(name));
     for &name in floats {
         for (direction, change) in [("left", -1), ("right", 1)] {
             let rewrite = move |case: &Case| with_input(case, name, |tensor| rotated(tensor, change));

@@ -47,7 +47,10 @@ impl Check {
         use LossKind as Kind;
         match self {
             Self::Shape => true,
-            Self::Index => loss.signature().integers.contains(&"target"),
+            Self::Index => {
+                let signature = loss.signature();
+                signature.integers.contains(&"target") && !signature.numbers.contains(&"target")
+            }
             Self::Integer => loss == Kind::CtcLoss,
             Self::Domain => matches!(loss, Kind::BinaryCrossEntropy | Kind::GaussianNllLoss),
             Self::Option => matches!(

@@ -14,6 +14,6 @@ use crate::loss::Inputs;
 
 impl<R: Real> From<&Case> for Inputs<R> {
     fn from(case: &Case) -> Self {
-        Self::new(&case.inputs, case.cotangent.as_ref(), case.dtype())
+        Self::new(case.loss.kind().signature(), &case.inputs, case.cotangent.as_ref(), case.dtype())
     }
 }

@@ -59,7 +59,7 @@ impl Pointwise<2> for BinaryCrossEntropyWithLogitsScale {
 
 impl LossSpec for BCEWithLogitsLoss {
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
-        let (weight, pos_weight) = (inputs.float("weight"), inputs.float("pos_weight"));
+        let (weight, pos_weight) = (inputs.optional("weight")?, inputs.optional("pos_weight")?);
         let tensors = (inputs.required("input")?, inputs.required("target")?, weight, pos_weight);
         ValueAndGradients::of(self, tensors, inputs, elements::INPUT_AND_TARGET, request)
     }

@@ -153,13 +153,15 @@ where
 
 impl LossSpec for CrossEntropyLoss {
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
-        let (input, weight) = (inputs.required("input")?, inputs.float("weight"));
+        let input = inputs.required("input")?;
         match inputs.float("target") {
             Some(target) => {
+                let weight = inputs.optional("weight")?;
                 ValueAndGradients::of(self, (input, target, weight), inputs, elements::INPUT_AND_TARGET, request)
             }
             None => {
-                let tensors = (input, classes::indices(inputs)?, weight);
+                // PyTorch takes integer weights beside probabilities alone.
+                let tensors = (input, classes::indices(inputs)?, inputs.optional_floats("weight")?);
                 ValueAndGradients::of(self, tensors, inputs, ["input"], request)
             }
         }

@@ -27,7 +27,7 @@ pub(super) fn evaluate_weighted<'a, R: Real>(
     inputs: &'a Inputs<R>,
     request: Request<R>,
 ) -> Result<ValueAndGradients<R>, Error> {
-    let tensors = (inputs.required("input")?, inputs.required("target")?, inputs.float("weight"));
+    let tensors = (inputs.required("input")?, inputs.required("target")?, inputs.optional("weight")?);
     ValueAndGradients::of(loss, tensors, inputs, INPUT_AND_TARGET, request)
 }
 

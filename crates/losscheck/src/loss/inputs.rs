@@ -1,12 +1,12 @@
 //! What goes into an evaluation of a loss and what comes out of it, in any arithmetic.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use losscheck_reference::{Backward, Error, Loss, Real, Shapes};
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD};
 
 use crate::tensor::{DType, Tensor, TensorExt, Tensors};
-use losscheck_options::Output;
+use losscheck_options::{Output, Signature};
 
 /// Which outputs an evaluation computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,21 +40,29 @@ impl<R> From<Outputs> for Request<R> {
 pub struct Inputs<R> {
     floats: BTreeMap<String, ArrayD<R>>,
     indices: BTreeMap<String, ArrayD<i64>>,
+    /// The names of the floating-point tensors that hold integers in the case.
+    converted: BTreeSet<String>,
     cotangent: Option<ArrayD<R>>,
     dtype: DType,
 }
 
 impl<R: Real> Inputs<R> {
-    /// Reads tensors and a cotangent. `dtype` is the dtype in which the loss is computed.
-    pub fn new(tensors: &Tensors, cotangent: Option<&Tensor>, dtype: DType) -> Self {
-        let (mut floats, mut indices) = (BTreeMap::new(), BTreeMap::new());
+    /// Reads the tensors and the cotangent of a loss. `dtype` is the dtype in which the loss is computed.
+    ///
+    /// Integers in a tensor of [`Signature::numbers`] become numbers of this dtype, as PyTorch converts them.
+    pub fn new(signature: Signature, tensors: &Tensors, cotangent: Option<&Tensor>, dtype: DType) -> Self {
+        let (mut floats, mut indices, mut converted) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         for (name, tensor) in tensors {
             match tensor.to_index_array() {
+                Some(array) if signature.numbers.contains(&name.as_str()) => {
+                    floats.insert(name.clone(), array.mapv(|x| R::from_f64(dtype.round(x as f64))));
+                    converted.insert(name.clone());
+                }
                 Some(array) => drop(indices.insert(name.clone(), array)),
                 None => drop(floats.insert(name.clone(), tensor.to_array())),
             }
         }
-        Self { floats, indices, cotangent: cotangent.map(TensorExt::to_array), dtype }
+        Self { floats, indices, converted, cotangent: cotangent.map(TensorExt::to_array), dtype }
     }
 
     /// Returns the floating-point tensor of a name.
@@ -73,11 +81,33 @@ impl<R: Real> Inputs<R> {
     ///
     /// Returns an error if the tensor holds integers.
     pub fn required(&self, name: &'static str) -> Result<ArrayViewD<'_, R>, Error> {
-        self.float(name).ok_or_else(|| Error::Shape {
-            name,
-            shape: self.indices.get(name).map_or_else(Vec::new, |array| array.shape().to_vec()),
-            expected: "floating-point numbers, not integers".to_owned(),
-        })
+        self.float(name).ok_or_else(|| self.holds_integers(name))
+    }
+
+    /// Returns the floating-point tensor of a name that the loss does not require, or `None` if there is no such tensor.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the tensor holds integers.
+    pub fn optional(&self, name: &'static str) -> Result<Option<ArrayViewD<'_, R>>, Error> {
+        if self.indices.contains_key(name) { Err(self.holds_integers(name)) } else { Ok(self.float(name)) }
+    }
+
+    /// Returns the floating-point tensor of a name that the loss does not require, or `None` if there is no such tensor.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the tensor holds integers in the case, even if the loss takes integers there otherwise.
+    pub fn optional_floats(&self, name: &'static str) -> Result<Option<ArrayViewD<'_, R>>, Error> {
+        if self.converted.contains(name) { Err(self.holds_integers(name)) } else { self.optional(name) }
+    }
+
+    /// Returns the error that a tensor of integers is.
+    fn holds_integers(&self, name: &'static str) -> Error {
+        let of_integers = self.indices.get(name).map(|array| array.shape().to_vec());
+        let shape = of_integers.or_else(|| self.floats.get(name).map(|array| array.shape().to_vec()));
+        let expected = "floating-point numbers, not integers".to_owned();
+        Error::Shape { name, shape: shape.unwrap_or_default(), expected }
     }
 
     /// Returns the integer tensor of a name.
@@ -142,6 +172,7 @@ impl<R: Real> Inputs<R> {
         Inputs {
             floats: self.floats.iter().map(|(name, array)| (name.clone(), round(array))).collect(),
             indices: self.indices.clone(),
+            converted: self.converted.clone(),
             cotangent: self.cotangent.as_ref().map(round),
             dtype: self.dtype,
         }

@@ -23,9 +23,9 @@ const NAMES: [&str; 4] = ["input", "linear_weight", "linear_bias", "target"];
 
 impl LossSpec for LinearCrossEntropyLoss {
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
-        let layer = (inputs.required("input")?, inputs.required("linear_weight")?, inputs.float("linear_bias"));
+        let layer = (inputs.required("input")?, inputs.required("linear_weight")?, inputs.optional("linear_bias")?);
         let (input, linear_weight, linear_bias) = layer;
-        let (weight, has_bias) = (inputs.float("weight"), linear_bias.is_some());
+        let (weight, has_bias) = (inputs.optional("weight")?, linear_bias.is_some());
         let mut evaluation = match inputs.float("target") {
             Some(target) => ValueAndGradients::of(
                 self,

@@ -55,7 +55,7 @@ impl LossSpec for MultiMarginLoss {
 
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         let loss = Self { margin: inputs.option(self.margin), ..*self };
-        let tensors = (inputs.required("input")?, classes::indices(inputs)?, inputs.float("weight"));
+        let tensors = (inputs.required("input")?, classes::indices(inputs)?, inputs.optional("weight")?);
         ValueAndGradients::of(&loss, tensors, inputs, ["input"], request)
     }
 

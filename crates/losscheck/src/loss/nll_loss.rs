@@ -10,7 +10,7 @@ use crate::tensor::{DType, Tensors};
 
 impl LossSpec for NLLLoss {
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
-        let weight = inputs.float("weight");
+        let weight = inputs.optional("weight")?;
         let tensors = (inputs.required("input")?, classes::indices(inputs)?, weight);
         ValueAndGradients::of(self, tensors, inputs, ["input"], request)
     }
