@@ -52,6 +52,7 @@ def generate(folder: Path) -> int:
     # Only now: PyTorch may be missing, and that deserves a better message than a traceback.
     import torch
 
+    from . import integers
     from .case import Rejection, evaluate
     from .losses import LOSSES
     from .square_root import defined_square_roots
@@ -63,7 +64,7 @@ def generate(folder: Path) -> int:
     torch.backends.mkldnn.set_flags(_enabled=False)
     pytorch = importlib.metadata.version("torch").split("+")[0]
     by_name = {loss.name: loss for loss in LOSSES}
-    files = {f"goldens/{loss.name}.json": list(loss.cases()) for loss in LOSSES}
+    files = {f"goldens/{loss.name}.json": [*loss.cases(), *integers.cases(loss.name)] for loss in LOSSES}
     files["tutorial.json"] = list(examples())
     ids = Counter(case.id for cases in files.values() for case in cases)
     if twice := [case_id for case_id, count in ids.items() if count > 1]:

@@ -379,6 +379,10 @@ FLAGS = {
     ),
     # Degenerate shapes and sums.
     "scalar": Flag("0-d tensors", "no dimension to reduce over"),
+    "integer_numbers": Flag(
+        "integers in a tensor of numbers, such as labels of 1 and -1, counts or weights",
+        "PyTorch takes them as numbers of the other tensors' dtype; other libraries ask for one dtype",
+    ),
     "empty": Flag("no elements", "the mean is NaN and the sum 0", (51906,)),
     "empty_broadcast": Flag(
         "one element broadcast to none, where its derivative is infinite or NaN",
