@@ -35,8 +35,8 @@ pub(crate) enum Command {
     /// Evaluate the goldens on every backend: the matrix of losses by backends, then each difference
     #[command(after_help = "Example: losscheck check --backend reference --data my_cases.json")]
     Check(Check),
-    /// List the losses, their options, and what each backend provides
-    #[command(after_help = "Example: losscheck list --format json")]
+    /// List the losses and the backends, or the tensors and options of one loss
+    #[command(after_help = "Example: losscheck list cross_entropy")]
     List(List),
     /// Show a case: its tensors, PyTorch's answer, the exact one, and each backend's with its error
     #[command(after_help = "Example: losscheck show cross_entropy/f32/tutorial")]
@@ -84,6 +84,10 @@ pub(crate) struct Check {
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
+    /// Show all about this loss, by PyTorch's functional name
+    #[arg(value_name = "LOSS", value_parser = loss(), hide_possible_values = true)]
+    pub(crate) loss: Option<LossKind>,
+
     /// How to print the result
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,

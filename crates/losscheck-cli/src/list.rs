@@ -1,22 +1,28 @@
-//! `losscheck list`: the losses, their options, and what each backend provides.
+//! `losscheck list`: the losses, or all about one of them, and what each backend provides.
+
+mod about;
 
 use std::io::{self, Write};
 
-use comfy_table::{Cell, Color};
 use losscheck::backend::{Backend, Coverage};
-use losscheck::loss::LossKind;
+use losscheck::loss::{LossKind, LossKindExt, Signature};
+use losscheck::tensor::DType;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+pub(crate) use self::about::About;
 use crate::Passed;
 use crate::args::{self, Format};
 use crate::backends;
 use crate::check::json;
 use crate::failure::Failure;
-use crate::style::DIM;
-use crate::table::{missing, table};
+use crate::style::{DIM, HEADING};
+use crate::table::{fit, table};
 
-/// What there is: the document of `--format json`.
+/// How many characters of a loss's summary fit beside the longest name in [`WIDTH`](crate::table::WIDTH) columns.
+const SUMMARY: usize = 62;
+
+/// The document of `--format json`.
 #[derive(Debug, Serialize)]
 struct Listing {
     /// The version of the program.
@@ -33,6 +39,12 @@ struct LossListing {
     loss: &'static str,
     /// The name of its class in `torch.nn`.
     class: &'static str,
+    /// What the loss is, in one sentence.
+    summary: String,
+    /// The address of the page in PyTorch's documentation.
+    page: Option<String>,
+    /// The dtypes that the loss is computed in.
+    dtypes: Vec<&'static str>,
     /// The tensors that it takes.
     inputs: Vec<InputListing>,
     /// The options with their defaults.
@@ -43,8 +55,43 @@ struct LossListing {
 struct InputListing {
     name: &'static str,
     required: bool,
-    /// Whether it has a gradient, where it is of floats.
+    /// Whether the tensor has a gradient if it holds floats.
     differentiable: bool,
+    /// What the tensor may hold.
+    elements: Elements,
+    /// The shapes that the tensor may have, in words.
+    shape: String,
+}
+
+/// What a tensor may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+enum Elements {
+    #[serde(rename = "floats")]
+    Floats,
+    #[serde(rename = "integers")]
+    Integers,
+    #[serde(rename = "floats or integers")]
+    Either,
+}
+
+impl Elements {
+    fn new(signature: Signature, name: &str) -> Self {
+        if !signature.integers.contains(&name) {
+            Self::Floats
+        } else if signature.numbers.contains(&name) || signature.differentiable.contains(&name) {
+            Self::Either
+        } else {
+            Self::Integers
+        }
+    }
+
+    fn describe(self) -> &'static str {
+        match self {
+            Self::Floats => "floats",
+            Self::Integers => "integers",
+            Self::Either => "floats, integers",
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -55,38 +102,52 @@ struct BackendListing {
     coverage: Map<String, Value>,
 }
 
-/// Prints the list.
+/// Prints the list, or what there is to know about one loss.
 pub(crate) fn run(options: &args::List, out: &mut dyn Write) -> Result<Passed, Failure> {
     let backends = backends::backends();
+    let losses: Vec<LossKind> = options.loss.map_or_else(|| LossKind::ALL.to_vec(), |loss| vec![loss]);
     let listing = Listing {
         losscheck: env!("CARGO_PKG_VERSION"),
-        losses: LossKind::ALL.iter().map(|&loss| LossListing::new(loss)).collect(),
-        backends: backends.iter().map(|backend| BackendListing::new(backend.as_ref())).collect(),
+        losses: losses.iter().map(|&loss| LossListing::new(loss)).collect(),
+        backends: backends.iter().map(|backend| BackendListing::new(backend.as_ref(), &losses)).collect(),
     };
-    match options.format {
-        Format::Table => print(&listing, out)?,
-        Format::Json => json(out, &listing)?,
+    match (options.format, options.loss) {
+        (Format::Json, _) => json(out, &listing)?,
+        (Format::Table, None) => print(&listing, out)?,
+        (Format::Table, Some(loss)) => print_loss(loss, &listing, out)?,
     }
     Ok(Passed(true))
 }
 
 impl LossListing {
     fn new(loss: LossKind) -> Self {
-        let signature = loss.signature();
+        let (signature, about) = (loss.signature(), About::new(loss));
         let input = |required| {
-            move |&name| InputListing { name, required, differentiable: signature.differentiable.contains(&name) }
+            let about = &about;
+            move |&name| InputListing {
+                name,
+                required,
+                differentiable: signature.differentiable.contains(&name),
+                elements: Elements::new(signature, name),
+                shape: about.shape(name).to_owned(),
+            }
         };
         let optional = signature.optional.iter().map(input(false));
         let inputs = signature.required.iter().map(input(true)).chain(optional).collect();
-        let Value::Object(options) = loss.defaults().write_options() else { unreachable!("options are an object") };
-        Self { loss: loss.name(), class: loss.class(), inputs, options }
+        let options = match loss.defaults().write_options() {
+            Value::Object(options) => options,
+            _ => Map::new(),
+        };
+        let dtypes = loss.dtypes().iter().map(|dtype| dtype.name()).collect();
+        let About { summary, page, .. } = about;
+        Self { loss: loss.name(), class: loss.class(), summary, page, dtypes, inputs, options }
     }
 }
 
 impl BackendListing {
-    fn new(backend: &dyn Backend) -> Self {
+    fn new(backend: &dyn Backend, losses: &[LossKind]) -> Self {
         let coverage = |&loss: &LossKind| (loss.name().to_owned(), coverage_name(backend.coverage(loss)).into());
-        let coverage = LossKind::ALL.iter().map(coverage).collect();
+        let coverage = losses.iter().map(coverage).collect();
         Self { name: backend.name().to_owned(), version: backend.version(), coverage }
     }
 }
@@ -99,39 +160,95 @@ fn coverage_name(coverage: Coverage) -> &'static str {
     }
 }
 
+/// What the words for coverage mean.
+const COVERAGE: &str = "native: the library's own function; composed: put together from its tensor operations";
+
+/// Prints one line for each loss, and one for each backend.
 fn print(listing: &Listing, out: &mut dyn Write) -> io::Result<()> {
-    let mut losses = table(["loss", "class", "inputs", "options"], 4);
-    for LossListing { loss, class, inputs, options } in &listing.losses {
-        let inputs = inputs.iter().map(
-            |InputListing { name, required, .. }| {
-                if *required { (*name).to_owned() } else { format!("[{name}]") }
-            },
-        );
-        losses.add_row([
-            (*loss).to_owned(),
-            (*class).to_owned(),
-            inputs.collect::<Vec<_>>().join(", "),
-            self::options(options),
+    let mut losses = table(["loss", "what it is"], 2);
+    for &loss in LossKind::ALL {
+        losses.add_row([loss.name(), About::new(loss).short_summary(SUMMARY)]);
+    }
+    writeln!(out, "{}\n", fit(&mut losses).trim_fmt())?;
+
+    let names = ["native", "composed", "missing"];
+    let mut provided = table(["backend", "version"].into_iter().chain(names), 2);
+    for BackendListing { name, version, coverage } in &listing.backends {
+        let count = |kind: &&str| coverage.values().filter(|value| value == kind).count().to_string();
+        provided.add_row([name.clone(), version.clone()].into_iter().chain(names.iter().map(count)));
+    }
+    writeln!(out, "{}\n", fit(&mut provided).trim_fmt())?;
+    writeln!(out, "{DIM}{COVERAGE}{DIM:#}")?;
+    writeln!(out, "{DIM}losscheck list LOSS shows the tensors and the options of a loss.{DIM:#}")
+}
+
+/// Prints what there is to know about a loss.
+fn print_loss(loss: LossKind, listing: &Listing, out: &mut dyn Write) -> io::Result<()> {
+    let about = About::new(loss);
+    writeln!(out, "{HEADING}{loss}{HEADING:#}, class torch.nn.{}", loss.class())?;
+    for line in wrapped(&about.summary) {
+        writeln!(out, "  {line}")?;
+    }
+    for line in &about.formula {
+        writeln!(out, "    {line}")?;
+    }
+    if let Some(page) = &about.page {
+        writeln!(out, "  {page}")?;
+    }
+
+    let Some(LossListing { inputs, options, .. }) = listing.losses.first() else { return Ok(()) };
+    let mut tensors = table(["tensor", "holds", "gradient", "shape"], 4);
+    for InputListing { name, required, differentiable, elements, shape } in inputs {
+        let name = if *required { (*name).to_owned() } else { format!("[{name}]") };
+        tensors.add_row([
+            name.as_str(),
+            elements.describe(),
+            if *differentiable { "yes" } else { "no" },
+            shape.as_str(),
         ]);
     }
-    writeln!(out, "{}\n", losses.trim_fmt())?;
+    tensors.add_row(["output", "", "", about.shape("output")]);
+    writeln!(out, "\n{}", fit(&mut tensors).trim_fmt())?;
+    let floats: Vec<_> = loss.dtypes().iter().map(|dtype| dtype.name()).collect();
+    let integers = [DType::I64, DType::U8].map(DType::name);
+    writeln!(
+        out,
+        "{DIM}[optional]; floats: {}; integers: {}, which have no gradient{DIM:#}",
+        floats.join(", "),
+        integers.join(", ")
+    )?;
 
-    let mut provided =
-        table(["provided by"].into_iter().chain(listing.backends.iter().map(|backend| backend.name.as_str())), 9);
-    for LossListing { loss, .. } in &listing.losses {
-        let cells = listing.backends.iter().map(|backend| match backend.coverage[*loss].as_str() {
-            Some("native") => Cell::new("native").fg(Color::DarkGreen),
-            Some("composed") => Cell::new("composed"),
-            _ => missing(),
-        });
-        provided.add_row([Cell::new(loss)].into_iter().chain(cells));
+    let mut rows = table(["option", "type", "default", "what it does"], 4);
+    for (name, default) in options {
+        let default = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
+        rows.add_row([name.clone(), about.type_of(name), default, about.option(name)]);
     }
-    writeln!(out, "{}\n", provided.trim_fmt())?;
-    writeln!(out, "{DIM}native: the library's own function; composed: put together from its tensor operations{DIM:#}")?;
-    for BackendListing { name, version, .. } in &listing.backends {
-        writeln!(out, "{DIM}{name}: {version}{DIM:#}")?;
+    writeln!(out, "\n{}", fit(&mut rows).trim_fmt())?;
+
+    let mut provided = table(["backend", "version", "the loss is"], 3);
+    for BackendListing { name, version, coverage } in &listing.backends {
+        provided.add_row([name, version, coverage[loss.name()].as_str().unwrap_or_default()]);
     }
-    Ok(())
+    writeln!(out, "\n{}", fit(&mut provided).trim_fmt())?;
+    writeln!(out, "{DIM}{COVERAGE}{DIM:#}")
+}
+
+/// The lines of a text, at most [`WIDTH`](crate::table::WIDTH) wide with an indent.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last().map_or(0, |line| line.chars().count());
+        if line > 0 && line + 1 + word.chars().count() > usize::from(crate::table::WIDTH) - 4 {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
 }
 
 /// Options on one line, as keyword arguments.

@@ -18,6 +18,15 @@ pub(crate) fn table<T: AsRef<str>>(header: impl IntoIterator<Item = T>, left: us
     table
 }
 
+/// The width of a page of text.
+pub(crate) const WIDTH: u16 = 100;
+
+/// Makes a table at most [`WIDTH`] wide, or as wide as the terminal if that is narrower. Cells that do not fit are wrapped.
+pub(crate) fn fit(table: &mut Table) -> &Table {
+    let width = table.width().unwrap_or(WIDTH).min(WIDTH);
+    table.set_width(width)
+}
+
 /// A cell of the matrix: how many agree of how many, how many differ in a known way, how many differ.
 pub(crate) fn tally(tally: Tally) -> Cell {
     let (Tally { agree, known, differ, .. }, provided) = (tally, tally.provided());

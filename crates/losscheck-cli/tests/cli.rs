@@ -44,6 +44,14 @@ impl Ran {
         }
     }
 
+    /// Makes sure that no line is wider than a page.
+    #[track_caller]
+    fn fits_a_page(&self) {
+        for line in self.stdout.lines() {
+            assert!(line.chars().count() <= 100, "wider than 100 columns: {line}");
+        }
+    }
+
     #[track_caller]
     fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).expect("the output is JSON")
@@ -470,7 +478,10 @@ const TORCH_NN: &[&str] = &[
 
 #[test]
 fn list() {
-    losscheck(&["list"]).gives(0, &["smooth_l1_loss", "beta=1.0", "[pos_weight]", "native", "composed", "candle-nn"]);
+    let ran = losscheck(&["list"]);
+    ran.gives(0, &["smooth_l1_loss", "Squared error", "native", "composed", "candle-nn", "losscheck list LOSS"]);
+    ran.fits_a_page();
+    assert_eq!(ran.stdout.lines().filter(|line| line.starts_with(" smooth_l1_loss ")).count(), 1);
     let ran = losscheck(&["list", "--format", "json"]);
     ran.gives(0, &[]);
     let listing = ran.json();
@@ -490,6 +501,48 @@ fn list() {
     let cross_entropy = losses.iter().find(|loss| loss["loss"] == "cross_entropy").expect("cross_entropy");
     assert_eq!(cross_entropy["options"]["ignore_index"], -100);
     assert_eq!(listing["backends"][1]["coverage"]["l1_loss"], "missing");
+}
+
+#[test]
+fn list_of_one_loss() {
+    for class in losscheck(&["list", "--format", "json"]).json()["losses"].as_array().expect("losses") {
+        let ran = losscheck(&["list", class["loss"].as_str().expect("a name")]);
+        let page = class["page"].as_str().expect("a page");
+        ran.gives(0, &["https://docs.pytorch.org/docs/", page, "gradient", "output", "reference", "candle"]);
+        ran.fits_a_page();
+    }
+    losscheck(&["list", "cross_entropy"]).gives(
+        0,
+        &[
+            "cross_entropy, class torch.nn.CrossEntropyLoss",
+            "-sum over c of weight[c] q[c] ln p[c]",
+            "[weight]",
+            "floats, integers",
+            "(C), (N, C) or (N, C, d1, ...)",
+            "floats: f16, bf16, f32, f64",
+            "ignore_index      integer",
+            "-100",
+            "none, mean, sum",
+        ],
+    );
+    losscheck(&["list", "cross_entropy_loss"]).refuses(&["cross_entropy_loss"]);
+    let listing = losscheck(&["list", "nll_loss", "--format", "json"]).json();
+    let losses = listing["losses"].as_array().expect("losses");
+    assert_eq!((losses.len(), &losses[0]["loss"]), (1, &"nll_loss".into()));
+    assert_eq!(losses[0]["inputs"][1]["elements"], "integers");
+    assert_eq!(losses[0]["inputs"][2]["shape"], "(C)");
+}
+
+#[test]
+fn accuracy_is_a_table() {
+    let run =
+        ["accuracy", "--loss", "huber_loss", "--dtype", "bf16", "--samples", "20", "--restarts", "1", "--steps", "2"];
+    let ran = losscheck(&run);
+    ran.gives(0, &["reference", "candle-nn", "gradient of target", "bf16", "at scale", "worst input"]);
+    ran.fits_a_page();
+    assert!(!ran.stdout.contains('{'), "{}", ran.stdout);
+    let entries = losscheck(&[&run[..], &["--format", "json"]].concat()).json();
+    assert!(entries["rows"].as_array().is_some_and(|rows| !rows.is_empty()), "{entries}");
 }
 
 #[test]
