@@ -1,5 +1,6 @@
 //! `losscheck show`: one case, and what everyone answers.
 
+mod cause;
 mod nearest;
 mod render;
 mod view;

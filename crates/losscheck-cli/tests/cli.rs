@@ -583,6 +583,52 @@ fn show() {
 }
 
 #[test]
+fn show_says_why_a_result_is_not_finite() {
+    let folder = Folder::new();
+    let f32s = |shape: &str, data: &str| format!(r#"{{"dtype": "f32", "shape": {shape}, "data": {data}}}"#);
+    let show = |loss: &str, options: &str, inputs: &[(&str, String)]| {
+        let inputs: Vec<_> = inputs.iter().map(|(name, tensor)| format!(r#""{name}": {tensor}"#)).collect();
+        let id = format!("{loss}/f32/case");
+        let case =
+            format!(r#"{{"id": "{id}", "loss": "{loss}", "options": {options}, "inputs": {{{}}}}}"#, inputs.join(", "));
+        let path = folder.write("cases.json", file(&[&case]));
+        losscheck(&["show", &id, "--data", &path])
+    };
+    let pair = |input: &str, target: &str| [("input", f32s("[3]", input)), ("target", f32s("[3]", target))];
+
+    show("mse_loss", "{}", &pair(r#"[1, "NaN", 2]"#, "[0, 1, 0.5]")).gives(
+        0,
+        &[
+            "value is NaN: the loss [1] is NaN: element [1] of `input` is NaN; with 0.5 in its place the result is finite",
+            "element [1] of the gradient of target is NaN: element [1] of `input` is NaN",
+            "weight (x - target)^2",
+        ],
+    );
+    // The mean of the squares is beyond the range, but no tensor is.
+    show("mse_loss", "{}", &pair("[1, 1e30, 2]", "[0, 1, 0.5]"))
+        .gives(0, &["value is inf: the exact result is 3.3333e59, and the largest number of f32 is 3.4028e38"]);
+    show("kl_div", r#"{"reduction": "sum"}"#, &pair(r#"[-1, -2, "-Infinity"]"#, "[0.25, 0.5, 0.25]")).gives(
+        0,
+        &["value is inf: the loss [2] is inf: element [2] of `input` is -inf; with 0.5", "target (ln target - x)"],
+    );
+    // The slope of x ln x at 0: no tensor is infinite, and the value is not.
+    show("kl_div", "{}", &pair("[-1, -2, -1]", "[0.25, 0, 0.75]"))
+        .gives(0, &["element [1] of the gradient of target is -inf: element [1] of `target` is 0; with 0.5"]);
+    let empty = [("input", f32s("[0]", "[]")), ("target", f32s("[0]", "[]"))];
+    show("l1_loss", "{}", &empty).gives(0, &["value is NaN: there is no loss, so that the mean is 0 / 0"]);
+    let [input, target] = pair("[1, 2, 3]", "[0, 1, 0.5]");
+    let weight = ("weight", f32s("[3]", "[0, 0, 0]"));
+    show("l1_loss", "{}", &[input, target, weight])
+        .gives(0, &["value is NaN: every loss is finite, and so is their sum: it is what the mean divides by"]);
+    let both = pair(r#"["Infinity", "Infinity", 1]"#, r#"["Infinity", 1, 1]"#);
+    show("l1_loss", r#"{"reduction": "none"}"#, &both)
+        .gives(0, &["element [0] of the value is NaN: no single element of the tensors is the cause"]);
+    let ran = show("mse_loss", "{}", &pair("[1, 2, 3]", "[0, 1, 0.5]"));
+    ran.gives(0, &["agrees"]);
+    assert!(!ran.stdout.contains("formula"), "{}", ran.stdout);
+}
+
+#[test]
 fn show_elides_large_tensors() {
     let folder = Folder::new();
     let random = r#"{"dtype": "f64", "shape": [50, 20], "random": {"seed": 1, "low": -1, "high": 1}}"#;

@@ -9,7 +9,7 @@ use losscheck::tensor::{DType, Data, Tensor};
 use serde_json::Value;
 
 use super::view::{AnswerView, Exact, OutputView, VerdictView, View};
-use crate::list;
+use crate::list::{self, About};
 use crate::style::{BAD, DIM, GOOD, HEADING, NOTE};
 use crate::table::table;
 
@@ -29,7 +29,11 @@ pub(super) fn print(case: &Case, view: &View, out: &mut dyn Write) -> io::Result
     }
     for exact in &view.exact {
         output(case, exact, view, out)?;
+        for cause in view.not_finite.iter().filter(|cause| cause.output == exact.output) {
+            writeln!(out, "  {NOTE}{}{NOTE:#}", cause.why)?;
+        }
     }
+    formula(case, view, out)?;
     verdicts(view, out)
 }
 
@@ -106,6 +110,15 @@ fn output(case: &Case, exact: &Exact, view: &View, out: &mut dyn Write) -> io::R
     writeln!(out, "{}", results.trim_fmt())
 }
 
+/// The documented formula, if a number that is not finite has to be explained.
+fn formula(case: &Case, view: &View, out: &mut dyn Write) -> io::Result<()> {
+    if view.not_finite.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{HEADING}formula{HEADING:#}")?;
+    About::new(case.loss.kind()).formula.iter().try_for_each(|line| writeln!(out, "  {line}"))
+}
+
 /// The elements to print, in order: all, or those with the largest errors.
 fn worst(elements: usize, columns: &[(&str, &Tensor, &[Option<f64>])]) -> Vec<usize> {
     let mut rows: Vec<usize> = (0..elements).collect();
@@ -160,8 +173,8 @@ fn elements(tensor: &Tensor) -> String {
     format!("{ends} … {}", element(tensor, tensor.len() - 1))
 }
 
-/// The shortest decimal that reads back.
-fn element(tensor: &Tensor, index: usize) -> String {
+/// Returns an element as the shortest decimal that reads back.
+pub(super) fn element(tensor: &Tensor, index: usize) -> String {
     match tensor.data() {
         Data::F16(data) => shortest(data[index].into(), format!("{}", data[index]), format!("{:e}", data[index])),
         Data::BF16(data) => shortest(data[index].into(), format!("{}", data[index]), format!("{:e}", data[index])),

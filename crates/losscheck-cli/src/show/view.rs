@@ -20,6 +20,8 @@ use ndarray::ArrayD;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::cause::{Cause, causes};
+
 /// A case and what everyone answers.
 #[derive(Debug, Serialize)]
 pub(super) struct View {
@@ -31,6 +33,8 @@ pub(super) struct View {
     pub(super) refused: Option<String>,
     /// The value, then the gradients, of the exact answer.
     pub(super) exact: Vec<Exact>,
+    /// Why numbers of the exact answer are not finite, at most one reason for each output.
+    pub(super) not_finite: Vec<Cause>,
     /// PyTorch's answer, where it is stored, then the backends'.
     pub(super) answers: Vec<AnswerView>,
 }
@@ -163,6 +167,7 @@ impl View {
             flags: case.flags.iter().filter_map(explain).collect(),
             refused: exact.as_ref().err().map(ToString::to_string),
             exact: exact.as_ref().map_or_else(|_| Vec::new(), Exact::all),
+            not_finite: exact.as_ref().map_or_else(|_| Vec::new(), |exact| causes(case, exact)),
             answers: stored.into_iter().chain(answers).map(view).collect::<Result<_, _>>()?,
         })
     }
