@@ -13,7 +13,7 @@ use losscheck::backend::reference::value_in_f64;
 use losscheck::backend::{Backend, Pass};
 use losscheck::case::Case;
 use losscheck::data::DataFolder;
-use losscheck::deviations::Scope;
+use losscheck::deviations::{Explained, Known, Scope};
 use losscheck::judge::judge;
 use losscheck::judge::oracle::{self, ExactAnswer};
 use losscheck::judge::verdict::{Difference, Verdict};
@@ -100,27 +100,35 @@ impl Verifier {
             let case = case.as_ref().unwrap_or(self.case());
             let outcome = without_panic_messages(|| evaluate(backend, case));
             match judge(case, exact, &outcome) {
-                Verdict::Agrees => {}
+                Verdict::Agrees | Verdict::LikePyTorch(_) => {}
                 Verdict::NotProvided(_) => return Finding::Missing,
-                Verdict::Differs(differences) => flaws.extend(differences.iter().map(|it| flaw(backend, case, it))),
+                verdict @ Verdict::Differs(_) => flaws.extend(all_flaws(backend, case, &verdict)),
             }
         }
         if flaws.is_empty() { Finding::Agrees } else { Finding::Differs(flaws) }
     }
 }
 
-fn flaw(backend: &dyn Backend, case: &Case, difference: &Difference) -> Flaw {
-    let gradient = match difference.output {
-        Some(Output::Gradient(name)) => Some(name),
-        Some(Output::Value) | None => None,
+fn all_flaws(backend: &dyn Backend, case: &Case, verdict: &Verdict) -> Vec<Flaw> {
+    let flaw = |difference: &Difference, known: Option<String>| {
+        let gradient = match difference.output {
+            Some(Output::Gradient(name)) => Some(name),
+            Some(Output::Value) | None => None,
+        };
+        Flaw { message: format!("{}: {}", case.id, difference.message), known, gradient }
     };
-    let message = format!("{}: {}", case.id, difference.message);
     match DataFolder::shipped().policy(backend.name(), Scope::Others) {
         Ok(policy) => {
-            let known = policy.known(case, difference.kind).map(|known| known.deviation.reason.clone());
-            Flaw { message, known, gradient }
+            let explained = policy.explain(case, verdict);
+            let reason = |known: &Known| known.deviation.reason.clone();
+            let flaw = |Explained { difference, known }: &Explained| flaw(difference, known.as_ref().map(reason));
+            explained.iter().map(flaw).collect()
         }
-        Err(error) => Flaw { message: format!("{message}; {error}"), known: None, gradient },
+        Err(error) => {
+            let unknown =
+                |difference| Flaw { message: format!("{}; {error}", difference), known: None, gradient: None };
+            verdict.differences().iter().map(|difference| unknown(&difference.message)).collect()
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use losscheck::case::random::RandomCases;
 use losscheck::data::DataFolder;
 use losscheck::deviations::Known;
-use losscheck::run::table::{Column, Row, Table};
+use losscheck::run::table::{Column, Table};
 
 use crate::args::Draws;
 use crate::source::{quoted, reference_data, show_command};
@@ -61,16 +61,16 @@ pub(crate) fn listed(files: &[PathBuf]) -> String {
 }
 
 /// Lists the known deviations that a run has met, by backend, and how many rows each covers.
-pub(crate) fn known<R: Row>(table: &Table<R>, thing: &str, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn known<R: Send>(table: &Table<R>, thing: &str, out: &mut dyn Write) -> io::Result<()> {
     let of_column = |column| table.known(column).into_iter().map(move |known| (Column::name(column), known));
     for (position, (backend, (Known { of, deviation }, count))) in table.columns.iter().flat_map(of_column).enumerate()
     {
         if position == 0 {
             writeln!(out, "\n{HEADING}Known deviations{HEADING:#}")?;
         }
-        let (kind, covered) = (deviation.kind.describe(), counted(count, thing));
+        let (gives, covered) = (deviation.gives.join("; "), counted(count, thing));
         let of = if of == backend { String::new() } else { format!(", as {of}") };
-        writeln!(out, "  {NOTE}{backend} {}, {kind}{of}: {covered}{NOTE:#}", deviation.loss)?;
+        writeln!(out, "  {NOTE}{backend} {}, {gives}{of}: {covered}{NOTE:#}", deviation.loss)?;
         writeln!(out, "    {}", deviation.reason)?;
         writeln!(out, "    {DIM}{}; losscheck show {}{DIM:#}", deviation.upstream, quoted(&deviation.witness))?;
     }

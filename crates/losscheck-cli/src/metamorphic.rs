@@ -90,7 +90,9 @@ struct KnownEntry {
     /// Whose deviation it is: the backend's or PyTorch's.
     known_of: String,
     loss: String,
-    kind: DifferenceKind,
+    name: String,
+    /// What the backend gives.
+    gives: Vec<String>,
     /// How many pairs of cases it covers.
     pairs: usize,
     /// Why the backend differs.
@@ -172,7 +174,8 @@ fn known_by(found: &Table<Related>, column: &Column) -> impl Iterator<Item = Kno
         backend: column.name().to_owned(),
         known_of: known.of.clone(),
         loss: known.deviation.loss.clone(),
-        kind: known.deviation.kind,
+        name: known.deviation.name.clone(),
+        gives: known.deviation.gives.clone(),
         pairs,
         reason: known.deviation.reason.clone(),
         upstream: known.deviation.upstream.clone(),

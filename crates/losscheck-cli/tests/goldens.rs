@@ -11,7 +11,7 @@ use losscheck::backend::Backend;
 use losscheck::backend::call::without_panic_messages;
 use losscheck::case::Case;
 use losscheck::data::DataFolder;
-use losscheck::deviations::{Deviation, PYTORCH, Policy, Scope, UNEXPLAINED};
+use losscheck::deviations::{Deviation, Explained, Judged, PYTORCH, Policy, Scope, UNEXPLAINED};
 use losscheck::error::DataError;
 use losscheck::judge::bounds::Bounds;
 use losscheck::judge::verdict::Verdict;
@@ -66,38 +66,42 @@ impl Suite {
 
     fn verdicts(&self, entry: &'static Entry) -> &'static [Verdict] {
         let backends: Vec<&dyn Backend> = self.backends.iter().map(AsRef::as_ref).collect();
-        entry.verdicts.get_or_init(|| judge_all(&entry.case, &backends, &self.bounds))
+        let policies = || self.columns.iter().map(|column| column.policy(entry.scope));
+        entry.verdicts.get_or_init(|| judge_all(&entry.case, &backends, policies(), &self.bounds))
     }
 
     fn test_case(&'static self, column: usize, entry: &'static Entry) -> Result<Completion, Failed> {
-        let differences = match &self.verdicts(entry)[column] {
-            Verdict::Agrees => return Ok(Completion::Completed),
-            Verdict::NotProvided(why) => return Ok(Completion::ignored_with(why)),
-            Verdict::Differs(differences) => differences,
-        };
-        let policy = self.columns[column].policy(entry.scope);
-        let unknown = differences.iter().filter(|difference| policy.known(&entry.case, difference.kind).is_none());
-        let messages: Vec<_> =
-            unknown.map(|difference| format!("{}: {}", difference.kind.describe(), difference.message)).collect();
+        let verdict = &self.verdicts(entry)[column];
+        if let Verdict::NotProvided(why) = verdict {
+            return Ok(Completion::ignored_with(why));
+        }
+        let explained = self.columns[column].policy(entry.scope).explain(&entry.case, verdict);
+        let new = explained.into_iter().filter(|explained| explained.known.is_none());
+        let message = |Explained { difference, .. }| format!("{}: {}", difference.kind.describe(), difference.message);
+        let messages: Vec<String> = new.map(message).collect();
         if messages.is_empty() { Ok(Completion::Completed) } else { Err(messages.join("\n").into()) }
     }
 
     fn test_deviations(&'static self, column: usize) -> Result<Completion, Failed> {
-        let deviations = &self.columns[column].goldens.own;
+        let policy = &self.columns[column].goldens;
+        let deviations = &policy.own;
         let goldens = self.entries.iter().filter(|entry| entry.scope == Scope::Goldens);
-        let verdicts: Vec<_> = goldens.map(|entry| (&entry.case, &self.verdicts(entry)[column])).collect();
-        let mut problems = deviations.stale(verdicts.into_iter());
+        let verdicts = goldens.map(|entry| (&entry.case, &self.verdicts(entry)[column]));
+        let explained: Vec<_> =
+            verdicts.map(|(case, verdict)| (case, verdict, policy.explain(case, verdict))).collect();
+        let judged = explained.iter().map(|(case, verdict, explained)| Judged { case, verdict, explained });
+        let mut problems = policy.stale(&self.columns[0].goldens.own, judged);
         let is_counted = |loss: &&LossKind| deviations.provided.contains_key(loss.name());
         let uncounted = LossKind::ALL.iter().filter(|loss| !is_counted(loss));
         problems.extend(uncounted.map(|loss| format!("`provided`: {loss} is missing, expected a number of cases")));
-        for Deviation { loss, kind, reason, upstream, .. } in deviations.iter() {
+        for deviation in deviations.iter() {
+            let Deviation { reason, upstream, .. } = deviation;
+            let path = deviation.path();
             if reason == UNEXPLAINED || reason.trim().is_empty() {
-                problems.push(format!("deviation of {loss} ({kind:?}): `reason`: nobody has explained it"));
+                problems.push(format!("deviation {path}: `reason`: nobody has explained it"));
             }
             if !["wontfix", "unreported"].contains(&upstream.as_str()) && !upstream.starts_with("https://") {
-                problems.push(format!(
-                    "deviation of {loss} ({kind:?}): `upstream`: expected a URL, `wontfix` or `unreported`"
-                ));
+                problems.push(format!("deviation {path}: `upstream`: expected a URL, `wontfix` or `unreported`"));
             }
         }
         if problems.is_empty() { Ok(Completion::Completed) } else { Err(problems.join("\n").into()) }

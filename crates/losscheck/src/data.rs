@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::case::Case;
 use crate::case::format::{self, Goldens};
-use crate::deviations::{Deviations, PYTORCH, Policy, Scope};
+use crate::deviations::{Deviations, Policy, Scope};
 use crate::error::DataError;
 use crate::judge::bounds::Bounds;
 use crate::loss::LossKind;
@@ -123,7 +123,7 @@ impl DataFolder {
     ///
     /// Returns an error if a file cannot be read or an entry is malformed.
     pub fn policy(&self, backend: &str, scope: Scope) -> Result<Policy, DataError> {
-        Ok(Policy::new(backend, scope, self.deviations(backend)?, self.deviations(PYTORCH)?))
+        Ok(Policy::new(backend, scope, self.deviations(backend)?))
     }
 
     /// Reads how far the reference is from exact arithmetic on large goldens.

@@ -58,9 +58,9 @@ fn known(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "\n{HEADING}Known deviations{HEADING:#}")?;
     for deviation in &report.known {
-        let kind = deviation.kind.describe();
+        let gives = deviation.gives.join("; ");
         let cases = cases(deviation.cases);
-        writeln!(out, "  {NOTE}{} {}, {kind}: {cases}{NOTE:#}", deviation.backend, deviation.loss)?;
+        writeln!(out, "  {NOTE}{} {}, {gives}: {cases}{NOTE:#}", deviation.backend, deviation.loss)?;
         writeln!(out, "    {}", deviation.reason)?;
         writeln!(out, "    {DIM}{}; losscheck show {}{DIM:#}", deviation.upstream, deviation.witness)?;
     }

@@ -90,8 +90,10 @@ pub(crate) struct DeviationReport {
     pub(crate) backend: String,
     /// The loss.
     pub(crate) loss: &'static str,
-    /// How they differ.
-    pub(crate) kind: DifferenceKind,
+    /// The name of the deviation.
+    pub(crate) name: String,
+    /// What the backend gives.
+    pub(crate) gives: Vec<String>,
     /// How many cases.
     pub(crate) cases: usize,
     /// Why it is so.
@@ -230,7 +232,8 @@ fn known(run: &Conformance, column: &Column) -> Vec<DeviationReport> {
         Some(DeviationReport {
             backend: column.name().to_owned(),
             loss: first.row.loss.kind().name(),
-            kind: deviation.kind,
+            name: deviation.name.clone(),
+            gives: deviation.gives.clone(),
             cases: count(covered.iter().copied()),
             reason: deviation.reason.clone(),
             upstream: deviation.upstream.clone(),

@@ -20,6 +20,8 @@ pub(crate) struct Update {
     file: PathBuf,
     /// Whether the backend provides other numbers of cases than before.
     counts_changed: bool,
+    /// Whether other deviations of PyTorch are true of the backend than before.
+    same_as_changed: bool,
     /// Entries that are new, for a person to explain.
     added: Vec<Deviation>,
     /// Entries whose cases are others now.
@@ -32,12 +34,13 @@ pub(crate) struct Update {
 pub(crate) fn update(run: &Conformance, data: &DataFolder) -> Result<Vec<Update>, DataError> {
     let mut updates = Vec::new();
     for column in &run.table.columns {
-        let updated = column.policy.own.updated(run.verdicts(column));
+        let updated = run.updated(column);
         let file = data.deviations_file(column.name());
         let old: Vec<&Deviation> = column.policy.own.iter().collect();
         let new: Vec<&Deviation> = updated.iter().collect();
         let counts_changed = column.policy.own.provided != updated.provided;
-        if old != new || counts_changed {
+        let same_as_changed = !column.policy.own.same_as().eq(updated.same_as());
+        if old != new || counts_changed || same_as_changed {
             let folder = file.parent().unwrap_or(&file);
             std::fs::create_dir_all(folder)
                 .map_err(|error| DataError::new(folder, format!("cannot be created: {error}")))?;
@@ -48,6 +51,7 @@ pub(crate) fn update(run: &Conformance, data: &DataFolder) -> Result<Vec<Update>
             backend: column.name().to_owned(),
             file,
             counts_changed,
+            same_as_changed,
             added: new.iter().copied().filter(|record| missing(&old, record)).cloned().collect(),
             changed: new
                 .iter()
@@ -63,13 +67,13 @@ pub(crate) fn update(run: &Conformance, data: &DataFolder) -> Result<Vec<Update>
 
 /// Whether two deviations are versions of one entry.
 fn same(a: &Deviation, b: &Deviation) -> bool {
-    a.loss == b.loss && a.kind == b.kind && a.reason == b.reason && (a.reason != UNEXPLAINED || a.witness == b.witness)
+    a.path() == b.path()
 }
 
 /// Prints what changed.
 pub(crate) fn print(updates: &[Update], out: &mut dyn Write) -> io::Result<()> {
-    for Update { backend, file, counts_changed, added, changed, removed } in updates {
-        if !counts_changed && added.is_empty() && changed.is_empty() && removed.is_empty() {
+    for Update { backend, file, counts_changed, same_as_changed, added, changed, removed } in updates {
+        if !counts_changed && !same_as_changed && added.is_empty() && changed.is_empty() && removed.is_empty() {
             writeln!(out, "{HEADING}{backend}{HEADING:#}: unchanged")?;
             continue;
         }
@@ -77,13 +81,17 @@ pub(crate) fn print(updates: &[Update], out: &mut dyn Write) -> io::Result<()> {
         if *counts_changed {
             writeln!(out, "  {NOTE}changed{NOTE:#} the numbers of cases that it provides")?;
         }
+        if *same_as_changed {
+            writeln!(out, "  {NOTE}changed{NOTE:#} the deviations of PyTorch that are true of it, too")?;
+        }
         for (records, what) in [
             (added, format!("{BAD}added{BAD:#}  ")),
             (changed, format!("{NOTE}changed{NOTE:#}")),
             (removed, format!("{GOOD}removed{GOOD:#}")),
         ] {
-            for Deviation { loss, kind, witness, reason, .. } in records {
-                writeln!(out, "  {what} {loss}, {}: {witness} ({reason})", kind.describe())?;
+            for record in records {
+                let Deviation { witness, reason, gives, .. } = record;
+                writeln!(out, "  {what} {}, {}: {witness} ({reason})", record.path(), gives.join("; "))?;
             }
         }
     }

@@ -72,10 +72,10 @@ fn cell(tally: Tally) -> String {
     }
 }
 
-/// The gravest first: by kind, then those without a number, then by the size of the error.
+/// The gravest first: those without a number, then by the size of the error.
 fn by_gravity(a: &DeviationReport, b: &DeviationReport) -> Ordering {
     let error = |report: &DeviationReport| report.worst_ulps.unwrap_or(f64::INFINITY);
-    a.kind.cmp(&b.kind).then(error(b).total_cmp(&error(a))).then_with(|| a.witness.cmp(&b.witness))
+    error(b).total_cmp(&error(a)).then_with(|| a.witness.cmp(&b.witness))
 }
 
 fn section(report: &Report, backend: &str) -> String {
@@ -85,10 +85,10 @@ fn section(report: &Report, backend: &str) -> String {
     };
     let mut deviations: Vec<_> = report.known.iter().filter(|report| report.backend == backend).collect();
     deviations.sort_by(|a, b| by_gravity(a, b));
-    for DeviationReport { loss, kind, cases, reason, upstream, worst_ulps, witness, .. } in deviations {
+    for DeviationReport { loss, gives, cases, reason, upstream, worst_ulps, witness, .. } in deviations {
         let error = worst_ulps.map_or_else(String::new, |ulps| format!(", up to {} ULPs", count(ulps)));
         let cases = crate::table::cases(*cases);
-        writeln!(text, "- **`{loss}`, {}**, {cases}{error}. {reason}", kind.describe()).expect("a string takes all");
+        writeln!(text, "- **`{loss}`, {}**, {cases}{error}. {reason}", gives.join("; ")).expect("a string takes all");
         writeln!(text, "  Upstream: {upstream}. `losscheck show {witness}`").expect("a string takes all");
     }
     let differences: Vec<_> = report.differences.iter().filter(|report| report.backend == backend).collect();

@@ -7,7 +7,7 @@ use losscheck::backend::{Backend, Outcome};
 use losscheck::case::format::{Flag, write_case, write_tensor};
 use losscheck::case::{Answer, Case, Expected};
 use losscheck::data::DataFolder;
-use losscheck::deviations::{PYTORCH, Policy, Scope};
+use losscheck::deviations::{Explained, JudgedBy, Known, PYTORCH, Policy, Scope};
 use losscheck::error::DataError;
 use losscheck::judge::oracle::{self, ExactAnswer};
 use losscheck::judge::ulp::distance;
@@ -146,29 +146,26 @@ impl View {
             Expected::Answer(answer) => Outcome::Answer(answer),
             Expected::Rejection { error, message } => Outcome::Rejection(format!("{error}: {message}")),
         });
-        let stored = stored.map(|outcome| (PYTORCH, outcome, judge_golden(case, &exact), true));
-        let oracle_alone = Case { expected: None, ..case.clone() };
-        let answers = backends.iter().map(|backend| {
-            let outcome = evaluate(backend.as_ref(), case);
-            let verdict = judge(case, &exact, &outcome);
-            let is_exact = matches!(judge(&oracle_alone, &exact, &outcome), Verdict::Agrees);
-            (backend.name(), outcome, verdict, is_exact)
+        let without_golden = Case { expected: None, ..case.clone() };
+        let of_backends = backends.iter().map(|backend| {
+            let (policy, outcome) = (data.policy(backend.name(), scope)?, evaluate(backend.as_ref(), case));
+            let verdict = match policy.own.judged_by {
+                JudgedBy::OracleOrPytorch => judge(case, &exact, &outcome),
+                JudgedBy::Oracle => judge(&without_golden, &exact, &outcome),
+            };
+            Ok(AnswerView::new(case, &policy, outcome, verdict, &exact))
         });
-        let view = |(backend, outcome, verdict, is_exact): (&str, _, Verdict, bool)| {
-            let policy = data.policy(backend, scope)?;
-            let mut view = AnswerView::new(case, &policy, outcome, verdict, &exact);
-            if view.verdict == VerdictView::Agrees && !is_exact {
-                view.verdict = VerdictView::AgreesWithPytorchAlone;
-            }
-            Ok(view)
-        };
+        let of_pytorch = stored.map(|outcome| {
+            let policy = data.policy(PYTORCH, scope)?;
+            Ok(AnswerView::new(case, &policy, outcome, judge_golden(case, &exact), &exact))
+        });
         Ok(Self {
             case: write_case(case),
             flags: case.flags.iter().filter_map(explain).collect(),
             refused: exact.as_ref().err().map(ToString::to_string),
             exact: exact.as_ref().map_or_else(|_| Vec::new(), Exact::all),
             not_finite: exact.as_ref().map_or_else(|_| Vec::new(), |exact| causes(case, exact)),
-            answers: stored.into_iter().chain(answers).map(view).collect::<Result<_, _>>()?,
+            answers: of_pytorch.into_iter().chain(of_backends).collect::<Result<_, DataError>>()?,
         })
     }
 }
@@ -200,19 +197,18 @@ impl AnswerView {
             Outcome::Crashed(how) => (Some(format!("crashed: {how}")), Vec::new()),
             Outcome::TimedOut(after) => (Some(format!("no answer within {} s", after.as_secs_f64())), Vec::new()),
         };
-        let (verdict, differences) = match verdict {
-            Verdict::Agrees => (VerdictView::Agrees, Vec::new()),
-            Verdict::NotProvided(_) => (VerdictView::NotProvided, Vec::new()),
-            Verdict::Differs(differences) => (VerdictView::Differs, differences),
+        let explained = policy.explain(case, &verdict);
+        let verdict = match verdict {
+            Verdict::Agrees => VerdictView::Agrees,
+            Verdict::LikePyTorch(_) => VerdictView::AgreesWithPytorchAlone,
+            Verdict::NotProvided(_) => VerdictView::NotProvided,
+            Verdict::Differs(_) => VerdictView::Differs,
         };
-        let reason = |kind| {
-            let known = policy.known(case, kind)?;
-            Some(format!("{} ({})", known.deviation.reason, known.deviation.upstream))
-        };
-        let differences = differences.into_iter().map(|difference| DifferenceView {
+        let reason = |known: Known| format!("{} ({})", known.deviation.reason, known.deviation.upstream);
+        let differences = explained.into_iter().map(|Explained { difference, known }| DifferenceView {
             kind: difference.kind,
             message: difference.message,
-            known: reason(difference.kind),
+            known: known.map(reason),
         });
         Self { backend: policy.name.clone(), verdict, message, differences: differences.collect(), outputs }
     }

@@ -2,6 +2,7 @@
 
 mod batch;
 pub mod format;
+pub mod parts;
 pub mod random;
 
 use losscheck_reference::Real;

@@ -7,7 +7,7 @@ use crate::judge::verdict::Verdict;
 use crate::loss::LossKind;
 
 /// A pattern for goldens.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Matcher {
     /// All cases of a flag.
     Flag(String),

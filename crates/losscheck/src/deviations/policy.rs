@@ -2,39 +2,47 @@
 
 use std::sync::Arc;
 
-use super::{Deviation, Deviations, PYTORCH};
+use super::coverage::Divided;
+use super::record::{Deviation, Deviations, Entry};
 use crate::case::Case;
-use crate::judge::verdict::DifferenceKind;
+use crate::judge::verdict::{Difference, Verdict, WrongNumber, WrongNumbers};
 
 /// The cases to which deviations are applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// The shipped goldens. A deviation covers the cases that it lists, and has to be true of all of them.
     Goldens,
-    /// Any other cases. A deviation covers the cases that meet its condition, and those of PyTorch cover every backend: what
-    /// goes wrong as it does in PyTorch is PyTorch's defect.
+    /// Any other cases. A deviation covers the cases that meet its condition.
     Others,
 }
 
-/// The deviations that apply to a backend, or to PyTorch's stored answers.
+/// The deviations of a backend, or of PyTorch's stored answers, as they apply to some cases.
 #[derive(Debug)]
 pub struct Policy {
     /// The name of the backend.
     pub name: String,
     /// The cases to which the deviations are applied.
     pub scope: Scope,
-    /// The deviations of the backend itself.
+    /// The deviations.
     pub own: Deviations,
-    pytorch: Deviations,
 }
 
 /// A deviation that covers a difference.
 #[derive(Clone, Debug)]
 pub struct Known {
-    /// Whose deviation it is: the name of the backend, or [`PYTORCH`].
+    /// Whose deviation it is: the name of the backend, or of the backend that it is wrong as.
     pub of: String,
     /// The deviation.
     pub deviation: Arc<Deviation>,
+}
+
+/// A difference, with the deviation that covers it.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// The difference.
+    pub difference: Difference,
+    /// The deviation that covers it, or `None` if it is new.
+    pub known: Option<Known>,
 }
 
 impl Known {
@@ -45,20 +53,54 @@ impl Known {
 }
 
 impl Policy {
-    /// Puts together the deviations of a backend and those of PyTorch.
-    pub fn new(name: impl Into<String>, scope: Scope, own: Deviations, pytorch: Deviations) -> Self {
-        Self { name: name.into(), scope, own, pytorch }
+    /// Returns the policy of a backend.
+    pub fn new(name: impl Into<String>, scope: Scope, own: Deviations) -> Self {
+        Self { name: name.into(), scope, own }
     }
 
-    /// Returns the deviation that covers a difference of this kind on a case.
-    pub fn known(&self, case: &Case, kind: DifferenceKind) -> Option<Known> {
-        let found = match self.scope {
-            Scope::Goldens => self.own.that_lists(case, kind).map(|deviation| (&*self.name, deviation)),
-            Scope::Others => {
-                let own = self.own.that_holds(case, kind).map(|deviation| (&*self.name, deviation));
-                own.or_else(|| self.pytorch.that_holds(case, kind).map(|deviation| (PYTORCH, deviation)))
-            }
-        };
-        found.map(|(of, deviation)| Known { of: of.to_owned(), deviation: Arc::clone(deviation) })
+    /// Divides the differences of a verdict on a case into those that each deviation covers and those that none does.
+    pub fn explain(&self, case: &Case, verdict: &Verdict) -> Vec<Explained> {
+        self.explain_all(case, verdict.differences())
     }
+
+    /// Divides some differences as [`Policy::explain`] does.
+    pub(super) fn explain_all(&self, case: &Case, differences: &[Difference]) -> Vec<Explained> {
+        let divided = Divided::new(case);
+        let entries: Vec<(&str, &Entry)> = match differences {
+            [] => return Vec::new(),
+            _ => self.entries().filter(|(_, entry)| self.applies(entry, &divided)).collect(),
+        };
+        differences.iter().flat_map(|difference| explain(difference, &entries, &divided)).collect()
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {
+        let own = self.own.entries.iter().map(|entry| (self.name.as_str(), entry));
+        own.chain(self.own.borrowed.iter().map(|borrowed| (borrowed.of.as_str(), &borrowed.entry)))
+    }
+
+    fn applies(&self, entry: &Entry, divided: &Divided<'_>) -> bool {
+        match self.scope {
+            Scope::Goldens => entry.lists(divided.case),
+            Scope::Others => entry.loss == divided.case.loss.kind() && entry.condition.is_some(),
+        }
+    }
+}
+
+fn explain(difference: &Difference, entries: &[(&str, &Entry)], divided: &Divided<'_>) -> Vec<Explained> {
+    let known = |(of, entry): &(&str, &Entry)| Known { of: (*of).to_owned(), deviation: Arc::clone(&entry.deviation) };
+    let Some(wrong) = &difference.numbers else {
+        let covers = |(_, entry): &&(&str, &Entry)| entry.covers_outcome(difference.kind, divided);
+        return vec![Explained { difference: difference.clone(), known: entries.iter().find(covers).map(known) }];
+    };
+    let mut groups: Vec<Vec<WrongNumber>> = vec![Vec::new(); entries.len() + 1];
+    for number in &wrong.numbers {
+        let covers = |(_, entry): &(&str, &Entry)| entry.covers(difference.kind, wrong, number, divided);
+        groups[entries.iter().position(covers).unwrap_or(entries.len())].push(*number);
+    }
+    let owners = entries.iter().map(|entry| Some(known(entry))).chain([None]);
+    let explained = owners.zip(groups).filter_map(|(known, numbers)| {
+        let difference = Difference::of_numbers(difference.kind, WrongNumbers { numbers, ..wrong.clone() })?;
+        Some(Explained { difference, known })
+    });
+    explained.collect()
 }

@@ -1,6 +1,7 @@
 //! Comparing an answer with the exact one, number by number.
 
 use std::cell::LazyCell;
+use std::collections::BTreeMap;
 
 use losscheck_reference::{DoubleDouble, Real};
 use ndarray::ArrayD;
@@ -9,7 +10,7 @@ use super::oracle::ExactAnswer;
 use super::rules::Number;
 use super::tolerance::tolerance;
 use super::ulp::Near;
-use super::verdict::{Difference, DifferenceKind, Verdict, count};
+use super::verdict::{Difference, DifferenceKind, Verdict, WrongNumber, WrongNumbers};
 use crate::case::{Answer, Case};
 use crate::loss::Output;
 use crate::tensor::Tensor;
@@ -27,34 +28,36 @@ pub(super) struct Expectation<'a> {
 impl Expectation<'_> {
     /// Compares the outputs that are asked for.
     pub(super) fn compare(&self, case: &Case, answer: &Answer, is_asked_for: impl Fn(Output) -> bool) -> Verdict {
-        let mut differences = Vec::new();
+        let mut found = Found::default();
         let outputs = self.exact.results.outputs().enumerate();
         for (at, (output, exact)) in outputs.filter(|&(_, (output, _))| is_asked_for(output)) {
             let of_shape = |message| Difference {
-                kind: DifferenceKind::Shape,
                 output: Some(output),
-                ulps: f64::INFINITY,
-                message,
+                ..Difference::whole(DifferenceKind::Shape, format!("{output}: {message}"))
             };
             match answer.output(output) {
-                None => differences.push(of_shape(format!("{output}: missing"))),
+                None => found.differences.push(of_shape("missing".to_owned())),
                 Some(actual) if actual.shape() != exact.shape() => {
-                    let (found, expected) = (actual.shape(), exact.shape());
-                    differences.push(of_shape(format!("{output}: shape {found:?}, expected {expected:?}")));
+                    let (actual, expected) = (actual.shape(), exact.shape());
+                    found.differences.push(of_shape(format!("shape {actual:?}, expected {expected:?}")));
                 }
-                Some(actual) => self.compare_output(case, (at, output, exact), actual, &mut differences),
+                Some(actual) => self.compare_output(case, (at, output, exact), actual, &mut found),
             }
         }
-        if differences.is_empty() { Verdict::Agrees } else { Verdict::Differs(differences) }
+        match found {
+            Found { differences, .. } if !differences.is_empty() => Verdict::Differs(differences),
+            Found { like_pytorch, .. } if !like_pytorch.is_empty() => Verdict::LikePyTorch(like_pytorch),
+            _ => Verdict::Agrees,
+        }
     }
 
-    /// Adds the worst difference of each kind in one output, which is at this place among all.
+    /// Adds the differences of each kind in one output, which is at this place among all.
     fn compare_output(
         &self,
         case: &Case,
         (at, output, exact): (usize, Output, &ArrayD<DoubleDouble>),
         actual: &Tensor,
-        differences: &mut Vec<Difference>,
+        found: &mut Found,
     ) {
         let (dtype, tolerance) = (actual.dtype(), tolerance(case.loss.kind(), output));
         let golden = self.golden.and_then(|golden| golden.output(output)).filter(|golden| golden.len() == actual.len());
@@ -70,7 +73,7 @@ impl Expectation<'_> {
         });
         let near = Near::new(dtype, tolerance);
         let is_tolerated = |ulps: Option<f64>| ulps.is_some_and(|ulps| ulps <= tolerance);
-        let mut worst: [Option<Difference>; 2] = [None, None];
+        let (mut wrong, mut like_pytorch) = (BTreeMap::new(), BTreeMap::new());
         for (index, (&exact, actual)) in exact.iter().zip(actual.to_f64()).enumerate() {
             if near.to(exact.to_f64(), actual) {
                 continue;
@@ -82,28 +85,44 @@ impl Expectation<'_> {
             }
             let scale = scales.get(index).copied().unwrap_or(exact);
             let from_exact = number.distance_from(exact, scale);
-            let from_golden =
-                golden.as_ref().and_then(|golden| number.distance_from(DoubleDouble::from_f64(golden[index]), scale));
             let may_jump = || jumps.get(index).is_some_and(|&jump| number.may_jump(jump, scale, tolerance));
-            if is_tolerated(from_exact) || is_tolerated(from_golden) || number.may_overflow() || may_jump() {
+            if is_tolerated(from_exact) || number.may_underflow() || number.may_overflow() || may_jump() {
                 continue;
             }
+            let pytorch = golden.as_ref().map(|golden| golden[index]);
+            let from_pytorch = pytorch.and_then(|pytorch| number.distance_from(DoubleDouble::from_f64(pytorch), scale));
+            let (exact, scale) = (exact.to_f64(), scale.abs().maximum(exact.abs()).to_f64());
             let ulps = from_exact.unwrap_or(f64::INFINITY);
-            let slot = &mut worst[usize::from(from_exact.is_some())];
-            if slot.as_ref().is_none_or(|worst| ulps > worst.ulps) {
-                let kind = match (from_exact, output) {
-                    (None, _) => DifferenceKind::Nan,
-                    (_, Output::Value) => DifferenceKind::Value,
-                    (_, Output::Gradient(_)) => DifferenceKind::Gradient,
-                };
-                let called = self.called;
-                let pytorch =
-                    golden.as_ref().map_or_else(String::new, |golden| format!(", PyTorch {:e}", golden[index]));
-                let size = if ulps.is_finite() { format!(" ({} ULPs)", count(ulps)) } else { String::new() };
-                let message = format!("{output}[{index}]: {actual:e}, {called} {:e}{pytorch}{size}", exact.to_f64());
-                *slot = Some(Difference { kind, output: Some(output), ulps, message });
-            }
+            let to = if is_tolerated(from_pytorch) { &mut like_pytorch } else { &mut wrong };
+            let of_kind = to.entry(kind_of(exact, actual)).or_insert_with(Vec::new);
+            of_kind.push(WrongNumber { index, actual, exact, pytorch, ulps, scale });
         }
-        differences.extend(worst.into_iter().flatten());
+        let differences = |numbers: BTreeMap<DifferenceKind, Vec<WrongNumber>>| {
+            let of_output =
+                |numbers| WrongNumbers { output, dtype, shape: actual.shape().to_vec(), called: self.called, numbers };
+            numbers.into_iter().filter_map(move |(kind, numbers)| Difference::of_numbers(kind, of_output(numbers)))
+        };
+        found.differences.extend(differences(wrong));
+        found.like_pytorch.extend(differences(like_pytorch));
+    }
+}
+
+/// What a comparison has found.
+#[derive(Default)]
+struct Found {
+    /// Differences from both the oracle and PyTorch.
+    differences: Vec<Difference>,
+    /// Differences from the oracle that PyTorch has, too.
+    like_pytorch: Vec<Difference>,
+}
+
+/// Returns how a number that is not right differs from the right one.
+fn kind_of(exact: f64, actual: f64) -> DifferenceKind {
+    match () {
+        () if actual.is_nan() => DifferenceKind::Nan,
+        () if actual.is_infinite() => DifferenceKind::Infinity,
+        () if !exact.is_finite() => DifferenceKind::Finite,
+        () if actual == 0.0 => DifferenceKind::Zero,
+        () => DifferenceKind::Off,
     }
 }

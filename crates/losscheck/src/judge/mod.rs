@@ -130,7 +130,7 @@ fn judge_by(
         }
         (Outcome::NotProvided(why), ..) => Verdict::NotProvided(why.clone()),
         (Outcome::Rejection(_), Err(_), _) => Verdict::Agrees,
-        (Outcome::Rejection(_), _, Some(Expected::Rejection { .. })) => Verdict::Agrees,
+        (Outcome::Rejection(message), _, Some(Expected::Rejection { .. })) => like_pytorch(wrongly_rejected(message)),
         (Outcome::Rejection(message), Ok(_), _) => wrongly_rejected(message),
         (Outcome::Answer(answer), Ok(exact), golden) => {
             let golden = match golden {
@@ -139,11 +139,23 @@ fn judge_by(
             };
             Expectation { called, exact, golden }.compare(case, answer, |output| case.wants(output))
         }
-        (Outcome::Answer(answer), Err(_), Some(Expected::Answer(golden))) => {
+        (Outcome::Answer(answer), Err(reason), Some(Expected::Answer(golden))) => {
             let exact = &in_place_of_exact(golden, case);
-            Expectation { called, exact, golden: Some(golden) }.compare(case, answer, |output| case.wants(output))
+            let expectation = Expectation { called, exact, golden: Some(golden) };
+            match expectation.compare(case, answer, |output| case.wants(output)) {
+                Verdict::Agrees => like_pytorch(wrongly_accepted(reason)),
+                verdict => verdict,
+            }
         }
         (Outcome::Answer(_), Err(reason), _) => wrongly_accepted(reason),
+    }
+}
+
+/// Returns the verdict on a difference that PyTorch has, too.
+fn like_pytorch(verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Differs(differences) => Verdict::LikePyTorch(differences),
+        verdict => verdict,
     }
 }
 

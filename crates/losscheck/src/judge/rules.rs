@@ -37,6 +37,13 @@ impl Number<'_> {
         jump > DoubleDouble::ZERO && (error - jump).to_f64() <= tolerance * self.dtype.format().ulp(magnitude)
     }
 
+    /// The oracle has the exponents of f64, so near the smallest number of that dtype its own intermediate results underflow.
+    /// There a number of f64 may be any other that is as small.
+    pub(super) fn may_underflow(&self) -> bool {
+        let is_tiny = |x: f64| x.abs() < smallest_exact();
+        self.dtype == DType::F64 && is_tiny(self.exact.to_f64()) && is_tiny(self.actual)
+    }
+
     /// An intermediate result may overflow if a tensor, the loss of an element or its slope comes near the end of the range.
     /// Then the number may be infinite or NaN although the exact one is not. The oracle has the exponents of f64, so near
     /// the end of that range it may be the exact number that overflows.
@@ -48,7 +55,9 @@ impl Number<'_> {
         let sums_overflow = || self.output == Output::Value && self.answer.sums_overflow();
         let is_index = || self.output == Output::Value && self.answer.argmax_candidates().is_some();
         let is_infinite = !self.exact.to_f64().is_finite();
-        !self.actual.is_finite() || is_infinite && (is_near_end() || sums_overflow()) || is_index()
+        // Where the oracle leaves the range of f64 itself, nothing is known.
+        let oracle_overflows = is_infinite && self.dtype == DType::F64;
+        !self.actual.is_finite() || oracle_overflows || is_infinite && (is_near_end() || sums_overflow()) || is_index()
     }
 }
 
@@ -56,4 +65,10 @@ impl Number<'_> {
 /// f16, whose range is no larger.
 pub(crate) fn near_largest(dtype: DType) -> f64 {
     dtype.format().largest * 2f64.powi(if dtype == DType::F16 { -4 } else { -24 })
+}
+
+/// Returns below which magnitude a product in double-double arithmetic may lose digits: within a factor of 2^110 of the smallest
+/// normal number.
+fn smallest_exact() -> f64 {
+    DType::F64.format().smallest_normal() * 2f64.powi(110)
 }

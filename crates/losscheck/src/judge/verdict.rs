@@ -3,12 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use crate::loss::Output;
+use crate::tensor::DType;
 
 /// The result of judging what a backend did on one case.
 #[derive(Clone, Debug)]
 pub enum Verdict {
-    /// The backend agrees.
+    /// The backend agrees with the oracle.
     Agrees,
+    /// The backend agrees with PyTorch alone, and how it differs from the oracle.
+    LikePyTorch(Vec<Difference>),
     /// The backend does not provide the loss or an option of it, and why.
     NotProvided(String),
     /// The backend differs: at most one difference for each output and kind, the worst.
@@ -20,13 +23,22 @@ impl Verdict {
     pub fn differences(&self) -> &[Difference] {
         match self {
             Self::Differs(differences) => differences,
-            Self::Agrees | Self::NotProvided(_) => &[],
+            Self::Agrees | Self::LikePyTorch(_) | Self::NotProvided(_) => &[],
+        }
+    }
+
+    /// Returns the differences from the oracle that the backend has in common with PyTorch; none unless it agrees with PyTorch
+    /// alone.
+    pub fn in_common_with_pytorch(&self) -> &[Difference] {
+        match self {
+            Self::LikePyTorch(differences) => differences,
+            Self::Agrees | Self::Differs(_) | Self::NotProvided(_) => &[],
         }
     }
 
     /// Returns the verdict on a case as a whole, which has one difference.
     pub(crate) fn whole(kind: DifferenceKind, message: String) -> Self {
-        Self::Differs(vec![Difference { kind, output: None, ulps: f64::INFINITY, message }])
+        Self::Differs(vec![Difference::whole(kind, message)])
     }
 }
 
@@ -46,12 +58,16 @@ pub enum DifferenceKind {
     WronglyRejected,
     /// An output has the wrong shape, or is missing.
     Shape,
-    /// A number is NaN or infinite and should not be, or the other way round.
+    /// A number is NaN and should not be.
     Nan,
-    /// The value is off.
-    Value,
-    /// A gradient is off.
-    Gradient,
+    /// A number is infinite and should not be.
+    Infinity,
+    /// A number is finite and should be NaN or infinite.
+    Finite,
+    /// A number is 0 and should not be.
+    Zero,
+    /// A number is off.
+    Off,
 }
 
 impl DifferenceKind {
@@ -64,9 +80,11 @@ impl DifferenceKind {
             Self::WronglyAccepted => "accepted bad input",
             Self::WronglyRejected => "rejected good input",
             Self::Shape => "shape",
-            Self::Nan => "NaN or infinity",
-            Self::Value => "value",
-            Self::Gradient => "gradient",
+            Self::Nan => "NaN",
+            Self::Infinity => "infinity",
+            Self::Finite => "finite",
+            Self::Zero => "0",
+            Self::Off => "off",
         }
     }
 }
@@ -78,10 +96,65 @@ pub struct Difference {
     pub kind: DifferenceKind,
     /// The output that differs, unless it is the case as a whole.
     pub output: Option<Output>,
-    /// The error in ULPs at the error scale; infinite if there is no number for it.
+    /// The largest error in ULPs at the error scale; infinite if there is no number for it.
     pub ulps: f64,
     /// What was expected and what was found, in words.
     pub message: String,
+    /// The numbers of the output that differ in this way; `None` if it is the output or the case as a whole.
+    pub numbers: Option<WrongNumbers>,
+}
+
+/// The numbers of one output that differ in the same way.
+#[derive(Clone, Debug)]
+pub struct WrongNumbers {
+    /// The output.
+    pub output: Output,
+    /// The dtype of the output.
+    pub dtype: DType,
+    /// The shape of the output.
+    pub shape: Vec<usize>,
+    /// What messages call the right numbers.
+    pub called: &'static str,
+    /// The numbers.
+    pub numbers: Vec<WrongNumber>,
+}
+
+/// A number of an answer that differs.
+#[derive(Clone, Copy, Debug)]
+pub struct WrongNumber {
+    /// The place of the number in its output, in row-major order.
+    pub index: usize,
+    /// The number.
+    pub actual: f64,
+    /// The right number.
+    pub exact: f64,
+    /// PyTorch's number, if the case has one.
+    pub pytorch: Option<f64>,
+    /// The error in ULPs at the error scale; infinite if there is no number for it.
+    pub ulps: f64,
+    /// The error scale.
+    pub scale: f64,
+}
+
+impl Difference {
+    /// Returns the difference of a case as a whole.
+    pub(crate) fn whole(kind: DifferenceKind, message: String) -> Self {
+        Self { kind, output: None, ulps: f64::INFINITY, message, numbers: None }
+    }
+
+    /// Returns the difference that some numbers of an output make, or `None` if there are none.
+    pub(crate) fn of_numbers(kind: DifferenceKind, numbers: WrongNumbers) -> Option<Self> {
+        // The first of those that are equally bad.
+        let worse = |worst, number: &WrongNumber| if number.ulps > worst { number.ulps } else { worst };
+        let ulps = numbers.numbers.iter().fold(f64::NEG_INFINITY, worse);
+        let worst = numbers.numbers.iter().find(|number| number.ulps == ulps)?;
+        let WrongNumber { index, actual, exact, pytorch, .. } = *worst;
+        let (output, called) = (numbers.output, numbers.called);
+        let pytorch = pytorch.map_or_else(String::new, |pytorch| format!(", PyTorch {pytorch:e}"));
+        let size = if ulps.is_finite() { format!(" ({} ULPs)", count(ulps)) } else { String::new() };
+        let message = format!("{output}[{index}]: {actual:e}, {called} {exact:e}{pytorch}{size}");
+        Some(Self { kind, output: Some(output), ulps, message, numbers: Some(numbers) })
+    }
 }
 
 /// Returns a number of ULPs with the digits that matter.

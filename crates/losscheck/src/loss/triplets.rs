@@ -168,6 +168,15 @@ impl PairwiseScale {
         PairwiseDistance { eps: 0.0, ..self.distance }.distance(elements, &std::vec![0.0; elements.len()])
     }
 
+    /// Whether elements that are as large as the norm in f64 are not alike.
+    fn has_tie_by_rounding(&self, a: &[DoubleDouble], b: &[DoubleDouble], elements: &[f64], norm: f64) -> bool {
+        let eps = DoubleDouble::from_f64(self.distance.eps);
+        let exact = a.iter().zip(b).map(|(&a, &b)| (a - b + eps).abs());
+        let mut tied = exact.zip(elements).filter(|(_, element)| element.abs() == norm).map(|(exact, _)| exact);
+        let first = tied.next();
+        tied.any(|other| Some(other) != first)
+    }
+
     /// The magnitude of the norm's terms, from those of the elements' terms; all in a unit.
     fn terms_of_norm(&self, terms: &[f64], unit: f64) -> f64 {
         let p = self.distance.p;
@@ -209,6 +218,7 @@ impl DistanceScale for PairwiseScale {
         let differences = elements.iter().copied().zip(terms.iter().copied());
         let has_near_tie =
             p.is_infinite() && differences.clone().any(|(d, terms)| side_of_norm(d, terms) == Side::Uncertain);
+        let has_near_tie = has_near_tie || p.is_infinite() && self.has_tie_by_rounding(a, b, &elements, norm);
         let slope = |(d, terms): (f64, f64)| {
             let is_uncertain = has_near_tie && side_of_norm(d, terms) != Side::Below;
             let is_uncertain = is_uncertain || Side::of(self.epsilon, d, terms) == Side::Uncertain;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::table::{Column, Table, policies};
+use super::table::{Cell, Column, Table, policies};
 use crate::backend::Backend;
 use crate::backend::call::evaluate;
 use crate::case::Case;
 use crate::case::format::{Flag, Goldens};
 use crate::data::DataFolder;
-use crate::deviations::{PYTORCH, Scope};
+use crate::deviations::{Deviations, Judged, JudgedBy, PYTORCH, Policy, Scope};
 use crate::error::DataError;
 use crate::judge::Judge;
 use crate::judge::bounds::Bounds;
@@ -39,9 +39,10 @@ impl Conformance {
         let mut policies = policies(backends, scope, data)?;
         policies.insert(0, data.policy(PYTORCH, scope)?);
         let bounds = data.bounds()?;
-        let judge = |case: Case| {
-            let verdicts = judge_all(&case, backends, &bounds);
-            vec![(case, verdicts)]
+        let judge = |case: Case, policies: &[Policy]| {
+            let verdicts = judge_all(&case, backends, policies, &bounds).into_iter().zip(policies);
+            let cells = verdicts.map(|(verdict, policy)| Cell::new(verdict, policy, &case)).collect();
+            vec![(case, cells)]
         };
         Ok(Self { table: Table::new(cases, policies, judge, progress), flags })
     }
@@ -49,7 +50,7 @@ impl Conformance {
     /// Returns what is no longer true of the deviations of a column; nothing if they do not have to be true of all cases.
     pub fn stale(&self, column: &Column) -> Vec<String> {
         match column.policy.scope {
-            Scope::Goldens => column.policy.own.stale(self.verdicts(column)),
+            Scope::Goldens => column.policy.stale(self.pytorch(), self.judged(column)),
             Scope::Others => Vec::new(),
         }
     }
@@ -59,15 +60,38 @@ impl Conformance {
         self.table.all_known() && self.table.columns.iter().all(|column| self.stale(column).is_empty())
     }
 
-    /// Returns the cases with the verdicts on them in a column.
-    pub fn verdicts<'a>(&'a self, column: &'a Column) -> impl Iterator<Item = (&'a Case, &'a Verdict)> + Clone {
-        self.table.rows.iter().zip(&column.cells).map(|(case, cell)| (case, &cell.verdict))
+    /// Returns the record of a column, brought up to date with this run.
+    pub fn updated(&self, column: &Column) -> Deviations {
+        column.policy.updated(self.pytorch(), self.judged(column))
+    }
+
+    /// The deviations of PyTorch's stored answers, which are the first column.
+    fn pytorch(&self) -> &Deviations {
+        &self.table.columns[0].policy.own
+    }
+
+    /// Returns the cases with what became of them in a column.
+    fn judged<'a>(&'a self, column: &'a Column) -> impl Iterator<Item = Judged<'a>> + Clone {
+        let cells = self.table.rows.iter().zip(&column.cells);
+        cells.map(|(case, Cell { verdict, explained })| Judged { case, verdict, explained })
     }
 }
 
-/// Judges one case everywhere: PyTorch's stored answer, then the answer of each backend.
-pub fn judge_all(case: &Case, backends: &[&dyn Backend], bounds: &Bounds) -> Vec<Verdict> {
+/// Judges one case everywhere: PyTorch's stored answer, whose policy comes first, then the answer of each backend.
+pub fn judge_all<'a>(
+    case: &Case,
+    backends: &[&dyn Backend],
+    policies: impl IntoIterator<Item = &'a Policy>,
+    bounds: &Bounds,
+) -> Vec<Verdict> {
     let judge = Judge::new(case, bounds);
-    let verdicts = backends.iter().map(|backend| judge.judge(&evaluate(*backend, case)));
-    [judge.judge_golden()].into_iter().chain(verdicts).collect()
+    let of_backend = |(backend, policy): (&&dyn Backend, &Policy)| {
+        let outcome = evaluate(*backend, case);
+        match policy.own.judged_by {
+            JudgedBy::OracleOrPytorch => judge.judge(&outcome),
+            JudgedBy::Oracle => judge.judge_by_oracle(&outcome),
+        }
+    };
+    let of_backends = backends.iter().zip(policies.into_iter().skip(1)).map(of_backend);
+    [judge.judge_golden()].into_iter().chain(of_backends).collect()
 }

@@ -1,14 +1,13 @@
 //! Random testing: cases from each loss's generator, every backend against the oracle, and the smallest case that shows
 //! each difference.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::table::{Column, Row, Table, policies};
+use super::table::{Cell, Column, Table, policies};
 use crate::backend::Backend;
 use crate::backend::call::evaluate;
 use crate::case::Case;
@@ -47,12 +46,6 @@ pub struct Witness {
     pub difference: Difference,
 }
 
-impl Row for Draw {
-    fn cases(&self) -> Cow<'_, [Case]> {
-        Cow::Owned(vec![self.case()])
-    }
-}
-
 impl Report {
     /// Returns how many cases differ in a way that is not known, by loss and kind.
     pub fn unexplained(&self, column: &Column) -> BTreeMap<(LossKind, DifferenceKind), usize> {
@@ -69,21 +62,37 @@ impl Report {
 /// # Errors
 ///
 /// Returns an error if a file of deviations cannot be read.
+pub fn table(
+    cases: &RandomCases,
+    backends: &[&dyn Backend],
+    data: &DataFolder,
+    progress: impl Fn() + Sync,
+) -> Result<Table<Draw>, DataError> {
+    let policies = policies(backends, Scope::Others, data)?;
+    let judge_all = |draw: Draw, policies: &[Policy]| {
+        let case = draw.case();
+        let exact = oracle::evaluate(&case);
+        let cell = |(backend, policy): (&&dyn Backend, &Policy)| {
+            Cell::new(judge(&case, &exact, &evaluate(*backend, &case)), policy, &case)
+        };
+        let cells = backends.iter().zip(policies).map(cell).collect();
+        vec![(draw, cells)]
+    };
+    Ok(Table::new(cases.draws(), policies, judge_all, progress))
+}
+
+/// Judges random cases as [`table`] does, and shrinks those that differ in a way that is not known.
+///
+/// # Errors
+///
+/// Returns an error if a file of deviations cannot be read.
 pub fn fuzz(
     cases: &RandomCases,
     backends: &[&dyn Backend],
     data: &DataFolder,
     progress: impl Fn() + Sync,
 ) -> Result<Report, DataError> {
-    let policies = policies(backends, Scope::Others, data)?;
-    let judge_all = |draw: Draw| {
-        let case = draw.case();
-        let exact = oracle::evaluate(&case);
-        let verdicts = backends.iter().map(|backend| judge(&case, &exact, &evaluate(*backend, &case)));
-        vec![(draw, verdicts.collect())]
-    };
-    let table = Table::new(cases.draws(), policies, judge_all, progress);
-
+    let table = table(cases, backends, data, progress)?;
     let mut found = Vec::new();
     for (column, &backend) in table.columns.iter().zip(backends) {
         let mut counts: BTreeMap<(LossKind, DifferenceKind), usize> = BTreeMap::new();
@@ -107,9 +116,8 @@ fn unexplained<'a>(
     column: &'a Column,
 ) -> impl Iterator<Item = (&'a Draw, DifferenceKind)> + 'a {
     table.rows.iter().zip(&column.cells).flat_map(|(draw, cell)| {
-        let differences = cell.verdict.differences().iter().zip(&cell.known);
-        let unknown = differences.filter(|(_, known)| known.is_none());
-        let mut kinds: Vec<DifferenceKind> = unknown.map(|(difference, _)| difference.kind).collect();
+        let new = cell.explained.iter().filter(|explained| explained.known.is_none());
+        let mut kinds: Vec<DifferenceKind> = new.map(|explained| explained.difference.kind).collect();
         kinds.sort();
         kinds.dedup();
         kinds.into_iter().map(move |kind| (draw, kind))
@@ -158,12 +166,10 @@ struct Shrinking<'a> {
 impl Shrinking<'_> {
     /// Returns the worst difference of the kind on a case, if it is not known.
     fn unexplained(&self, case: &Case) -> Option<Difference> {
-        if self.policy.known(case, self.kind).is_some() {
-            return None;
-        }
         let verdict = judge(case, &oracle::evaluate(case), &evaluate(self.backend, case));
-        let of_kind = verdict.differences().iter().filter(|difference| difference.kind == self.kind);
-        of_kind.max_by(|a, b| a.ulps.total_cmp(&b.ulps)).cloned()
+        let explained = self.policy.explain(case, &verdict).into_iter();
+        let new = explained.filter(|explained| explained.known.is_none()).map(|explained| explained.difference);
+        new.filter(|new| new.kind == self.kind).max_by(|a, b| a.ulps.total_cmp(&b.ulps))
     }
 
     /// Returns the smallest case that still differs in this way; `None` if the backend answers otherwise when it is asked again.

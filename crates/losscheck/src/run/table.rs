@@ -1,6 +1,5 @@
 //! The one table of a run: rows of cases, columns of backends, and what became of each row in each column.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
@@ -8,21 +7,9 @@ use rayon::prelude::*;
 use crate::backend::Backend;
 use crate::case::Case;
 use crate::data::DataFolder;
-use crate::deviations::{Known, Policy, Scope};
+use crate::deviations::{Explained, Known, Policy, Scope};
 use crate::error::DataError;
 use crate::judge::verdict::{Difference, Verdict};
-
-/// What is put to every backend.
-pub trait Row: Send {
-    /// Returns the cases that the row consists of. What is known of one of them explains a difference of the row.
-    fn cases(&self) -> Cow<'_, [Case]>;
-}
-
-impl Row for Case {
-    fn cases(&self) -> Cow<'_, [Case]> {
-        Cow::Borrowed(std::slice::from_ref(self))
-    }
-}
 
 /// A finished run.
 #[derive(Debug)]
@@ -47,8 +34,8 @@ pub struct Column {
 pub struct Cell {
     /// The verdict.
     pub verdict: Verdict,
-    /// For each difference of the verdict the deviation that covers it.
-    pub known: Vec<Option<Known>>,
+    /// The differences of the verdict, with the deviations that cover them.
+    pub explained: Vec<Explained>,
 }
 
 /// A difference, with the row in which it was found and the deviation that covers it.
@@ -97,23 +84,20 @@ impl std::ops::AddAssign for Tally {
 }
 
 impl Cell {
-    fn new(verdict: Verdict, policy: &Policy, row: &impl Row) -> Self {
-        let differences = verdict.differences();
-        let cases = if differences.is_empty() { Cow::Borrowed(&[][..]) } else { row.cases() };
-        let known = |difference: &Difference| cases.iter().find_map(|case| policy.known(case, difference.kind));
-        let known = differences.iter().map(known).collect();
-        Self { verdict, known }
+    /// Returns the cell of a verdict on one case.
+    pub fn new(verdict: Verdict, policy: &Policy, case: &Case) -> Self {
+        Self { explained: policy.explain(case, &verdict), verdict }
     }
 
     /// Returns whether the backend differs in a way that is not known.
     pub fn differs(&self) -> bool {
-        self.known.iter().any(Option::is_none)
+        self.explained.iter().any(|explained| explained.known.is_none())
     }
 
     fn tally(&self) -> Tally {
         let mut tally = Tally::default();
         let count = match self.verdict {
-            Verdict::Agrees => &mut tally.agree,
+            Verdict::Agrees | Verdict::LikePyTorch(_) => &mut tally.agree,
             Verdict::NotProvided(_) => &mut tally.not_provided,
             Verdict::Differs(_) if self.differs() => &mut tally.differ,
             Verdict::Differs(_) => &mut tally.known,
@@ -130,22 +114,17 @@ impl Column {
     }
 }
 
-impl<R: Row> Table<R> {
-    /// Judges everything on all processors. Of each source `judge` makes rows, with a verdict for each of the columns, whose
+impl<R: Send> Table<R> {
+    /// Judges everything on all processors. Of each source `judge` makes rows, with a cell for each of the columns, whose
     /// names and deviations are `policies`. `progress` is called after each source.
     pub fn new<S: Send>(
         sources: Vec<S>,
         policies: Vec<Policy>,
-        judge: impl Fn(S) -> Vec<(R, Vec<Verdict>)> + Sync,
+        judge: impl Fn(S, &[Policy]) -> Vec<(R, Vec<Cell>)> + Sync,
         progress: impl Fn() + Sync,
     ) -> Self {
-        let judged = |source: S| -> Vec<(R, Vec<Cell>)> {
-            let with_known = |(row, verdicts): (R, Vec<Verdict>)| {
-                let cells = verdicts.into_iter().zip(&policies);
-                let cells = cells.map(|(verdict, policy)| Cell::new(verdict, policy, &row)).collect();
-                (row, cells)
-            };
-            let rows = judge(source).into_iter().map(with_known).collect();
+        let judged = |source: S| {
+            let rows = judge(source, &policies);
             progress();
             rows
         };
@@ -165,8 +144,12 @@ impl<R: Row> Table<R> {
     /// Returns every difference of a column.
     pub fn findings<'a>(&'a self, column: &'a Column) -> impl Iterator<Item = Finding<'a, R>> {
         self.rows.iter().zip(&column.cells).flat_map(|(row, cell)| {
-            let differences = cell.verdict.differences().iter().zip(&cell.known);
-            differences.map(move |(difference, known)| Finding { row, difference, known: known.as_ref() })
+            let finding = move |Explained { difference, known }: &'a Explained| Finding {
+                row,
+                difference,
+                known: known.as_ref(),
+            };
+            cell.explained.iter().map(finding)
         })
     }
 
@@ -184,7 +167,7 @@ impl<R: Row> Table<R> {
     pub fn known<'a>(&self, column: &'a Column) -> Vec<(&'a Known, usize)> {
         let mut counts: Vec<(&Known, BTreeSet<usize>)> = Vec::new();
         for (row, cell) in column.cells.iter().enumerate() {
-            for known in cell.known.iter().flatten() {
+            for known in cell.explained.iter().filter_map(|explained| explained.known.as_ref()) {
                 match counts.iter_mut().find(|(other, _)| other.is_same_as(known)) {
                     Some((_, rows)) => drop(rows.insert(row)),
                     None => counts.push((known, [row].into())),

@@ -1,54 +1,148 @@
-//! Conditions for the other losses of single elements.
+//! Conditions for the losses of single elements, each of which is a part of the case.
 
-use super::Condition;
-use super::properties::{elements, smallest_normal, smallest_share};
+use super::properties::{compute_format, smallest_normal};
+use super::{About, Condition};
+use crate::case::parts::Part;
 use crate::loss::Loss;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::DType;
+
+/// The difference of an element and its target.
+fn difference(part: &Part) -> f64 {
+    (part.number("input") - part.number("target")).abs()
+}
 
 pub(super) const CONDITIONS: &[Condition] = &[
     Condition {
-        name: "saturated_logit",
-        describes: "a logit beyond 5, where 1 - sigmoid has lost digits",
-        holds: |case| elements(case, "input").into_iter().any(|x| x.abs() > 5.0 || x.is_nan()),
+        name: "certain_probability_in_f16",
+        about: About::Part,
+        describes: "a probability p in f16 for which the weight, or 1, divided by p (1 - p) is out of range",
+        holds: |part| {
+            let p = part.number("input");
+            let weight = part.numbers("weight").first().map_or(1.0, |weight| weight.abs().max(1.0));
+            let cotangent = part.cotangents.iter().fold(1.0, |most: f64, x| most.max(x.abs()));
+            let largest = 0.9 * DType::F16.format().largest;
+            part.case.dtype() == DType::F16 && p * (1.0 - p) * largest < weight * cotangent
+        },
     },
     Condition {
-        name: "extreme_probability",
-        describes: "a probability p with p (1 - p) below 1e-11, or 1e-4 in f16",
-        holds: |case| {
-            let least = if case.dtype() == DType::F16 { 1e-4 } else { 1e-11 };
-            elements(case, "input").into_iter().any(|p| p * (1.0 - p) < least || p.is_nan())
+        name: "floored_slope",
+        about: About::Part,
+        describes: "BCE in f64 with a probability p for which p (1 - p) is below its floor of 1e-12",
+        holds: |part| {
+            let p = part.number("input");
+            part.case.dtype() == DType::F64 && p * (1.0 - p) < 1e-12
         },
     },
     Condition {
         name: "subnormal_difference",
-        describes: "BCE with a difference of input and target that is subnormal once the cotangent multiplies it",
-        holds: |case| {
-            let cotangents = case.cotangent.as_ref().map_or_else(|| vec![1.0], Tensor::to_f64);
-            let differences = elements(case, "input").into_iter().zip(elements(case, "target")).map(|(x, t)| x - t);
-            let mut products = differences.zip(cotangents.iter().cycle()).map(|(difference, c)| (difference * c).abs());
-            let least = smallest_normal(case);
-            matches!(case.loss, Loss::BinaryCrossEntropy(_)) && products.any(|product| product > 0.0 && product < least)
+        about: About::Part,
+        describes: "a difference of input and target that is subnormal once the cotangent's share multiplies it",
+        holds: |part| difference(part) * part.cotangent() < smallest_normal(&part.case),
+    },
+    Condition {
+        name: "infinite_logit",
+        about: About::Part,
+        describes: "an infinite logit",
+        holds: |part| part.number("input").is_infinite(),
+    },
+    Condition {
+        name: "infinite_weight_or_target",
+        about: About::Part,
+        describes: "a target, weight or `pos_weight` that is infinite",
+        holds: |part| {
+            let names = ["target", "weight", "pos_weight"].into_iter();
+            names.flat_map(|name| part.numbers(name)).any(f64::is_infinite)
         },
     },
     Condition {
-        name: "subnormal_product",
-        describes: "smooth L1 with a difference that is subnormal once the cotangent's share for an element multiplies it",
-        holds: |case| {
-            let targets = elements(case, "target");
-            let differences =
-                elements(case, "input").into_iter().flat_map(|x| targets.iter().map(move |t| (x - t).abs()));
-            let least = differences.filter(|&d| d > 0.0).fold(f64::INFINITY, f64::min);
-            matches!(case.loss, Loss::SmoothL1Loss(_)) && least * smallest_share(case) < smallest_normal(case)
+        name: "subnormal_sigmoid",
+        about: About::Part,
+        describes: "a logit x for which e^-x is out of range",
+        holds: |part| -part.number("input") > compute_format(part.case.dtype()).largest.ln(),
+    },
+    Condition {
+        name: "saturated_sigmoid",
+        about: About::Part,
+        describes: "a logit whose sigmoid rounds to 0 or 1, or a logit or target that is not finite",
+        holds: |part| {
+            let (x, format) = (part.number("input"), part.case.dtype().format());
+            let rounds_to_1 = x > f64::from(format.precision) * std::f64::consts::LN_2 - 0.01;
+            rounds_to_1 || -x > format.largest.ln() || part.any(|x| !x.is_finite())
         },
+    },
+    Condition {
+        name: "nan_difference",
+        about: About::Part,
+        describes: "a difference of input and target that is NaN",
+        holds: |part| difference(part).is_nan(),
+    },
+    Condition {
+        name: "small_logit",
+        about: About::Part,
+        describes: "a logit within 1 of 0, where the logarithms of sigmoid and 1 - sigmoid are almost the same",
+        holds: |part| part.number("input").abs() <= 1.0,
+    },
+    Condition {
+        name: "lossy_sigmoid",
+        about: About::Part,
+        describes: "a logit beyond 1, of which 1 - sigmoid has lost digits",
+        holds: |part| part.number("input").abs() > 1.0,
+    },
+    Condition {
+        name: "square_out_of_range",
+        about: About::Part,
+        describes: "a difference of input and target whose square is out of range",
+        // What is rounded on the way may leave the range a little earlier.
+        holds: |part| difference(part).is_nan() || difference(part) > 0.98 * part.case.dtype().format().largest.sqrt(),
+    },
+    Condition {
+        name: "overflowing_exponential",
+        about: About::Part,
+        describes: "an input times its target has an exponential that is out of range",
+        holds: |part| {
+            let exponent = -part.number("input") * part.number("target");
+            exponent > part.case.dtype().format().largest.ln() - 0.01
+        },
+    },
+    Condition {
+        name: "underflowing_product",
+        about: About::Part,
+        describes: "a label times a difference that rounds to 0",
+        holds: |part| {
+            let difference = (part.number("input1") - part.number("input2")).abs();
+            let smallest = part.case.dtype().format().ulp(0.0);
+            difference > 0.0 && (difference * part.number("target")).abs() <= smallest / 2.0
+        },
+    },
+    Condition {
+        name: "broadcast_target_without_logarithm",
+        about: About::Case,
+        describes: "a target for several inputs that is negative or NaN",
+        holds: |part| {
+            let (Some(input), Some(target)) = (part.case.input("input"), part.case.input("target")) else {
+                return false;
+            };
+            input.len() > target.len() && target.to_f64().into_iter().any(|t| t.is_nan() || t < 0.0)
+        },
+    },
+    Condition {
+        name: "zero_target",
+        about: About::Part,
+        describes: "a target of 0",
+        holds: |part| part.number("target") == 0.0,
     },
     Condition {
         name: "invalid_delta",
+        about: About::Case,
         describes: "Huber with a delta that is not positive",
-        holds: |case| matches!(&case.loss, Loss::HuberLoss(options) if options.delta <= 0.0 || options.delta.is_nan()),
+        holds: |part| matches!(&part.case.loss, Loss::HuberLoss(options) if options.delta <= 0.0 || options.delta.is_nan()),
     },
     Condition {
-        name: "zero_beta",
-        describes: "smooth L1 with beta 0",
-        holds: |case| matches!(&case.loss, Loss::SmoothL1Loss(options) if options.beta == 0.0),
+        name: "zero_beta_at_target",
+        about: About::Part,
+        describes: "smooth L1 with beta 0 and a difference of 0",
+        holds: |part| {
+            matches!(&part.case.loss, Loss::SmoothL1Loss(options) if options.beta == 0.0) && difference(part) == 0.0
+        },
     },
 ];

@@ -1,37 +1,47 @@
 //! Conditions for `gaussian_nll_loss`.
 
-use super::Condition;
-use super::properties::{elements, most, smallest_normal};
+use super::properties::smallest_normal;
+use super::{About, Condition};
+use crate::case::parts::Part;
 use crate::loss::Loss;
 use crate::tensor::DType;
 
+fn eps(part: &Part) -> f64 {
+    match &part.case.loss {
+        Loss::GaussianNllLoss(options) => options.eps,
+        _ => 0.0,
+    }
+}
+
 pub(super) const CONDITIONS: &[Condition] = &[
     Condition {
-        name: "clamped_in_16_bits",
-        describes: "Gaussian in 16 bits with a variance below `eps`",
-        holds: |case| {
-            matches!(&case.loss, Loss::GaussianNllLoss(options) if matches!(case.dtype(), DType::F16 | DType::BF16)
-                && elements(case, "var").into_iter().any(|v| v < options.eps))
-        },
+        name: "clamped_in_f16",
+        about: About::Part,
+        describes: "Gaussian in f16 with a variance below `eps`, or 2 % above it, where rounding may take `eps`",
+        holds: |part| part.case.dtype() == DType::F16 && part.number("var") < 1.02 * eps(part),
     },
     Condition {
         name: "squared_error_out_of_range",
+        about: About::Part,
         describes: "Gaussian where the inverse of a variance, or the square of a difference or of its quotient by the variance, is out of range",
-        holds: |case| {
-            let Loss::GaussianNllLoss(options) = &case.loss else { return false };
-            let least = elements(case, "var").into_iter().fold(1.0, f64::min).max(options.eps);
-            let end = case.dtype().format().largest;
+        holds: |part| {
+            let variance = part.number("var").max(eps(part)).min(1.0);
+            let difference = (part.number("input") - part.number("target")).abs();
+            let largest = part.case.dtype().format().largest;
             // A few per cent to spare, for what is rounded on the way.
-            (most(case, "input") + most(case, "target")) / least > 0.976 * end.sqrt() || least < 1.05 / end
+            difference / variance > 0.976 * largest.sqrt() || variance < 1.05 / largest
         },
     },
     Condition {
         name: "zero_variance",
+        about: About::Part,
         describes: "Gaussian with a variance that is 0 or subnormal and an `eps` that does not keep it from that",
-        holds: |case| {
-            let least = smallest_normal(case);
-            matches!(&case.loss, Loss::GaussianNllLoss(options) if options.eps < least)
-                && elements(case, "var").into_iter().any(|v| v < least)
-        },
+        holds: |part| eps(part).max(part.number("var")) < smallest_normal(&part.case),
+    },
+    Condition {
+        name: "subnormal_cotangent",
+        about: About::Part,
+        describes: "a cotangent whose share for the element is subnormal",
+        holds: |part| part.cotangent() < smallest_normal(&part.case),
     },
 ];

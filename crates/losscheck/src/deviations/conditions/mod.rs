@@ -6,19 +6,30 @@ mod elements;
 mod gaussian;
 mod general;
 mod poisson;
-mod properties;
-mod vectors;
+pub(super) mod properties;
+pub(super) mod vectors;
 
-use crate::case::Case;
+use crate::case::parts::Part;
 
-/// A property of a case.
+/// A property of a case, or of its parts.
 #[derive(Debug)]
 pub struct Condition {
     /// The name in deviation files.
     pub name: &'static str,
-    /// What the case is like if the condition holds.
+    /// What the condition speaks of.
+    pub about: About,
+    /// What the case or the part is like if the condition holds.
     pub describes: &'static str,
-    holds: fn(&Case) -> bool,
+    holds: fn(&Part) -> bool,
+}
+
+/// What a [`Condition`] speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// Each part of the case: an element, a row or a sample.
+    Part,
+    /// The case as a whole: its reduction, or how its tensors broadcast.
+    Case,
 }
 
 impl Condition {
@@ -48,8 +59,8 @@ impl Condition {
         })
     }
 
-    /// Returns whether the condition holds of a case.
-    pub fn holds(&self, case: &Case) -> bool {
-        (self.holds)(case)
+    /// Returns whether the condition holds of a part, or of a case that is its only part.
+    pub fn holds(&self, part: &Part) -> bool {
+        (self.holds)(part)
     }
 }

@@ -1,63 +1,79 @@
-//! What the conditions ask about a case.
+//! What the conditions ask about a case or a part.
 
 use losscheck_options::Reduction;
 
 use crate::case::Case;
+use crate::case::parts::Part;
 use crate::loss::{Inputs, Loss, LossExt, Outputs};
-use crate::tensor::{DType, Tensor};
+use crate::tensor::{DType, Format, Tensor};
+
+impl Part {
+    /// The elements of an input; none if it is left out.
+    pub(in crate::deviations) fn numbers(&self, name: &str) -> Vec<f64> {
+        elements(&self.case, name)
+    }
+
+    /// The only element of an input of a loss of single elements; NaN if it is left out.
+    pub(in crate::deviations) fn number(&self, name: &str) -> f64 {
+        self.numbers(name).first().copied().unwrap_or(f64::NAN)
+    }
+
+    /// Whether a number of a floating-point tensor, or of the cotangent, is such.
+    pub(super) fn any(&self, predicate: impl Fn(f64) -> bool) -> bool {
+        let floats = self.case.inputs.values().filter(|tensor| tensor.dtype().is_float());
+        let numbers = floats.flat_map(Tensor::to_f64).chain(self.cotangents.iter().copied());
+        numbers.into_iter().any(predicate)
+    }
+
+    /// The slope of Huber's linear part, if it is below 1; a class's share of the multilabel soft margin loss.
+    pub(in crate::deviations) fn slope(&self) -> f64 {
+        match &self.case.loss {
+            Loss::HuberLoss(options) => options.delta.min(1.0),
+            Loss::MultilabelSoftMarginLoss(_) => {
+                let classes = self.case.input("input").and_then(|input| input.shape().last().copied());
+                1.0 / classes.unwrap_or(1).max(1) as f64
+            }
+            Loss::KlDiv(options) if options.log_target => self.number("target").exp().min(1.0),
+            _ => 1.0,
+        }
+    }
+}
+
+/// The format in which libraries compute with a dtype: that of f32 for 16 bits.
+pub(super) fn compute_format(dtype: DType) -> Format {
+    match dtype {
+        DType::F16 | DType::BF16 => DType::F32.format(),
+        _ => dtype.format(),
+    }
+}
 
 pub(super) fn is_mean(case: &Case) -> bool {
     case.loss.reduction() == Some("mean")
 }
 
-/// The smallest part of a gradient that is not 0: the cotangent, in a mean over the number of elements or the sum of their
-/// weights (over classes where each row is a mean of them), times an element's weight, or times the probability or the count
-/// that is the target; and times the slope of Huber's linear part.
-pub(super) fn smallest_share(case: &Case) -> f64 {
-    let target_or_weight = match &case.loss {
-        Loss::KlDiv(options) if options.log_target => elements(case, "target").into_iter().map(f64::exp).collect(),
-        Loss::KlDiv(_) => elements(case, "target"),
-        Loss::PoissonNllLoss(options) if !options.log_input => elements(case, "target"),
-        _ => elements(case, "weight"),
-    };
-    let divides_by_weights = matches!(
-        case.loss,
-        Loss::L1Loss(_)
-            | Loss::MseLoss(_)
-            | Loss::CrossEntropy(_)
-            | Loss::LinearCrossEntropy(_)
-            | Loss::NllLoss(_)
-            | Loss::NllLoss2d(_)
-    );
-    let total = match case.loss {
-        Loss::MultilabelSoftMarginLoss(_) if !is_mean(case) => {
-            case.input("input").and_then(|input| input.shape().last().copied()).unwrap_or(1) as f64
-        }
-        _ if !is_mean(case) => 1.0,
-        Loss::KlDiv(_) | Loss::PoissonNllLoss(_) => broadcast_len(case) as f64,
-        _ if divides_by_weights && case.input("weight").is_some() => {
-            target_or_weight.iter().map(|weight| weight.abs()).sum()
-        }
-        _ => case.inputs.values().map(Tensor::len).max().unwrap_or(0) as f64,
-    };
-    let least = |numbers: Vec<f64>| numbers.into_iter().map(f64::abs).filter(|&size| size > 0.0).reduce(f64::min);
-    let cotangent = case.cotangent.as_ref().and_then(|cotangent| least(cotangent.to_f64())).unwrap_or(1.0);
-    let slope = if let Loss::HuberLoss(options) = &case.loss { options.delta.min(1.0) } else { 1.0 };
-    least(target_or_weight).unwrap_or(1.0).min(1.0) * slope * cotangent / total
+/// The number of classes: of scores, or of the layer that makes them.
+pub(in crate::deviations) fn classes(case: &Case) -> Option<usize> {
+    match case.input("linear_weight") {
+        Some(weight) => weight.shape().first().copied(),
+        None => case.input("input").and_then(|input| {
+            let shape = input.shape();
+            shape.get(usize::from(shape.len() > 1)).copied()
+        }),
+    }
 }
 
-/// Returns the number of elements that the tensors broadcast to, at most `usize::MAX`: a case may hold empty tensors with
-/// large dimensions.
-pub(super) fn broadcast_len(case: &Case) -> usize {
-    let shapes: Vec<_> = case.inputs.values().map(Tensor::shape).collect();
-    let rank = shapes.iter().map(|shape| shape.len()).max().unwrap_or(0);
-    let dim = |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |axis| shape[axis]);
-    let dims = (0..rank).map(|axis| shapes.iter().map(|shape| dim(shape, axis)).max().unwrap_or(1));
-    dims.fold(1, usize::saturating_mul)
+/// The weights of the target's classes, where a mean divides by some.
+pub(super) fn mean_weights(case: &Case) -> Option<Vec<f64>> {
+    let (weight, indices) = (case.input("weight")?.to_f64(), case.input("target")?.to_indices()?);
+    let ignored = case.loss.ignore_index();
+    let counted = indices.iter().filter(|&&index| Some(index) != ignored);
+    let of_class = |&index: &i64| usize::try_from(index).ok().and_then(|class| weight.get(class).copied());
+    let weights: Vec<f64> = counted.filter_map(of_class).collect();
+    (is_mean(case) && !weights.is_empty()).then_some(weights)
 }
 
 /// The elements of an input; none where it is left out.
-pub(super) fn elements(case: &Case, name: &str) -> Vec<f64> {
+pub(in crate::deviations) fn elements(case: &Case, name: &str) -> Vec<f64> {
     case.input(name).map_or_else(Vec::new, Tensor::to_f64)
 }
 
@@ -68,20 +84,6 @@ pub(super) fn most(case: &Case, name: &str) -> f64 {
 
 pub(super) fn smallest_normal(case: &Case) -> f64 {
     case.dtype().format().smallest_normal()
-}
-
-pub(super) fn any(case: &Case, predicate: impl Fn(f64) -> bool) -> bool {
-    let floats = case.inputs.values().filter(|tensor| tensor.dtype().is_float());
-    floats.chain(&case.cotangent).any(|tensor| tensor.to_f64().into_iter().any(&predicate))
-}
-
-pub(super) fn extreme(dtype: DType, x: f64) -> bool {
-    let (small, large) = match dtype {
-        DType::F16 => (8e-3, 250.0),
-        DType::BF16 | DType::F32 => (1e-18, 1e18),
-        DType::F64 | DType::I64 | DType::U8 => (1e-150, 1e150),
-    };
-    !x.is_finite() || x.abs() > large || (x != 0.0 && x.abs() < small)
 }
 
 /// Returns the numbers of the value with another reduction; none if the loss has no reduction or rejects the case.

@@ -14,9 +14,10 @@ pub use run::{Broken, Related, broken, run};
 use crate::backend::call::evaluate;
 use crate::backend::{Backend, Outcome};
 use crate::case::{Answer, Case};
-use crate::judge::judge_by_expected;
+use crate::deviations::{Explained, Known, Policy};
 use crate::judge::oracle::{self, ExactAnswer};
-use crate::judge::verdict::{DifferenceKind, Verdict};
+use crate::judge::verdict::{Difference, DifferenceKind, Verdict};
+use crate::judge::{judge, judge_by_expected};
 use crate::loss::ValueAndGradients;
 use crate::tensor::TensorExt;
 
@@ -103,6 +104,17 @@ impl Claim {
         &self.pair.case.id
     }
 
+    /// Returns the differences of a verdict on the claim, with the deviation that covers them: one that covers the answer to
+    /// one of the two cases by itself.
+    pub fn explain(&self, backend: &dyn Backend, policy: &Policy, verdict: &Verdict) -> Vec<Explained> {
+        let known = match verdict.differences() {
+            [] => None,
+            _ => explanation(backend, policy, [&self.pair.case, &self.pair.other]),
+        };
+        let explained = |difference: &Difference| Explained { difference: difference.clone(), known: known.clone() };
+        verdict.differences().iter().map(explained).collect()
+    }
+
     /// Judges whether the answers of a backend to the two cases agree, within what two careful implementations may be apart.
     pub fn judge(&self, backend: &dyn Backend) -> Verdict {
         let Pair { case, other, carry } = &self.pair;
@@ -117,6 +129,19 @@ impl Claim {
         };
         judge_by_expected(case, ("from the other", expected(&self.exact, carry(&answer))), &outcome)
     }
+}
+
+/// Returns the deviation that covers the answer to one of the two cases, unless the answers agree with the oracle, or one of
+/// them differs in a way that is not known.
+fn explanation(backend: &dyn Backend, policy: &Policy, cases: [&Case; 2]) -> Option<Known> {
+    let mut known = None;
+    for case in cases {
+        let verdict = judge(case, &oracle::evaluate(case), &evaluate(backend, case));
+        for explained in policy.explain(case, &verdict) {
+            known = Some(explained.known?);
+        }
+    }
+    known
 }
 
 /// Returns what is carried over in place of the exact results. Both answers may be off by the tolerance and may jump, so the

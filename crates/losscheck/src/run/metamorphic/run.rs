@@ -1,6 +1,5 @@
 //! Every relation on every backend, starting from random cases.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -9,11 +8,11 @@ use crate::backend::Backend;
 use crate::case::Case;
 use crate::case::random::{Draw, RandomCases};
 use crate::data::DataFolder;
-use crate::deviations::Scope;
+use crate::deviations::{Policy, Scope};
 use crate::error::DataError;
 use crate::judge::verdict::Difference;
 use crate::loss::LossKind;
-use crate::run::table::{Column, Finding, Row, Table, policies};
+use crate::run::table::{Cell, Column, Finding, Table, policies};
 
 /// A random case to which a relation was applied.
 #[derive(Clone, Copy, Debug)]
@@ -43,12 +42,6 @@ impl Related {
     }
 }
 
-impl Row for Related {
-    fn cases(&self) -> Cow<'_, [Case]> {
-        Cow::Owned(self.pair().into_iter().flatten().collect())
-    }
-}
-
 /// Draws the cases and holds every backend to what the relations say about them. `progress` is called after each case.
 ///
 /// # Errors
@@ -61,10 +54,14 @@ pub fn run(
     progress: impl Fn() + Sync,
 ) -> Result<Table<Related>, DataError> {
     let policies = policies(backends, Scope::Others, data)?;
-    let judge = |draw: Draw| {
+    let judge = |draw: Draw, policies: &[Policy]| {
         let judge_claim = |claim: Claim| {
-            let verdicts = backends.iter().map(|&backend| claim.judge(backend)).collect();
-            (Related { draw, relation: claim.relation }, verdicts)
+            let cell = |(&backend, policy): (&&dyn Backend, &Policy)| {
+                let verdict = claim.judge(backend);
+                Cell { explained: claim.explain(backend, policy, &verdict), verdict }
+            };
+            let cells = backends.iter().zip(policies).map(cell).collect();
+            (Related { draw, relation: claim.relation }, cells)
         };
         claims(&draw.case()).map(judge_claim).collect()
     };
