@@ -102,7 +102,7 @@ impl Verifier {
             match judge(case, exact, &outcome) {
                 Verdict::Agrees | Verdict::LikePyTorch(_) => {}
                 Verdict::NotProvided(_) => return Finding::Missing,
-                verdict @ Verdict::Differs(_) => flaws.extend(all_flaws(backend, case, &verdict)),
+                verdict @ Verdict::Differs { .. } => flaws.extend(all_flaws(backend, case, &verdict)),
             }
         }
         if flaws.is_empty() { Finding::Agrees } else { Finding::Differs(flaws) }

@@ -95,8 +95,11 @@ impl Suite {
         let uncounted = LossKind::ALL.iter().filter(|loss| !is_counted(loss));
         problems.extend(uncounted.map(|loss| format!("`provided`: {loss} is missing, expected a number of cases")));
         for deviation in deviations.iter() {
-            let Deviation { reason, upstream, .. } = deviation;
+            let Deviation { reason, upstream, witness, .. } = deviation;
             let path = deviation.path();
+            if deviation.cases.is_empty() && !self.entries.iter().any(|entry| entry.case.id == *witness) {
+                problems.push(format!("deviation {path}: its witness `{witness}` is no regression"));
+            }
             if reason == UNEXPLAINED || reason.trim().is_empty() {
                 problems.push(format!("deviation {path}: `reason`: nobody has explained it"));
             }

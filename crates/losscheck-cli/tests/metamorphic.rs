@@ -56,7 +56,8 @@ fn each_relation_is_broken_by_some_mutant() {
         for relation in RELATIONS {
             let is_broken = suites.iter().any(|(mutants, claims)| {
                 let mut of_relation = claims.iter().filter(|claim| claim.relation.name == relation.name);
-                of_relation.any(|claim| mutants.iter().any(|mutant| matches!(claim.judge(mutant), Verdict::Differs(_))))
+                of_relation
+                    .any(|claim| mutants.iter().any(|mutant| matches!(claim.judge(mutant), Verdict::Differs { .. })))
             });
             assert!(is_broken, "no mutant breaks `{}`", relation.name);
         }

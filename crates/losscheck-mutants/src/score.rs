@@ -147,7 +147,7 @@ pub fn score(suite: &Suite, progress: impl Fn() + Sync) -> Vec<Score> {
 }
 
 fn differs(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Differs(_))
+    matches!(verdict, Verdict::Differs { .. })
 }
 
 fn is_broken(backend: &dyn Backend, claim: &Claim) -> bool {

@@ -55,11 +55,11 @@ fn run(backend: &dyn Backend) -> (tempfile::TempDir, Report) {
 fn a_wrong_sign_shrinks_to_a_small_case() {
     let (_folder, report) = run(&Broken);
     assert!(!report.table.all_known());
-    let witness = report.witnesses.iter().find(|witness| witness.difference.kind == DifferenceKind::Value).unwrap();
+    let witness = report.witnesses.iter().find(|witness| witness.difference.kind == DifferenceKind::Off).unwrap();
     assert!(witness.case.inputs["input"].len() <= 1, "{:?}", witness.case);
     assert!(report.witnesses.iter().any(|witness| witness.difference.kind == DifferenceKind::Failed));
     let of_kind = |kind| report.witnesses.iter().filter(move |witness| witness.difference.kind == kind).count();
-    assert!(of_kind(DifferenceKind::Value) <= 2 * WITNESSES);
+    assert!(of_kind(DifferenceKind::Off) <= 2 * WITNESSES);
 }
 
 #[test]

@@ -202,7 +202,7 @@ impl AnswerView {
             Verdict::Agrees => VerdictView::Agrees,
             Verdict::LikePyTorch(_) => VerdictView::AgreesWithPytorchAlone,
             Verdict::NotProvided(_) => VerdictView::NotProvided,
-            Verdict::Differs(_) => VerdictView::Differs,
+            Verdict::Differs { .. } => VerdictView::Differs,
         };
         let reason = |known: Known| format!("{} ({})", known.deviation.reason, known.deviation.upstream);
         let differences = explained.into_iter().map(|Explained { difference, known }| DifferenceView {

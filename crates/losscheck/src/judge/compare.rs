@@ -45,7 +45,9 @@ impl Expectation<'_> {
             }
         }
         match found {
-            Found { differences, .. } if !differences.is_empty() => Verdict::Differs(differences),
+            Found { differences, like_pytorch } if !differences.is_empty() => {
+                Verdict::Differs { differences, like_pytorch }
+            }
             Found { like_pytorch, .. } if !like_pytorch.is_empty() => Verdict::LikePyTorch(like_pytorch),
             _ => Verdict::Agrees,
         }

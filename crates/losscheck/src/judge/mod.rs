@@ -154,7 +154,7 @@ fn judge_by(
 /// Returns the verdict on a difference that PyTorch has, too.
 fn like_pytorch(verdict: Verdict) -> Verdict {
     match verdict {
-        Verdict::Differs(differences) => Verdict::LikePyTorch(differences),
+        Verdict::Differs { differences, .. } => Verdict::LikePyTorch(differences),
         verdict => verdict,
     }
 }

@@ -14,31 +14,35 @@ pub enum Verdict {
     LikePyTorch(Vec<Difference>),
     /// The backend does not provide the loss or an option of it, and why.
     NotProvided(String),
-    /// The backend differs: at most one difference for each output and kind, the worst.
-    Differs(Vec<Difference>),
+    /// The backend differs.
+    Differs {
+        /// How: at most one difference for each output and kind.
+        differences: Vec<Difference>,
+        /// How it differs from the oracle besides, as PyTorch does.
+        like_pytorch: Vec<Difference>,
+    },
 }
 
 impl Verdict {
     /// Returns the differences; none if the backend agrees or provides nothing.
     pub fn differences(&self) -> &[Difference] {
         match self {
-            Self::Differs(differences) => differences,
+            Self::Differs { differences, .. } => differences,
             Self::Agrees | Self::LikePyTorch(_) | Self::NotProvided(_) => &[],
         }
     }
 
-    /// Returns the differences from the oracle that the backend has in common with PyTorch; none unless it agrees with PyTorch
-    /// alone.
+    /// Returns the differences from the oracle that the backend has in common with PyTorch.
     pub fn in_common_with_pytorch(&self) -> &[Difference] {
         match self {
-            Self::LikePyTorch(differences) => differences,
-            Self::Agrees | Self::Differs(_) | Self::NotProvided(_) => &[],
+            Self::LikePyTorch(like_pytorch) | Self::Differs { like_pytorch, .. } => like_pytorch,
+            Self::Agrees | Self::NotProvided(_) => &[],
         }
     }
 
     /// Returns the verdict on a case as a whole, which has one difference.
     pub(crate) fn whole(kind: DifferenceKind, message: String) -> Self {
-        Self::Differs(vec![Difference::whole(kind, message)])
+        Self::Differs { differences: vec![Difference::whole(kind, message)], like_pytorch: Vec::new() }
     }
 }
 

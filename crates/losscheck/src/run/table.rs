@@ -99,8 +99,8 @@ impl Cell {
         let count = match self.verdict {
             Verdict::Agrees | Verdict::LikePyTorch(_) => &mut tally.agree,
             Verdict::NotProvided(_) => &mut tally.not_provided,
-            Verdict::Differs(_) if self.differs() => &mut tally.differ,
-            Verdict::Differs(_) => &mut tally.known,
+            Verdict::Differs { .. } if self.differs() => &mut tally.differ,
+            Verdict::Differs { .. } => &mut tally.known,
         };
         *count = 1;
         tally
