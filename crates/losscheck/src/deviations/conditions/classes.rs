@@ -6,7 +6,7 @@ use super::properties::{classes, mean_weights, most, smallest_normal, value_of, 
 use super::{About, Condition};
 use crate::case::parts::Part;
 use crate::loss::Loss;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::{DType, Data, Tensor};
 
 /// Whether the row, or one of a sample's rows, counts for nothing.
 fn is_ignored(part: &Part) -> bool {
@@ -14,6 +14,11 @@ fn is_ignored(part: &Part) -> bool {
     // PyTorch's default.
     let ignored = part.case.loss.ignore_index().unwrap_or(-100);
     indices.contains(&ignored)
+}
+
+/// Returns what each index chooses of a number for each class. An index that is out of range chooses nothing.
+fn of_classes(numbers: &[f64], indices: &[i64]) -> impl Iterator<Item = f64> {
+    indices.iter().filter_map(|&index| numbers.get(usize::try_from(index).ok()?).copied())
 }
 
 pub(super) const CONDITIONS: &[Condition] = &[
@@ -65,17 +70,26 @@ pub(super) const CONDITIONS: &[Condition] = &[
     Condition {
         name: "infinite_weight",
         about: About::Part,
-        describes: "an infinite class weight",
-        holds: |part| part.numbers("weight").into_iter().any(f64::is_infinite),
+        describes: "an infinite weight of the target's class, or of any if the target is spread over the classes",
+        holds: |part| {
+            let weights = part.numbers("weight");
+            let is_spread = part.case.loss.label_smoothing().is_some_and(|smoothing| smoothing != 0.0);
+            match part.case.input("target").and_then(Tensor::to_indices) {
+                Some(indices) if !is_spread => of_classes(&weights, &indices).any(f64::is_infinite),
+                _ => weights.into_iter().any(f64::is_infinite),
+            }
+        },
     },
     Condition {
         name: "subnormal_weighted_score",
         about: About::Part,
-        describes: "a class weight times a score is subnormal",
+        describes: "the weight of the target's class times its score is subnormal",
         holds: |part| {
-            let least =
-                |name| part.numbers(name).into_iter().map(f64::abs).filter(|&x| x > 0.0).fold(f64::INFINITY, f64::min);
-            part.case.input("weight").is_some() && least("weight") * least("input") < smallest_normal(&part.case)
+            let (weights, scores) = (part.numbers("weight"), part.numbers("input"));
+            let indices = part.case.input("target").and_then(Tensor::to_indices).unwrap_or_default();
+            let mut pairs = of_classes(&weights, &indices).zip(of_classes(&scores, &indices));
+            let normal = smallest_normal(&part.case);
+            pairs.any(|(weight, score)| weight != 0.0 && score != 0.0 && (weight * score).abs() < normal)
         },
     },
     Condition {
@@ -105,8 +119,11 @@ pub(super) const CONDITIONS: &[Condition] = &[
         about: About::Part,
         describes: "an index is the largest of its integer type",
         holds: |part| {
-            part.case.input("target").and_then(Tensor::to_indices).is_some_and(|indices| {
-                indices.iter().any(|&index| [255, i64::from(u32::MAX), i64::MAX].contains(&index))
+            // Indices of i64 may be handed on as u32, which PyTorch does not have, if all of them fit.
+            part.case.input("target").is_some_and(|target| match target.data() {
+                Data::U8(indices) => indices.contains(&u8::MAX),
+                Data::I64(indices) => indices.iter().any(|index| [i64::from(u32::MAX), i64::MAX].contains(index)),
+                Data::F16(_) | Data::BF16(_) | Data::F32(_) | Data::F64(_) => false,
             })
         },
     },

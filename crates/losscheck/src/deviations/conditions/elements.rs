@@ -11,6 +11,11 @@ fn difference(part: &Part) -> f64 {
     (part.number("input") - part.number("target")).abs()
 }
 
+/// Returns whether the target holds the logarithms of probabilities.
+fn has_log_target(part: &Part) -> bool {
+    matches!(&part.case.loss, Loss::KlDiv(options) if options.log_target)
+}
+
 pub(super) const CONDITIONS: &[Condition] = &[
     Condition {
         name: "certain_probability_in_f16",
@@ -36,8 +41,12 @@ pub(super) const CONDITIONS: &[Condition] = &[
     Condition {
         name: "subnormal_difference",
         about: About::Part,
-        describes: "a difference of input and target that is subnormal once the cotangent's share multiplies it",
-        holds: |part| difference(part) * part.cotangent() < smallest_normal(&part.case),
+        describes: "a difference of input and target that is subnormal once the cotangent's share multiplies it, and below the beta of smooth L1",
+        holds: |part| {
+            // From beta on the slope is 1, and nothing multiplies the difference.
+            let is_linear = matches!(&part.case.loss, Loss::SmoothL1Loss(options) if difference(part) >= options.beta);
+            !is_linear && difference(part) * part.cotangent() < smallest_normal(&part.case)
+        },
     },
     Condition {
         name: "infinite_logit",
@@ -67,7 +76,7 @@ pub(super) const CONDITIONS: &[Condition] = &[
         holds: |part| {
             let (x, format) = (part.number("input"), part.case.dtype().format());
             let rounds_to_1 = x > f64::from(format.precision) * std::f64::consts::LN_2 - 0.01;
-            rounds_to_1 || -x > format.largest.ln() || part.any(|x| !x.is_finite())
+            rounds_to_1 || -x > format.largest.ln() || !x.is_finite() || !part.number("target").is_finite()
         },
     },
     Condition {
@@ -93,7 +102,7 @@ pub(super) const CONDITIONS: &[Condition] = &[
         about: About::Part,
         describes: "a difference of input and target whose square is out of range",
         // What is rounded on the way may leave the range a little earlier.
-        holds: |part| difference(part).is_nan() || difference(part) > 0.98 * part.case.dtype().format().largest.sqrt(),
+        holds: |part| difference(part) > 0.98 * part.case.dtype().format().largest.sqrt(),
     },
     Condition {
         name: "overflowing_exponential",
@@ -107,29 +116,34 @@ pub(super) const CONDITIONS: &[Condition] = &[
     Condition {
         name: "underflowing_product",
         about: About::Part,
-        describes: "a label times a difference that rounds to 0",
+        describes: "a hinge without margin of a label times a difference, neither of them 0, whose product rounds to 0",
         holds: |part| {
-            let difference = (part.number("input1") - part.number("input2")).abs();
+            let (difference, label) = ((part.number("input1") - part.number("input2")).abs(), part.number("target"));
             let smallest = part.case.dtype().format().ulp(0.0);
-            difference > 0.0 && (difference * part.number("target")).abs() <= smallest / 2.0
+            matches!(&part.case.loss, Loss::MarginRankingLoss(options) if options.margin == 0.0)
+                && difference > 0.0
+                && label != 0.0
+                && (difference * label).abs() <= smallest / 2.0
         },
     },
     Condition {
         name: "broadcast_target_without_logarithm",
         about: About::Case,
-        describes: "a target for several inputs that is negative or NaN",
+        describes: "a probability, without `log_target`, for several inputs that is negative or NaN",
         holds: |part| {
             let (Some(input), Some(target)) = (part.case.input("input"), part.case.input("target")) else {
                 return false;
             };
-            input.len() > target.len() && target.to_f64().into_iter().any(|t| t.is_nan() || t < 0.0)
+            !has_log_target(part)
+                && input.len() > target.len()
+                && target.to_f64().into_iter().any(|t| t.is_nan() || t < 0.0)
         },
     },
     Condition {
         name: "zero_target",
         about: About::Part,
-        describes: "a target of 0",
-        holds: |part| part.number("target") == 0.0,
+        describes: "a probability of 0 in the target, without `log_target`",
+        holds: |part| !has_log_target(part) && part.number("target") == 0.0,
     },
     Condition {
         name: "invalid_delta",

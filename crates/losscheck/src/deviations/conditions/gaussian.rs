@@ -17,8 +17,11 @@ pub(super) const CONDITIONS: &[Condition] = &[
     Condition {
         name: "clamped_in_f16",
         about: About::Part,
-        describes: "Gaussian in f16 with a variance below `eps`, or 2 % above it, where rounding may take `eps`",
-        holds: |part| part.case.dtype() == DType::F16 && part.number("var") < 1.02 * eps(part),
+        describes: "Gaussian in f16 with an `eps` that is subnormal there, and a variance below it, or 2 % above it, where rounding may take `eps`",
+        holds: |part| {
+            let eps = eps(part);
+            part.case.dtype() == DType::F16 && eps < smallest_normal(&part.case) && part.number("var") < 1.02 * eps
+        },
     },
     Condition {
         name: "squared_error_out_of_range",

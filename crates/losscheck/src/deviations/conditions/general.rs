@@ -5,6 +5,7 @@ use losscheck_options::Reduction;
 use super::properties::{is_mean, smallest_normal, value_reduced_by};
 use super::{About, Condition};
 use crate::case::parts::Parts;
+use crate::loss::LossKind;
 use crate::tensor::{DType, Tensor};
 
 pub(super) const CONDITIONS: &[Condition] = &[
@@ -46,22 +47,28 @@ pub(super) const CONDITIONS: &[Condition] = &[
     Condition {
         name: "subnormal_weighted_loss",
         about: About::Case,
-        describes: "a mean of weighted losses one of which is subnormal",
+        describes: "a mean of weighted losses that are subnormal, or 0, and not all 0",
         holds: |part| {
-            let is_subnormal = |x: &f64| *x != 0.0 && x.abs() < smallest_normal(&part.case);
+            let losses = value_reduced_by(Reduction::None, &part.case);
             part.case.input("weight").is_some()
                 && is_mean(&part.case)
-                && value_reduced_by(Reduction::None, &part.case).iter().any(is_subnormal)
+                && losses.iter().any(|&x| x != 0.0)
+                && losses.iter().all(|x| x.abs() < smallest_normal(&part.case))
         },
     },
     Condition {
         name: "subnormal_share",
         about: About::Part,
-        describes: "the cotangent's share for the part, times its weight, probability, count or slope, is subnormal",
+        describes: "the cotangent's share for the part, times its weight, its probability or its slope, is subnormal",
         holds: |part| {
             let least =
                 |name: &str| part.numbers(name).into_iter().map(f64::abs).filter(|&x| x > 0.0).fold(1.0, f64::min);
-            part.cotangent() * least("weight") * least("target") * least("pos_weight") * part.slope()
+            // The target of other losses is no factor.
+            let target = match part.case.loss.kind() {
+                LossKind::KlDiv | LossKind::CrossEntropy | LossKind::LinearCrossEntropy => least("target"),
+                _ => 1.0,
+            };
+            part.cotangent() * least("weight") * target * least("pos_weight") * part.slope()
                 < smallest_normal(&part.case)
         },
     },

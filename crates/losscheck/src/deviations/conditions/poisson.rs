@@ -17,6 +17,12 @@ fn rate(part: &Part) -> Option<&PoissonNLLLoss> {
     }
 }
 
+/// Returns whether elements of a tensor are repeated, or left out, to fit another one.
+fn is_broadcast(tensor: &Tensor, to: &Tensor) -> bool {
+    let own = tensor.shape().iter().rev().chain(std::iter::repeat(&1));
+    own.zip(to.shape().iter().rev()).any(|(&own, &to)| to != 1 && own != to)
+}
+
 pub(super) const CONDITIONS: &[Condition] = &[
     Condition {
         name: "stirling_of_no_count",
@@ -39,8 +45,11 @@ pub(super) const CONDITIONS: &[Condition] = &[
     Condition {
         name: "rate_below_f16",
         about: About::Part,
-        describes: "Poisson with `log_input` off and a rate in f16 below 1e-4, where an eps of 1e-8 is lost",
-        holds: |part| rate(part).is_some() && part.case.dtype() == DType::F16 && part.number("input").abs() < 1e-4,
+        describes: "Poisson with `log_input` off and a rate in f16 below 1e-4, beside an `eps` that f16 rounds to 0",
+        holds: |part| {
+            let is_lost = |options: &PoissonNLLLoss| options.eps != 0.0 && DType::F16.round(options.eps) == 0.0;
+            part.case.dtype() == DType::F16 && rate(part).is_some_and(is_lost) && part.number("input").abs() < 1e-4
+        },
     },
     Condition {
         name: "rate_of_minus_eps",
@@ -48,8 +57,10 @@ pub(super) const CONDITIONS: &[Condition] = &[
         describes: "Poisson in 16 bits with `log_input` off and a rate that eps brings next to 0",
         holds: |part| {
             let is_short = matches!(part.case.dtype(), DType::F16 | DType::BF16);
-            let is_next_to_0 =
-                |options: &PoissonNLLLoss| (part.number("input") + options.eps).abs() <= options.eps / 128.0;
+            let is_next_to_0 = |options: &PoissonNLLLoss| {
+                // An eps of 0 is not rounded.
+                options.eps != 0.0 && (part.number("input") + options.eps).abs() <= options.eps / 128.0
+            };
             is_short && rate(part).is_some_and(is_next_to_0)
         },
     },
@@ -65,7 +76,7 @@ pub(super) const CONDITIONS: &[Condition] = &[
             let most = elements(&part.case, "target").into_iter().fold(1.0, |most: f64, t| most.max(t.abs()));
             let end = near_largest(part.case.dtype());
             let is_near_0 = |x: f64| x.is_nan() || most / (x + options.eps).abs() > end;
-            input.shape() != target.shape() && input.to_f64().into_iter().any(is_near_0)
+            is_broadcast(input, target) && input.to_f64().into_iter().any(is_near_0)
         },
     },
     Condition {
@@ -78,17 +89,19 @@ pub(super) const CONDITIONS: &[Condition] = &[
             };
             let end = part.case.dtype().format().largest.ln();
             matches!(&part.case.loss, Loss::PoissonNllLoss(options) if options.log_input)
-                && input.shape() != target.shape()
+                && is_broadcast(input, target)
                 && input.to_f64().into_iter().any(|x| x.is_nan() || x > end)
         },
     },
     Condition {
         name: "subnormal_count",
         about: About::Part,
-        describes: "Poisson with `log_input` off and a count that is subnormal, or is once the cotangent's share multiplies it",
+        describes: "Poisson with `log_input` off and a count other than 0 that is subnormal, or is once the cotangent's share multiplies it",
         holds: |part| {
             let count = part.number("target").abs();
-            rate(part).is_some() && count.min(1.0) * part.cotangent().min(1.0) < smallest_normal(&part.case)
+            rate(part).is_some()
+                && count > 0.0
+                && count.min(1.0) * part.cotangent().min(1.0) < smallest_normal(&part.case)
         },
     },
 ];

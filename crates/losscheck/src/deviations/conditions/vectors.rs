@@ -24,7 +24,17 @@ fn degree(part: &Part) -> f64 {
     }
 }
 
-/// The differences of a triplet's vectors.
+/// Whether the distance of the negative from the positive counts, too.
+fn is_swapped(part: &Part) -> bool {
+    match &part.case.loss {
+        Loss::TripletMarginLoss(options) => options.swap,
+        Loss::TripletMarginWithDistanceLoss(options) => options.swap,
+        _ => false,
+    }
+}
+
+/// The differences of a triplet's vectors whose norms count: from the anchor to the positive and the negative, and with `swap`
+/// between these.
 fn differences(part: &Part) -> Vec<Vec<f64>> {
     let eps = match &part.case.loss {
         Loss::TripletMarginLoss(options) => options.eps,
@@ -34,7 +44,7 @@ fn differences(part: &Part) -> Vec<Vec<f64>> {
     let vectors = ["anchor", "positive", "negative"].map(|name| part.numbers(name));
     let length = vectors.iter().map(Vec::len).max().unwrap_or(0);
     let at = |vector: &[f64], index: usize| vector.get(index).or(vector.first()).copied().unwrap_or(0.0);
-    let pairs = [(0, 1), (0, 2), (1, 2)].into_iter();
+    let pairs = [(0, 1), (0, 2), (1, 2)].into_iter().take(if is_swapped(part) { 3 } else { 2 });
     pairs
         .map(|(a, b)| (0..length).map(|index| at(&vectors[a], index) - at(&vectors[b], index) + eps).collect())
         .collect()
@@ -47,7 +57,7 @@ pub(super) const CONDITIONS: &[Condition] = &[
         describes: "a triplet with a norm of degree 0, 1 or infinity, and a difference that is NaN",
         holds: |part| {
             let p = degree(part);
-            (p <= 1.0 || p.is_infinite()) && differences(part).into_iter().flatten().any(f64::is_nan)
+            (p == 0.0 || p == 1.0 || p.is_infinite()) && differences(part).into_iter().flatten().any(f64::is_nan)
         },
     },
     Condition {
@@ -55,16 +65,19 @@ pub(super) const CONDITIONS: &[Condition] = &[
         about: About::Part,
         describes: "a triplet with `swap`, whose negative is as far from the positive as from the anchor",
         holds: |part| {
-            let swap = match &part.case.loss {
-                Loss::TripletMarginLoss(options) => options.swap,
-                Loss::TripletMarginWithDistanceLoss(options) => options.swap,
-                _ => false,
-            };
             let (p, differences) = (degree(part), differences(part));
-            let power = |differences: &[f64]| differences.iter().map(|d| d.abs().powf(p)).sum::<f64>();
-            let (from_anchor, from_positive) = (power(&differences[1]), power(&differences[2]));
-            let rounding = 4.0 * part.case.dtype().format().ulp(from_anchor);
-            swap && (from_anchor - from_positive).abs() <= rounding
+            let [_, from_anchor, from_positive] = differences.as_slice() else { return false };
+            let largest = |differences: &[f64]| differences.iter().fold(0.0, |most: f64, d| most.max(d.abs()));
+            let unit = largest(from_anchor).max(largest(from_positive));
+            let power = |differences: &[f64]| match p {
+                f64::INFINITY => largest(differences),
+                f64::NEG_INFINITY => differences.iter().fold(f64::INFINITY, |least, d| least.min(d.abs())),
+                // Of parts of the largest difference, whose powers stay in range.
+                _ if unit > 0.0 => differences.iter().map(|d| (d.abs() / unit).powf(p)).sum(),
+                _ => 0.0,
+            };
+            let (from_anchor, from_positive) = (power(from_anchor), power(from_positive));
+            (from_anchor - from_positive).abs() <= 4.0 * part.case.dtype().format().ulp(from_anchor)
         },
     },
     Condition {
@@ -97,16 +110,19 @@ pub(super) const CONDITIONS: &[Condition] = &[
     Condition {
         name: "power_beyond_f16",
         about: About::Part,
-        describes: "a triplet in f16 with a norm of a degree p other than 1 and 2, and a power of degree p or p - 1 that is out of range, or subnormal",
+        describes: "a triplet in f16 with a norm of a finite degree p other than 0, 1 and 2, and a power of degree p or p - 1 that is out of range, or subnormal",
         holds: |part| {
             let (p, format) = (degree(part), part.case.dtype().format());
             let is_beyond = |x: f64| x > 0.98 * format.largest || x > 0.0 && x < format.smallest_normal();
             let is_any_beyond = |differences: &Vec<f64>| {
                 let power = differences.iter().map(|d| d.abs().powf(p)).sum::<f64>();
-                let slopes = differences.iter().map(|d| d.abs().powf(p - 1.0));
-                is_beyond(power) || is_beyond(power.powf((p - 1.0) / p)) || slopes.into_iter().any(is_beyond)
+                let slopes = differences.iter().filter(|d| **d != 0.0).map(|d| d.abs().powf(p - 1.0));
+                is_beyond(power)
+                    || power > 0.0 && is_beyond(power.powf((p - 1.0) / p))
+                    || slopes.into_iter().any(is_beyond)
             };
-            part.case.dtype() == DType::F16 && ![1.0, 2.0].contains(&p) && differences(part).iter().any(is_any_beyond)
+            let has_powers = p.is_finite() && ![0.0, 1.0, 2.0].contains(&p);
+            part.case.dtype() == DType::F16 && has_powers && differences(part).iter().any(is_any_beyond)
         },
     },
     Condition {
@@ -125,7 +141,7 @@ pub(super) const CONDITIONS: &[Condition] = &[
             let (a, b, _) = cosine(part);
             let format = part.case.dtype().format();
             let is_subnormal = |x: f64| part.case.dtype() == DType::F16 && x < 2.0 * format.smallest_normal();
-            [a, b, a * b].into_iter().any(|x| x.is_nan() || x > 0.98 * format.largest || is_subnormal(x))
+            [a, b, a * b].into_iter().any(|x| x > 0.98 * format.largest || is_subnormal(x))
         },
     },
     Condition {
@@ -134,17 +150,17 @@ pub(super) const CONDITIONS: &[Condition] = &[
         describes: "a vector in f64 whose squared length is within 2^28 of an eps of 1e-12",
         holds: |part| {
             let (a, b, _) = cosine(part);
-            part.case.dtype() == DType::F64 && a.min(b) < 3e-4
+            part.case.dtype() == DType::F64 && a.min(b) < 1e-12 * 2f64.powi(28)
         },
     },
     Condition {
         name: "subnormal_slope",
         about: About::Part,
-        describes: "a cosine whose quotient by the product of the squared lengths, times the cotangent's share, is subnormal",
+        describes: "a cosine other than 0 whose quotient by the product of the squared lengths, times the cotangent's share, is subnormal",
         holds: |part| {
             let (a, b, dot) = cosine(part);
             let slope = part.cotangent() * dot.abs() / (a * b).powf(1.5).max(f64::MIN_POSITIVE);
-            slope < 2.0 * smallest_normal(&part.case)
+            dot != 0.0 && slope < 2.0 * smallest_normal(&part.case)
         },
     },
     Condition {
