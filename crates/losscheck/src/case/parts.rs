@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use losscheck_options::{KLDivReduction, Output};
+use losscheck_options::{AdaptiveResult, KLDivReduction, Output};
 
 use super::Case;
 use crate::loss::{Loss, LossKind};
@@ -27,7 +27,8 @@ pub struct Part {
     pub case: Case,
     /// What the cotangent of the whole case hands to the part, before a mean divides it: a number for each of its losses.
     pub cotangents: Vec<f64>,
-    /// By how much a mean divides the losses of all parts; 1 if there is no mean.
+    /// By how much a mean divides the loss of the part; 1 if there is no mean. It is negative if the loss of the whole case is
+    /// minus a mean, as that of adaptive log-softmax is.
     pub denominator: f64,
 }
 
@@ -63,7 +64,8 @@ impl<'a> Parts<'a> {
                 }
             }
         }
-        let denominator = if case.loss.reduction() == Some("mean") { denominator(case, &batch) } else { 1.0 };
+        let is_mean = matches!(case.loss.reduction(), Some("mean" | "batchmean")) || is_adaptive_loss(&case.loss);
+        let denominator = if is_mean { denominator(case, &batch) } else { 1.0 };
         Some(Self { case, batch, axes, denominator })
     }
 
@@ -93,17 +95,25 @@ impl<'a> Parts<'a> {
             },
         );
         let case = Case { cotangent: None, inputs, expected: None, ..self.case.clone() };
-        Part { case: Case { loss: case.loss.unreduced(), ..case }, cotangents, denominator: self.denominator }
+        let denominator = self.denominator * self.own_denominator(&case);
+        Part { case: Case { loss: case.loss.unreduced(), ..case }, cotangents, denominator }
+    }
+
+    /// Returns by how much a mean divides the loss of one part alone: a mean of CTC losses divides each by the length of its
+    /// target.
+    fn own_denominator(&self, part: &Case) -> f64 {
+        let is_mean_of_ctc = part.loss.kind() == LossKind::CtcLoss && self.case.loss.reduction() == Some("mean");
+        let lengths = part.input("target_lengths").filter(|_| is_mean_of_ctc).and_then(Tensor::to_indices);
+        match lengths.as_deref() {
+            Some([length]) => (*length).max(1) as f64,
+            _ => 1.0,
+        }
     }
 
     /// Returns the parts that have a say in a number of an output: one, if the output is not reduced. The output has that
     /// shape.
     pub fn of(&self, output: Output, shape: &[usize], index: usize) -> Vec<usize> {
-        let axes: Vec<Option<usize>> = match output {
-            Output::Value if shape.starts_with(&self.batch) => self.leading_axes(shape),
-            Output::Value => Vec::new(),
-            Output::Gradient(name) => self.axes.get(name).cloned().unwrap_or_default(),
-        };
+        let axes = self.axes_of(output, shape);
         let mut fixed: Vec<Option<usize>> = vec![None; self.batch.len()];
         for ((place, &length), axis) in place(shape, index).into_iter().zip(shape).zip(axes) {
             if let Some(axis) = axis.filter(|&axis| length == self.batch[axis]) {
@@ -121,6 +131,15 @@ impl<'a> Parts<'a> {
         numbers
     }
 
+    /// Returns for each dimension of an output the dimension of the batch that it is; none if the output is reduced.
+    fn axes_of(&self, output: Output, shape: &[usize]) -> Vec<Option<usize>> {
+        match output {
+            Output::Value if shape.starts_with(&self.batch) => self.leading_axes(shape),
+            Output::Value => Vec::new(),
+            Output::Gradient(name) => self.axes.get(name).cloned().unwrap_or_default(),
+        }
+    }
+
     /// Returns the dimensions of the batch that the dimensions of an unreduced output are: the first ones.
     fn leading_axes(&self, shape: &[usize]) -> Vec<Option<usize>> {
         (0..shape.len()).map(|axis| Some(axis).filter(|&axis| axis < self.batch.len())).collect()
@@ -128,8 +147,7 @@ impl<'a> Parts<'a> {
 
     /// Returns the place, in the same output of a part, of a number of an output.
     pub fn index_in_part(&self, output: Output, shape: &[usize], index: usize) -> usize {
-        let Output::Gradient(name) = output else { return 0 };
-        let axes = self.axes.get(name).map_or(&[][..], Vec::as_slice);
+        let axes = self.axes_of(output, shape);
         let of_part = |axis: usize| axes.get(axis).copied().flatten().is_none();
         let places = place(shape, index).into_iter().zip(shape).enumerate();
         places.filter(|&(axis, _)| of_part(axis)).fold(0, |at, (_, (place, &length))| at * length + place)
@@ -197,6 +215,15 @@ fn axes(case: &Case) -> Option<BTreeMap<&str, Vec<Option<usize>>>> {
                 scores().collect()
             }
             (Kind::CrossEntropy | Kind::NllLoss | Kind::NllLoss2d, "target") => (0..own).map(Some).collect(),
+            // A layer may make scores of more dimensions: its weight is (C, d1, ..., K).
+            (Kind::LinearCrossEntropy, "target") if !case.input("target")?.dtype().is_float() => {
+                (0..own).map(Some).collect()
+            }
+            (Kind::LinearCrossEntropy, "target") => scores().collect(),
+            (Kind::LinearCrossEntropy, "linear_weight" | "linear_bias") => {
+                let end = if name == "linear_weight" { own.saturating_sub(1) } else { own };
+                (0..own).map(|axis| (1..end).contains(&axis).then_some(axis)).collect()
+            }
             (
                 Kind::LinearCrossEntropy
                 | Kind::AdaptiveLogSoftmaxWithLoss
@@ -246,6 +273,11 @@ fn axes(case: &Case) -> Option<BTreeMap<&str, Vec<Option<usize>>>> {
     case.inputs.iter().map(|(name, tensor)| Some((name.as_str(), axes_of(name, tensor.shape().len())?))).collect()
 }
 
+/// Returns whether a loss is minus the mean of what its parts give, though it has no reduction to choose.
+fn is_adaptive_loss(loss: &Loss) -> bool {
+    matches!(loss, Loss::AdaptiveLogSoftmaxWithLoss(options) if options.result == AdaptiveResult::Loss)
+}
+
 /// Returns by how much the mean divides the sum of the losses of all parts.
 fn denominator(case: &Case, batch: &[usize]) -> f64 {
     let parts = batch.iter().product::<usize>() as f64;
@@ -263,8 +295,10 @@ fn denominator(case: &Case, batch: &[usize]) -> f64 {
             classes.iter().filter(|&&class| Some(class) != case.loss.ignore_index()).map(of_class).sum()
         }
         (Loss::KlDiv(options), _) if options.reduction == KLDivReduction::BatchMean => {
-            batch.first().map_or(1.0, |&length| length as f64)
+            // The length of the input itself, even if it broadcasts.
+            case.input("input").and_then(|input| input.shape().first()).map_or(1.0, |&length| length as f64)
         }
+        (loss, _) if is_adaptive_loss(loss) => -parts,
         _ => parts,
     }
 }
