@@ -98,7 +98,9 @@ impl<'a> Divided<'a> {
     ) -> bool {
         let affected = LazyAffected(OnceCell::new(), || self.affected(condition, of, number.index));
         let is_infinite = |gives: &Gives| *gives == Gives::Special(DifferenceKind::Infinity);
-        if gives.contains(&Gives::Special(kind)) && !affected.get().parts.is_empty() {
+        // NaN or an infinity in one part shows in a sum of many; 0 for one part does not make 0 of the others.
+        let is_part_of_sum = || kind == DifferenceKind::Zero && affected.get().is_reduced;
+        if gives.contains(&Gives::Special(kind)) && !affected.get().parts.is_empty() && !is_part_of_sum() {
             return true;
         }
         // The difference of two infinities is NaN.
