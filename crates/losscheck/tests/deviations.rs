@@ -371,6 +371,11 @@ fn outcomes_are_known_under_their_condition() {
     assert!(known(&invalid, &Outcome::Answer(right(&valid))));
     assert!(!known(&invalid, &Outcome::Failed("boom".to_owned())));
     assert!(!known(&valid, &Outcome::Rejection("no".to_owned())));
+    let policy = self::policy(&deviation("mse_loss", &["rejects"], Some("empty"), &[]), Scope::Others);
+    let known = |case: &Case, outcome: &Outcome| explain(&policy, case, outcome).iter().all(|it| it.known.is_some());
+    let mse = |input: Value| case("mse_loss", json!({}), &[("input", input.clone()), ("target", input)]);
+    assert!(known(&mse(json!([])), &Outcome::Rejection("no".to_owned())));
+    assert!(!known(&mse(json!([1])), &Outcome::Rejection("no".to_owned())));
 }
 
 #[test]
