@@ -139,13 +139,18 @@ pub(crate) struct Metamorphic {
 
 #[derive(Debug, Args)]
 pub(crate) struct Mutants {
+    /// Measure instead how much known deviations and rules let pass: right answers to random cases are spoiled in a dozen ways,
+    /// and judged as if each backend had given them
+    #[arg(long)]
+    pub(crate) random: bool,
+
     /// Only this loss, by PyTorch's functional name; repeatable
     #[arg(long = "loss", value_name = "NAME", value_parser = loss(), hide_possible_values = true)]
     pub(crate) losses: Vec<LossKind>,
 
-    /// How many random cases to draw of each loss
-    #[arg(long, default_value_t = 400, value_name = "N")]
-    pub(crate) cases: usize,
+    /// How many random cases to draw of each loss [default: 400, with `--random` 4000]
+    #[arg(long, value_name = "N")]
+    pub(crate) cases: Option<usize>,
 
     /// What they are drawn from: the same seed gives the same cases
     #[arg(long, default_value_t = 1, value_name = "S")]

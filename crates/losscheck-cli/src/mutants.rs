@@ -1,5 +1,7 @@
 //! `losscheck mutants`: what the suite catches.
 
+mod power;
+
 use std::io::{self, Write};
 
 use comfy_table::{Cell, Color};
@@ -53,16 +55,19 @@ impl Entry {
 
 /// Scores every mutant; fails where none of the checks catches one.
 pub(crate) fn run(options: &Mutants, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
-    let losses = chosen(&options.losses);
+    if options.random {
+        return power::run(options, data, out);
+    }
+    let (losses, cases) = (chosen(&options.losses), options.cases.unwrap_or(400));
     let bar = progress::bar(losses.iter().map(|&loss| catalogue(loss).len()).sum(), "mutants");
-    let suites = Suite::all(data, &losses, options.cases, options.seed)?;
+    let suites = Suite::all(data, &losses, cases, options.seed)?;
     let scores: Vec<Score> = suites.iter().flat_map(|suite| score(suite, || bar.inc(1))).collect();
     bar.finish_and_clear();
 
     match options.format {
         Format::Json => {
             let mutants = scores.iter().map(Entry::new).collect();
-            let (seed, random_cases) = (options.seed, options.cases);
+            let (seed, random_cases) = (options.seed, cases);
             json(out, &Document { losscheck: env!("CARGO_PKG_VERSION"), seed, random_cases, mutants })?;
         }
         Format::Table => print(&losses, &scores, options.all, out)?,

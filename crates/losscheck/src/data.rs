@@ -108,6 +108,25 @@ impl DataFolder {
         self.0.join("regressions")
     }
 
+    /// Returns the names of the backends that have a record of deviations.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the folder of the records cannot be read.
+    pub fn records(&self) -> Result<Vec<String>, DataError> {
+        let folder = self.0.join("deviations");
+        let failed = |error: std::io::Error| DataError::new(&folder, format!("cannot be read: {error}"));
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&folder).map_err(failed)? {
+            let file = entry.map_err(failed)?.path();
+            if file.extension().is_some_and(|extension| extension == "toml") {
+                names.extend(file.file_stem().and_then(|name| name.to_str()).map(str::to_owned));
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
     /// The deviations of a backend.
     ///
     /// # Errors

@@ -36,6 +36,11 @@ const MEASURES: &[Measure] = &[
         of: |part| elements(&part.case, "input").into_iter().fold(0.0, |most: f64, x| most.max(x.abs())).exp(),
     },
     Measure {
+        name: "e^log_prob",
+        describes: "the exponential of the largest log-probability, or 1",
+        of: |part| part.numbers("log_probs").into_iter().fold(0.0, f64::max).exp(),
+    },
+    Measure {
         name: "1/|x - t|",
         describes: "the inverse of the difference of input and target",
         of: |part| 1.0 / (part.number("input") - part.number("target")).abs(),

@@ -7,7 +7,8 @@ use losscheck_reference::{DoubleDouble, Error, Real};
 use super::rules::near_largest;
 use super::ulp::distance;
 use crate::case::Case;
-use crate::loss::{Inputs, Loss, LossExt, Outputs, ValueAndGradients};
+use crate::case::parts::{Part, Parts};
+use crate::loss::{Inputs, Loss, LossExt, Output, Outputs, ValueAndGradients};
 use crate::tensor::{DType, Tensor};
 
 /// What a case's results are in exact arithmetic.
@@ -23,6 +24,8 @@ pub struct ExactAnswer {
     error_scale: OnceLock<ValueAndGradients<DoubleDouble>>,
     jumps: OnceLock<Option<ValueAndGradients<DoubleDouble>>>,
     overflows: OnceLock<Overflows>,
+    /// Whether each part of the case comes near the end of the range; absent if the case has no parts.
+    parts_that_overflow: OnceLock<Option<Vec<bool>>>,
     candidates: OnceLock<Option<ArgmaxCandidates>>,
 }
 
@@ -43,6 +46,7 @@ impl ExactAnswer {
             error_scale: OnceLock::from(error_scale),
             jumps: OnceLock::from(None),
             overflows: OnceLock::from(Overflows::default()),
+            parts_that_overflow: OnceLock::from(None),
             candidates: OnceLock::from(None),
         }
     }
@@ -81,6 +85,24 @@ impl ExactAnswer {
     /// is in range.
     pub fn overflows(&self) -> bool {
         self.known_overflows().somewhere
+    }
+
+    /// Returns whether one of the parts that a number of an output is made of comes near the end of the range: see
+    /// [`ExactAnswer::overflows`].
+    pub(crate) fn overflows_at(&self, output: Output, index: usize) -> bool {
+        if !self.overflows() {
+            return false;
+        }
+        let Some((case, parts)) = self.case.as_ref().and_then(|case| Some((case, Parts::new(case)?))) else {
+            return true;
+        };
+        let overflow = once(&self.parts_that_overflow, || {
+            let part = |number| part_overflows(case.dtype(), &parts.part(number));
+            Some((0..parts.len()).map(part).collect())
+        });
+        let shape = self.results.outputs().find(|(own, _)| *own == output).map(|(_, array)| array.shape());
+        let (Some(overflow), Some(shape)) = (overflow, shape) else { return true };
+        parts.of(output, shape, index).into_iter().any(|number| overflow[number])
     }
 
     /// Returns whether every loss is finite and their sum was not, on the way at least: its terms may yet cancel.
@@ -172,9 +194,9 @@ impl ArgmaxCandidates {
 ///
 /// Returns an error if the loss has no value for the inputs and options of the case.
 pub fn evaluate(case: &Case) -> Result<ExactAnswer, Error> {
-    let (error_scale, jumps, overflows, candidates) = Default::default();
-    let plain = Case { expected: None, ..case.clone() };
-    Ok(ExactAnswer { results: results(case)?, case: Some(plain), error_scale, jumps, overflows, candidates })
+    let (error_scale, jumps, overflows, parts_that_overflow, candidates) = Default::default();
+    let (case, results) = (Some(Case { expected: None, ..case.clone() }), results(case)?);
+    Ok(ExactAnswer { results, case, error_scale, jumps, overflows, parts_that_overflow, candidates })
 }
 
 /// From so many numbers on, those of narrower dtypes are judged by f64.
@@ -223,4 +245,10 @@ pub(crate) fn overflows(case: &Case, inputs: &Inputs<DoubleDouble>) -> Result<bo
     // Weights and cotangents of 0 do not undo an overflow.
     let each = case.loss.unreduced().error_scale(&inputs.without_factors())?;
     Ok(each.outputs().any(|(_, magnitudes)| magnitudes.iter().any(|x| x.abs().to_f64() > end)))
+}
+
+/// Returns whether a part of a case comes near the end of the dtype's range, or has no loss by itself.
+fn part_overflows(dtype: DType, part: &Part) -> bool {
+    let is_near_end = |x: &f64| x.abs() > near_largest(dtype) && x.is_finite();
+    part.cotangents.iter().any(is_near_end) || overflows(&part.case, &Inputs::from(&part.case)).unwrap_or(true)
 }

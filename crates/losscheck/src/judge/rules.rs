@@ -44,11 +44,12 @@ impl Number<'_> {
         self.dtype == DType::F64 && is_tiny(self.exact.to_f64()) && is_tiny(self.actual)
     }
 
-    /// An intermediate result may overflow if a tensor, the loss of an element or its slope comes near the end of the range.
+    /// An intermediate result may overflow if a tensor, the loss of an element or its slope comes near the end of the range, in
+    /// a part of the case that has a say in the number.
     /// Then the number may be infinite or NaN although the exact one is not. The oracle has the exponents of f64, so near
     /// the end of that range it may be the exact number that overflows.
     pub(super) fn may_overflow(&self) -> bool {
-        if !self.answer.overflows() {
+        if !self.answer.overflows_at(self.output, self.index) {
             return false;
         }
         let is_near_end = || self.actual.abs() > near_largest(self.dtype);

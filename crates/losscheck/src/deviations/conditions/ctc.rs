@@ -31,6 +31,15 @@ pub(super) const CONDITIONS: &[Condition] = &[
         },
     },
     Condition {
+        name: "absorbing_log_probability",
+        about: About::Part,
+        describes: "CTC with a log-probability so large that sums with it round by 1 or more",
+        holds: |part| {
+            let format = part.case.dtype().format();
+            part.numbers("log_probs").into_iter().any(|x| x.is_finite() && format.ulp(x.abs()) >= 1.0)
+        },
+    },
+    Condition {
         name: "zeroed_loss_beyond_range",
         about: About::Part,
         describes: "CTC with `zero_infinity` and a finite loss that is out of range",

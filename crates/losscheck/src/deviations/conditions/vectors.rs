@@ -136,12 +136,17 @@ pub(super) const CONDITIONS: &[Condition] = &[
     Condition {
         name: "lengths_out_of_range",
         about: About::Part,
-        describes: "the squared length of a vector, or the product of two of them, is out of range or, in f16, subnormal",
+        describes: "the squared length of a vector, or the product of two of them, is out of range, or subnormal",
         holds: |part| {
             let (a, b, _) = cosine(part);
             let format = part.case.dtype().format();
-            let is_subnormal = |x: f64| part.case.dtype() == DType::F16 && x < 2.0 * format.smallest_normal();
-            [a, b, a * b].into_iter().any(|x| x > 0.98 * format.largest || is_subnormal(x))
+            let is_subnormal = |x: f64| x < 2.0 * format.smallest_normal();
+            // In f16, where the eps is 0, a product or a length of 0 matters, too.
+            let matters = |x: f64| part.case.dtype() == DType::F16 || x > 0.0;
+            let is_out_of_range = |x: f64| x > 0.98 * format.largest || is_subnormal(x) && matters(x);
+            [a, b].into_iter().any(is_out_of_range) || a * b > 0.98 * format.largest || {
+                part.case.dtype() == DType::F16 && is_subnormal(a * b)
+            }
         },
     },
     Condition {
@@ -160,7 +165,7 @@ pub(super) const CONDITIONS: &[Condition] = &[
         holds: |part| {
             let (a, b, dot) = cosine(part);
             let slope = part.cotangent() * dot.abs() / (a * b).powf(1.5).max(f64::MIN_POSITIVE);
-            dot != 0.0 && slope < 2.0 * smallest_normal(&part.case)
+            dot != 0.0 && slope * a.min(b).min(1.0) < 2.0 * smallest_normal(&part.case)
         },
     },
     Condition {
