@@ -73,6 +73,10 @@ pub(crate) struct Check {
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Vec<PathBuf>,
 
+    /// Print the known deviations in full: what a backend gives, why, where it is reported, and a case that shows it
+    #[arg(long)]
+    pub(crate) known: bool,
+
     /// How to print the result
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -121,6 +125,10 @@ pub(crate) struct Draws {
 
     #[command(flatten)]
     pub(crate) selection: Selection,
+
+    /// Print the known deviations in full: what a backend gives, why, where it is reported, and a case that shows it
+    #[arg(long)]
+    pub(crate) known: bool,
 
     /// Where to keep what differs, instead of the repository's `reference_data/regressions`
     #[arg(long, value_name = "FOLDER")]

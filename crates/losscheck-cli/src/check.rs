@@ -33,9 +33,9 @@ pub(crate) fn run(options: &Check, data: &DataFolder, out: &mut dyn Write) -> Re
         }
         return Ok(Passed(true));
     }
-    let report = report::Report::new(&run, &backends, &options.data, data);
+    let report = report::Report::new(&run, &backends, &options.selection, &options.data, data);
     match options.format {
-        Format::Table => render::print(&report, out)?,
+        Format::Table => render::print(&report, options.known, out)?,
         Format::Json => json(out, &report)?,
     }
     Ok(Passed(report.passed))

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use losscheck::case::random::RandomCases;
 use losscheck::data::DataFolder;
 use losscheck::deviations::Known;
-use losscheck::run::table::{Column, Table};
+use losscheck::run::table::Table;
 
 use crate::args::Draws;
 use crate::source::{quoted, reference_data, show_command};
@@ -60,19 +60,37 @@ pub(crate) fn listed(files: &[PathBuf]) -> String {
     files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// Lists the known deviations that a run has met, by backend, and how many rows each covers.
-pub(crate) fn known<R: Send>(table: &Table<R>, thing: &str, out: &mut dyn Write) -> io::Result<()> {
-    let of_column = |column| table.known(column).into_iter().map(move |known| (Column::name(column), known));
-    for (position, (backend, (Known { of, deviation }, count))) in table.columns.iter().flat_map(of_column).enumerate()
-    {
-        if position == 0 {
-            writeln!(out, "\n{HEADING}Known deviations{HEADING:#}")?;
+/// Prints for each backend the number of its known deviations that a run has met, and how to list them; or lists them, with
+/// the number of rows that each covers, if `lists_known`.
+pub(crate) fn known<R: Send>(
+    table: &Table<R>,
+    thing: &str,
+    (lists_known, command): (bool, &str),
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let known: Vec<_> = table.columns.iter().map(|column| (column.name(), table.known(column))).collect();
+    if known.iter().all(|(_, deviations)| deviations.is_empty()) {
+        return Ok(());
+    }
+    writeln!(out, "\n{HEADING}Known deviations{HEADING:#}")?;
+    if !lists_known {
+        for (backend, deviations) in &known {
+            writeln!(out, "  {NOTE}{backend}: {}{NOTE:#}", counted(deviations.len(), "known deviation"))?;
         }
-        let (gives, covered) = (deviation.gives.join("; "), counted(count, thing));
+        return writeln!(out, "  To list them: {command} --known");
+    }
+    let all = known.iter().flat_map(|(backend, known)| known.iter().map(move |known| (*backend, known)));
+    for (backend, (Known { of, deviation }, count)) in all {
+        let (gives, covered) = (deviation.gives.join("; "), counted(*count, thing));
         let of = if of == backend { String::new() } else { format!(", as {of}") };
         writeln!(out, "  {NOTE}{backend} {}, {gives}{of}: {covered}{NOTE:#}", deviation.loss)?;
         writeln!(out, "    {}", deviation.reason)?;
-        writeln!(out, "    {DIM}{}; losscheck show {}{DIM:#}", deviation.upstream, quoted(&deviation.witness))?;
+        writeln!(out, "    {DIM}{}; {}{DIM:#}", deviation.upstream, show_witness(&deviation.witness))?;
     }
     Ok(())
+}
+
+/// Returns the command that shows the witness of a known deviation.
+pub(crate) fn show_witness(witness: &str) -> String {
+    format!("losscheck show {}", quoted(witness))
 }

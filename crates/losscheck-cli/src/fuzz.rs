@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use comfy_table::Cell;
 use losscheck::case::random::RandomCases;
 use losscheck::data::DataFolder;
+use losscheck::loss::LossKind;
 use losscheck::run::fuzz::{self, Report};
 use losscheck::run::table::Tally;
 
@@ -14,13 +14,14 @@ use crate::backends;
 use crate::draws::{known, listed};
 use crate::failure::Failure;
 use crate::style::{BAD, GOOD, HEADING};
-use crate::table::{cases, counted, table, tally};
+use crate::table::{cases, counted, matrix};
 use crate::{Passed, progress};
 
 /// Draws the cases, prints what became of them, and keeps those whose differences are not known.
 pub(crate) fn run(options: &Draws, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
     let random = options.random_cases();
-    writeln!(out, "seed {}; to repeat: {}\n", random.seed, options.command("fuzz", random.seed, data))?;
+    let command = options.command("fuzz", random.seed, data);
+    writeln!(out, "seed {}; to repeat: {command}\n", random.seed)?;
     out.flush()?;
 
     let backends = backends::select(&options.selection.backends);
@@ -30,6 +31,7 @@ pub(crate) fn run(options: &Draws, data: &DataFolder, out: &mut dyn Write) -> Re
 
     let files = fuzz::save(report.witnesses.iter().map(|witness| &witness.case), &options.folder(data))?;
     print(&random, &report, out)?;
+    known(&report.table, "case", (options.known, &command), out)?;
     witnesses(&report, &files, |case| options.show_command(case, data), out)?;
     summary(&random, &report, out)?;
     Ok(Passed(report.table.all_known()))
@@ -37,16 +39,15 @@ pub(crate) fn run(options: &Draws, data: &DataFolder, out: &mut dyn Write) -> Re
 
 fn print(random: &RandomCases, report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let columns = &report.table.columns;
-    let mut matrix = table(["loss", "cases"].into_iter().chain(columns.iter().map(|column| column.name())), 1);
+    let names: Vec<&str> = columns.iter().map(|column| column.name()).collect();
     let tallies: Vec<_> = columns.iter().map(|column| report.table.tallies(column, |draw| draw.loss)).collect();
-    for loss in &random.losses {
+    let row = |loss: &LossKind| {
         let of_loss: Vec<Tally> = tallies.iter().map(|column| column.get(loss).copied().unwrap_or_default()).collect();
         let drawn = of_loss.first().map_or(0, |tally| tally.total());
-        let cells = of_loss.into_iter().map(tally);
-        matrix.add_row([Cell::new(loss.name()), Cell::new(drawn)].into_iter().chain(cells));
-    }
-    writeln!(out, "{}", matrix.trim_fmt())?;
-    known(&report.table, "case", out)
+        (vec![loss.name().to_owned(), drawn.to_string()], of_loss)
+    };
+    let rows: Vec<_> = random.losses.iter().map(row).collect();
+    writeln!(out, "{}", matrix(&["loss", "cases"], &names, &rows))
 }
 
 fn witnesses(report: &Report, files: &[PathBuf], show: impl Fn(&str) -> String, out: &mut dyn Write) -> io::Result<()> {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use comfy_table::Cell;
 use losscheck::data::DataFolder;
 use losscheck::judge::verdict::{DifferenceKind, count};
 use losscheck::loss::LossKind;
@@ -19,7 +18,7 @@ use crate::check::json;
 use crate::draws::{known, listed};
 use crate::failure::Failure;
 use crate::style::{BAD, GOOD, HEADING};
-use crate::table::{cases, counted, table, tally};
+use crate::table::{cases, counted, matrix};
 use crate::{Passed, progress};
 
 /// The document of `--format json`.
@@ -129,7 +128,7 @@ pub(crate) fn run(options: &Metamorphic, data: &DataFolder, out: &mut dyn Write)
     };
     match options.format {
         Format::Json => json(out, &document)?,
-        Format::Table => print(&document, &found, &files, out)?,
+        Format::Table => print(&document, &found, &files, draws.known, out)?,
     }
     Ok(Passed(document.passed))
 }
@@ -183,17 +182,23 @@ fn known_by(found: &Table<Related>, column: &Column) -> impl Iterator<Item = Kno
     })
 }
 
-fn print(document: &Document, found: &Table<Related>, files: &[PathBuf], out: &mut dyn Write) -> io::Result<()> {
+fn print(
+    document: &Document,
+    found: &Table<Related>,
+    files: &[PathBuf],
+    lists_known: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     writeln!(out, "seed {}; to repeat: {}\n", document.seed, document.command)?;
-    let names = document.columns.iter().map(|column| column.backend.as_str());
-    let mut matrix = table(["relation"].into_iter().chain(names), 1);
-    for (row, relation) in RELATIONS.iter().enumerate() {
-        let cells = document.columns.iter().map(|column| tally(column.relations[row].tally()));
-        matrix.add_row([Cell::new(relation.name)].into_iter().chain(cells));
-    }
-    writeln!(out, "{}", matrix.trim_fmt())?;
+    let names: Vec<&str> = document.columns.iter().map(|column| column.backend.as_str()).collect();
+    let row = |(row, relation): (usize, &metamorphic::Relation)| {
+        let tallies = document.columns.iter().map(|column| column.relations[row].tally());
+        (vec![relation.name.to_owned()], tallies.collect())
+    };
+    let rows: Vec<_> = RELATIONS.iter().enumerate().map(row).collect();
+    writeln!(out, "{}", matrix(&["relation"], &names, &rows))?;
 
-    known(found, "pair", out)?;
+    known(found, "pair", (lists_known, &document.command), out)?;
     broken(document, files, out)?;
 
     let runs = format!("{} on {}", cases(document.cases), counted(document.columns.len(), "backend"));

@@ -80,7 +80,7 @@ pub fn conformance(data: &DataFolder, backends: &[Box<dyn Backend>]) -> Result<C
     let bar = progress::bar(goldens.cases.len(), "cases");
     let run = Conformance::run(goldens, Scope::Goldens, &backends::borrow(backends), data, || bar.inc(1))?;
     bar.finish_and_clear();
-    Ok(ConformancePage::new(&Report::new(&run, backends, &[], data)))
+    Ok(ConformancePage::new(&Report::new(&run, backends, &args::Selection::default(), &[], data)))
 }
 
 /// The folder of the repository.

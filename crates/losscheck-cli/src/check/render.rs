@@ -5,35 +5,112 @@ use std::io::{self, Write};
 use comfy_table::Cell;
 use losscheck::judge::verdict::count;
 
-use super::report::{CellReport, ColumnReport, Report};
+use super::report::{
+    CellReport, ColumnReport, DeviationReport, DifferenceReport, FailingReport, Report, TutorialReport,
+};
+use crate::draws;
 use crate::style::{BAD, DIM, GOOD, HEADING, NOTE};
-use crate::table::{cases, counted, table, tally};
+use crate::table::{cases, counted, matrix, table};
 
-/// Prints the whole report.
-pub(crate) fn print(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    matrix(report, out)?;
-    tutorial(report, out)?;
-    known(report, out)?;
-    stale(report, out)?;
+/// How many cases of the user's are named in one list.
+const NAMED: usize = 20;
+
+/// Prints the report; the known deviations in full if `lists_known`.
+pub(crate) fn print(report: &Report, lists_known: bool, out: &mut dyn Write) -> io::Result<()> {
+    losses(report, out)?;
     differences(report, out)?;
+    backends(report, out)?;
+    known(report, lists_known, out)?;
+    tutorial(report, out)?;
+    stale(report, out)?;
     summary(report, out)
 }
 
-fn matrix(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let names = report.columns.iter().map(|column| column.backend.as_str());
-    let mut matrix = table(["loss", "cases"].into_iter().chain(names), 1);
+fn losses(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let names: Vec<_> = report.columns.iter().map(|column| column.backend.as_str()).collect();
     let losses = report.columns.first().map_or(&[][..], |column| &column.losses);
-    for (row, cell) in losses.iter().enumerate() {
-        let cells = report.columns.iter().map(|column| tally(column.losses[row].tally()));
-        matrix.add_row([Cell::new(cell.loss), Cell::new(cell.tally().total())].into_iter().chain(cells));
-    }
-    let totals = report.columns.iter().map(|column| tally(column.total()));
-    matrix.add_row([Cell::new("all"), Cell::new(report.cases)].into_iter().chain(totals));
-    writeln!(out, "{}\n", matrix.trim_fmt())?;
+    let row = |(row, cell): (usize, &CellReport)| {
+        let tallies = report.columns.iter().map(|column| column.losses[row].tally());
+        (vec![cell.loss.to_owned(), cell.tally().total().to_string()], tallies.collect())
+    };
+    let rows: Vec<_> = losses.iter().enumerate().map(row).collect();
+    writeln!(out, "{}", matrix(&["loss", "cases"], &names, &rows))
+}
 
-    for ColumnReport { backend, version, .. } in &report.columns {
+fn differences(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    if report.differences.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{HEADING}New differences{HEADING:#}")?;
+    for difference in &report.differences {
+        let DifferenceReport { backend, loss, kind, worst_ulps, message, command, .. } = difference;
+        let worst = worst_ulps.map_or_else(|| kind.describe().to_owned(), |ulps| format!("{} ULPs", count(ulps)));
+        writeln!(out, "  {BAD}{backend} {loss}: {}, worst: {worst}{BAD:#}", cases(difference.cases))?;
+        writeln!(out, "    {message}")?;
+        writeln!(out, "    {command}")?;
+        // A single one is shown already.
+        if report.names_cases && difference.failing.len() > 1 {
+            let line = |failing: &FailingReport| format!("{}: {}", failing.case, failing.message);
+            some(difference.failing.iter().map(line), out)?;
+        }
+    }
+    Ok(())
+}
+
+/// Prints the first lines of a list, and how many more there are.
+fn some(lines: impl ExactSizeIterator<Item = String>, out: &mut dyn Write) -> io::Result<()> {
+    let more = lines.len().saturating_sub(NAMED);
+    for line in lines.take(NAMED) {
+        writeln!(out, "      {line}")?;
+    }
+    match more {
+        0 => Ok(()),
+        _ => writeln!(out, "      {DIM}and {more} more (--format json lists all){DIM:#}"),
+    }
+}
+
+/// Prints a line for each column: its cases, its known deviations and its version.
+fn backends(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let mut backends = table(["backend", "agree", "known", "new", "deviations", "version"], 1);
+    if let Some(version) = backends.column_mut(5) {
+        version.set_cell_alignment(comfy_table::CellAlignment::Left);
+    }
+    for column in &report.columns {
+        let ColumnReport { backend, version, .. } = column;
+        let total = column.total();
+        let deviations = report.known.iter().filter(|known| known.backend == *backend).count();
         let version = version.as_deref().unwrap_or("stored answers against exact arithmetic");
-        writeln!(out, "{DIM}{backend}: {version}{DIM:#}")?;
+        let numbers = [total.known, total.differ, deviations].map(Cell::new);
+        let agree = Cell::new(format!("{}/{}", total.agree, total.provided()));
+        backends.add_row([Cell::new(backend), agree].into_iter().chain(numbers).chain([Cell::new(version)]));
+    }
+    writeln!(out, "\n{}", backends.trim_fmt())
+}
+
+fn known(report: &Report, in_full: bool, out: &mut dyn Write) -> io::Result<()> {
+    if report.known.is_empty() {
+        return Ok(());
+    }
+    if !in_full {
+        writeln!(out, "To list the known deviations: {}", report.known_command)?;
+    } else {
+        writeln!(out, "\n{HEADING}Known deviations{HEADING:#}")?;
+    }
+    for deviation in report.known.iter().filter(|_| in_full || report.names_cases) {
+        let DeviationReport { backend, known_of, loss, name, gives, reason, upstream, witness, covered, .. } =
+            deviation;
+        let of = if known_of == backend { String::new() } else { format!(", as {known_of}") };
+        if in_full {
+            let (gives, covers) = (gives.join("; "), cases(deviation.cases));
+            writeln!(out, "  {NOTE}{backend} {loss}, {gives}{of}: {covers}{NOTE:#}")?;
+            writeln!(out, "    {reason}")?;
+            writeln!(out, "    {DIM}{upstream}; {}{DIM:#}", draws::show_witness(witness))?;
+        } else {
+            writeln!(out, "  {NOTE}{backend}, known as {known_of}/{loss}/{name}: {}{NOTE:#}", cases(deviation.cases))?;
+        }
+        if report.names_cases {
+            some(covered.iter().cloned(), out)?;
+        }
     }
     Ok(())
 }
@@ -44,25 +121,8 @@ fn tutorial(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out, "\n{HEADING}Wrong results in the tutorial{HEADING:#}")?;
-    for example in wrong {
-        let (loss, case) = (example.loss, &example.case);
-        write!(out, "  {loss}: the tutorial prints {:.4}, PyTorch gives {:.4}", example.printed, example.pytorch)?;
-        writeln!(out, " {DIM}({case}){DIM:#}")?;
-    }
-    Ok(())
-}
-
-fn known(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    if report.known.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "\n{HEADING}Known deviations{HEADING:#}")?;
-    for deviation in &report.known {
-        let gives = deviation.gives.join("; ");
-        let cases = cases(deviation.cases);
-        writeln!(out, "  {NOTE}{} {}, {gives}: {cases}{NOTE:#}", deviation.backend, deviation.loss)?;
-        writeln!(out, "    {}", deviation.reason)?;
-        writeln!(out, "    {DIM}{}; losscheck show {}{DIM:#}", deviation.upstream, deviation.witness)?;
+    for TutorialReport { case, printed, pytorch, .. } in wrong {
+        writeln!(out, "  {case}: the tutorial prints {printed:.4}, PyTorch gives {pytorch:.4}")?;
     }
     Ok(())
 }
@@ -80,21 +140,6 @@ fn stale(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  Correct {}, or run", files.join(", "))?;
     writeln!(out, "    losscheck check --update-deviations")?;
     writeln!(out, "  and review what it changes.")
-}
-
-fn differences(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    if report.differences.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "\n{HEADING}Differences{HEADING:#}")?;
-    for difference in &report.differences {
-        let (backend, loss, kind) = (&difference.backend, difference.loss, difference.kind.describe());
-        let worst = difference.worst_ulps.map_or_else(String::new, |ulps| format!(", worst {} ULPs", count(ulps)));
-        writeln!(out, "  {BAD}{backend} {loss}, {kind}: {}{worst}{BAD:#}", cases(difference.cases))?;
-        writeln!(out, "    {}", difference.message)?;
-        writeln!(out, "    {}", difference.command)?;
-    }
-    Ok(())
 }
 
 fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {

@@ -1,19 +1,20 @@
 //! What a run says: the document of `--format json`, which the tables are printed from, too.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use losscheck::backend::Backend;
 use losscheck::case::{Case, Expected};
 use losscheck::data::DataFolder;
-use losscheck::deviations::Deviation;
+use losscheck::deviations::Known;
 use losscheck::judge::verdict::DifferenceKind;
 use losscheck::loss::LossKind;
 use losscheck::run::conformance::Conformance;
 use losscheck::run::table::{Column, Finding, Tally};
 use serde::Serialize;
 
-use crate::source::show_command;
+use crate::args::Selection;
+use crate::source::{quoted, reference_data, show_command};
 
 /// A finished run, summed up.
 #[derive(Debug, Serialize)]
@@ -26,10 +27,15 @@ pub(crate) struct Report {
     pub(crate) cases: usize,
     /// The columns of the matrix; the first is PyTorch's stored answers against exact arithmetic.
     pub(crate) columns: Vec<ColumnReport>,
-    /// What differs and is not known, by backend, loss and kind.
+    /// What differs and is not known, by backend and loss.
     pub(crate) differences: Vec<DifferenceReport>,
     /// The known deviations that cover something.
     pub(crate) known: Vec<DeviationReport>,
+    /// The command that prints the known deviations in full.
+    pub(crate) known_command: String,
+    /// Whether the cases are the user's own, each of which the table names.
+    #[serde(skip)]
+    pub(crate) names_cases: bool,
     /// What the deviations say that is not true (any more).
     pub(crate) stale: Vec<StaleReport>,
     /// The examples of the tutorial.
@@ -62,16 +68,16 @@ pub(crate) struct CellReport {
     pub(crate) not_provided: usize,
 }
 
-/// Cases that differ in the same way.
+/// Cases of one loss on which a backend differs.
 #[derive(Debug, Serialize)]
 pub(crate) struct DifferenceReport {
     /// The backend.
     pub(crate) backend: String,
     /// The loss.
     pub(crate) loss: &'static str,
-    /// How they differ.
+    /// How the case with the worst error differs.
     pub(crate) kind: DifferenceKind,
-    /// How many.
+    /// The number of cases.
     pub(crate) cases: usize,
     /// The worst error in ULPs at scale; null where there is no number for it.
     pub(crate) worst_ulps: Option<f64>,
@@ -81,6 +87,21 @@ pub(crate) struct DifferenceReport {
     pub(crate) message: String,
     /// The command that shows it.
     pub(crate) command: String,
+    /// Every difference of every one of the cases.
+    pub(crate) failing: Vec<FailingReport>,
+}
+
+/// A difference that is not known.
+#[derive(Debug, Serialize)]
+pub(crate) struct FailingReport {
+    /// The case.
+    pub(crate) case: String,
+    /// How the backend differs on it.
+    pub(crate) kind: DifferenceKind,
+    /// The error in ULPs at scale; null if there is no number for it.
+    pub(crate) ulps: Option<f64>,
+    /// What was expected and what came.
+    pub(crate) message: String,
 }
 
 /// A known deviation, with the cases that it covers in this run.
@@ -88,8 +109,10 @@ pub(crate) struct DifferenceReport {
 pub(crate) struct DeviationReport {
     /// The backend.
     pub(crate) backend: String,
+    /// Whose deviation it is: the backend's, or that of another backend which this one is wrong as.
+    pub(crate) known_of: String,
     /// The loss.
-    pub(crate) loss: &'static str,
+    pub(crate) loss: String,
     /// The name of the deviation.
     pub(crate) name: String,
     /// What the backend gives.
@@ -104,6 +127,8 @@ pub(crate) struct DeviationReport {
     pub(crate) worst_ulps: Option<f64>,
     /// A case that shows it.
     pub(crate) witness: String,
+    /// The cases of this run that it covers.
+    pub(crate) covered: Vec<String>,
 }
 
 /// Something that a deviation says and that is not so.
@@ -133,7 +158,14 @@ pub(crate) struct TutorialReport {
 }
 
 impl Report {
-    pub(crate) fn new(run: &Conformance, backends: &[Box<dyn Backend>], paths: &[PathBuf], data: &DataFolder) -> Self {
+    /// Sums up a run of some backends on the cases of `paths`, or on the shipped ones if there are none.
+    pub(crate) fn new(
+        run: &Conformance,
+        backends: &[Box<dyn Backend>],
+        selection: &Selection,
+        paths: &[PathBuf],
+        data: &DataFolder,
+    ) -> Self {
         let version = |name: &str| {
             let backend = backends.iter().find(|backend| backend.name() == name);
             backend.map(|backend| backend.version())
@@ -158,6 +190,8 @@ impl Report {
             columns: run.table.columns.iter().map(column).collect(),
             differences: run.table.columns.iter().flat_map(|column| differences(run, column, paths, data)).collect(),
             known: run.table.columns.iter().flat_map(|column| known(run, column)).collect(),
+            known_command: known_command(selection, paths, data),
+            names_cases: !paths.is_empty(),
             stale: run.table.columns.iter().flat_map(stale).collect(),
             tutorial: run.table.rows.iter().filter_map(TutorialReport::new).collect(),
         }
@@ -195,13 +229,22 @@ impl TutorialReport {
     }
 }
 
+/// Returns the command that prints the known deviations of a run in full.
+fn known_command(selection: &Selection, paths: &[PathBuf], data: &DataFolder) -> String {
+    let backends = selection.backends.iter().map(|backend| format!(" --backend {backend}"));
+    let losses = selection.losses.iter().map(|loss| format!(" --loss {}", loss.name()));
+    let paths = paths.iter().map(|path| format!(" --data {}", quoted(&path.to_string_lossy())));
+    let chosen: String = backends.chain(losses).chain(paths).collect();
+    format!("losscheck check --known{chosen}{}", reference_data(data))
+}
+
 fn differences(run: &Conformance, column: &Column, paths: &[PathBuf], data: &DataFolder) -> Vec<DifferenceReport> {
-    let mut groups: BTreeMap<(LossKind, DifferenceKind), Vec<Finding<'_, Case>>> = BTreeMap::new();
+    let mut groups: BTreeMap<LossKind, Vec<Finding<'_, Case>>> = BTreeMap::new();
     for finding in run.table.findings(column).filter(|finding| finding.known.is_none()) {
-        groups.entry((finding.row.loss.kind(), finding.difference.kind)).or_default().push(finding);
+        groups.entry(finding.row.loss.kind()).or_default().push(finding);
     }
     let report =
-        |((loss, kind), findings): (_, Vec<Finding<'_, Case>>)| {
+        |(loss, findings): (LossKind, Vec<Finding<'_, Case>>)| {
             let first = findings.first()?;
             // The first of those that are equally bad.
             let worst = findings.iter().fold(first, |worst, finding| {
@@ -209,43 +252,68 @@ fn differences(run: &Conformance, column: &Column, paths: &[PathBuf], data: &Dat
             });
             Some(DifferenceReport {
                 backend: column.name().to_owned(),
-                loss: LossKind::name(loss),
-                kind,
-                cases: count(findings.iter()),
-                worst_ulps: Some(worst.difference.ulps).filter(|ulps| ulps.is_finite()),
+                loss: loss.name(),
+                kind: worst.difference.kind,
+                cases: ids(&findings).len(),
+                worst_ulps: measured(worst.difference.ulps),
                 witness: worst.row.id.clone(),
                 message: worst.difference.message.clone(),
                 command: show_command(&worst.row.id, paths, data),
+                failing: findings.iter().map(FailingReport::new).collect(),
             })
         };
     groups.into_iter().filter_map(report).collect()
 }
 
 fn known(run: &Conformance, column: &Column) -> Vec<DeviationReport> {
-    let findings: Vec<_> = run.table.findings(column).collect();
-    let report = |deviation: &Deviation| {
-        let is_covered = |finding: &&Finding<'_, Case>| {
-            finding.known.is_some_and(|known| std::ptr::eq(&raw const *known.deviation, deviation))
-        };
-        let covered: Vec<_> = findings.iter().filter(is_covered).collect();
-        let first = covered.first()?;
-        Some(DeviationReport {
+    let mut groups: Vec<(&Known, Vec<Finding<'_, Case>>)> = Vec::new();
+    for finding in run.table.findings(column) {
+        let Some(known) = finding.known else { continue };
+        match groups.iter_mut().find(|(other, _)| other.is_same_as(known)) {
+            Some((_, findings)) => findings.push(finding),
+            None => groups.push((known, vec![finding])),
+        }
+    }
+    let report = |(known, findings): (&Known, Vec<Finding<'_, Case>>)| {
+        let Known { of, deviation } = known;
+        let covered = ids(&findings);
+        DeviationReport {
             backend: column.name().to_owned(),
-            loss: first.row.loss.kind().name(),
+            known_of: of.clone(),
+            loss: deviation.loss.clone(),
             name: deviation.name.clone(),
             gives: deviation.gives.clone(),
-            cases: count(covered.iter().copied()),
+            cases: covered.len(),
             reason: deviation.reason.clone(),
             upstream: deviation.upstream.clone(),
-            worst_ulps: Some(covered.iter().map(|finding| finding.difference.ulps).fold(0.0, f64::max))
-                .filter(|ulps| ulps.is_finite()),
+            worst_ulps: measured(findings.iter().map(|finding| finding.difference.ulps).fold(0.0, f64::max)),
             witness: deviation.witness.clone(),
-        })
+            covered,
+        }
     };
-    column.policy.own.iter().filter_map(report).collect()
+    groups.into_iter().map(report).collect()
 }
 
-/// The number of cases: one may differ in two outputs.
-fn count<'a>(findings: impl Iterator<Item = &'a Finding<'a, Case>>) -> usize {
-    findings.map(|finding| finding.row.id.as_str()).collect::<BTreeSet<_>>().len()
+impl FailingReport {
+    fn new(finding: &Finding<'_, Case>) -> Self {
+        let Finding { row, difference, .. } = finding;
+        Self {
+            case: row.id.clone(),
+            kind: difference.kind,
+            ulps: measured(difference.ulps),
+            message: difference.message.clone(),
+        }
+    }
+}
+
+/// Returns a number of ULPs, or `None` if there is no number for the error.
+fn measured(ulps: f64) -> Option<f64> {
+    Some(ulps).filter(|ulps| ulps.is_finite())
+}
+
+/// Returns the ids of the cases, each once: a case may differ in two outputs.
+fn ids(findings: &[Finding<'_, Case>]) -> Vec<String> {
+    let mut ids: Vec<String> = findings.iter().map(|finding| finding.row.id.clone()).collect();
+    ids.dedup();
+    ids
 }

@@ -85,10 +85,12 @@ fn section(report: &Report, backend: &str) -> String {
     };
     let mut deviations: Vec<_> = report.known.iter().filter(|report| report.backend == backend).collect();
     deviations.sort_by(|a, b| by_gravity(a, b));
-    for DeviationReport { loss, gives, cases, reason, upstream, worst_ulps, witness, .. } in deviations {
+    for DeviationReport { known_of, loss, gives, cases, reason, upstream, worst_ulps, witness, .. } in deviations {
+        let of = if known_of == backend { String::new() } else { format!(", as {known_of}") };
         let error = worst_ulps.map_or_else(String::new, |ulps| format!(", up to {} ULPs", count(ulps)));
         let cases = crate::table::cases(*cases);
-        writeln!(text, "- **`{loss}`, {}**, {cases}{error}. {reason}", gives.join("; ")).expect("a string takes all");
+        writeln!(text, "- **`{loss}`, {}{of}**, {cases}{error}. {reason}", gives.join("; "))
+            .expect("a string takes all");
         writeln!(text, "  Upstream: {upstream}. `losscheck show {witness}`").expect("a string takes all");
     }
     let differences: Vec<_> = report.differences.iter().filter(|report| report.backend == backend).collect();
