@@ -74,6 +74,11 @@ impl<'a> Parts<'a> {
         self.batch.iter().product()
     }
 
+    /// Returns whether there are no parts, because a dimension of the batch has no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Returns a part.
     pub fn part(&self, number: usize) -> Part {
         let place = place(&self.batch, number);
