@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use losscheck::judge::MeasuredAt;
 use losscheck::loss::LossKind;
 use losscheck::run::accuracy::{SearchBudget, Shard};
 use losscheck::tensor::DType;
@@ -26,7 +27,7 @@ pub(crate) struct Arguments {
 
 const CODES: &str = "\
 Exit code: 0, every difference is known; 1, something else differs, a relation is broken, a deviation is not true, or no
-check catches a mutant; 2, bad usage or bad data.
+check catches a mutant; 2, bad usage or bad data, such as a case that the loss refuses and that does not expect so.
 
 Example: losscheck check --backend candle-nn --loss cross_entropy";
 
@@ -73,6 +74,12 @@ pub(crate) struct Check {
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Vec<PathBuf>,
 
+    /// Judge by plain ULPs, at the magnitude of the exact number, and not by ULPs at the error scale: the sum of the magnitudes
+    /// of the terms that the documented formula adds up. Reports give both numbers; without this option the latter decides,
+    /// because the error of a careful implementation grows with the terms
+    #[arg(long, conflicts_with = "update_deviations")]
+    pub(crate) strict: bool,
+
     /// Print the known deviations in full: what a backend gives, why, where it is reported, and a case that shows it
     #[arg(long)]
     pub(crate) known: bool,
@@ -106,6 +113,12 @@ pub(crate) struct Show {
     /// Look for it in this file or folder instead of the shipped ones; repeatable
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Vec<PathBuf>,
+
+    /// Judge by plain ULPs, at the magnitude of the exact number, and not by ULPs at the error scale: the sum of the magnitudes
+    /// of the terms that the documented formula adds up. Reports give both numbers; without this option the latter decides,
+    /// because the error of a careful implementation grows with the terms
+    #[arg(long)]
+    pub(crate) strict: bool,
 
     /// How to print the result
     #[arg(long, value_enum, default_value_t)]
@@ -227,6 +240,11 @@ pub(crate) struct Report {
     /// Where to write, instead of the repository's `reports`
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
+}
+
+/// Returns where the errors are measured that decide.
+pub(crate) fn measured_at(strict: bool) -> MeasuredAt {
+    if strict { MeasuredAt::ExactNumber } else { MeasuredAt::ErrorScale }
 }
 
 /// A dtype of floating-point numbers.

@@ -11,18 +11,19 @@ use losscheck::data::DataFolder;
 use losscheck::deviations::Scope;
 use losscheck::run::conformance::Conformance;
 
-use crate::args::{Check, Format};
+use crate::args::{self, Check, Format};
 use crate::backends;
 use crate::failure::Failure;
-use crate::{Passed, progress, source};
+use crate::{Passed, progress, source, table};
 
 /// Does the run and prints what came of it.
 pub(crate) fn run(options: &Check, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
     let goldens = goldens(options, data)?;
     let scope = if options.data.is_empty() { Scope::Goldens } else { Scope::Others };
+    let measured_at = args::measured_at(options.strict);
     let backends = backends::select(&options.selection.backends);
     let bar = progress::bar(goldens.cases.len(), "cases");
-    let run = Conformance::run(goldens, scope, &backends::borrow(&backends), data, || bar.inc(1))?;
+    let run = Conformance::run(goldens, scope, measured_at, &backends::borrow(&backends), data, || bar.inc(1))?;
     bar.finish_and_clear();
 
     if options.update_deviations {
@@ -33,12 +34,19 @@ pub(crate) fn run(options: &Check, data: &DataFolder, out: &mut dyn Write) -> Re
         }
         return Ok(Passed(true));
     }
-    let report = report::Report::new(&run, &backends, &options.selection, &options.data, data);
+    let report = report::Report::new(&run, &backends, options, data);
     match options.format {
         Format::Table => render::print(&report, options.known, out)?,
         Format::Json => json(out, &report)?,
     }
-    Ok(Passed(report.passed))
+    match report.bad.len() {
+        0 => Ok(Passed(report.passed)),
+        bad => {
+            out.flush()?;
+            let loss_refuses = "which the loss refuses, is listed with its field and the reason";
+            Err(Failure::Usage(format!("bad data: {}, {loss_refuses}", table::cases(bad))))
+        }
+    }
 }
 
 /// Writes one JSON document.

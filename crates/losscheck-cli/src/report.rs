@@ -14,6 +14,7 @@ use losscheck::data::DataFolder;
 use losscheck::deviations::Scope;
 use losscheck::error::DataError;
 use losscheck::files::write_atomically;
+use losscheck::judge::MeasuredAt;
 use losscheck::run::accuracy::Results;
 use losscheck::run::conformance::Conformance;
 
@@ -78,9 +79,12 @@ pub(crate) fn run(options: &args::Report, data: &DataFolder, out: &mut dyn Write
 pub fn conformance(data: &DataFolder, backends: &[Box<dyn Backend>]) -> Result<ConformancePage, DataError> {
     let goldens = data.goldens()?;
     let bar = progress::bar(goldens.cases.len(), "cases");
-    let run = Conformance::run(goldens, Scope::Goldens, &backends::borrow(backends), data, || bar.inc(1))?;
+    let run =
+        Conformance::run(goldens, Scope::Goldens, MeasuredAt::ErrorScale, &backends::borrow(backends), data, || {
+            bar.inc(1)
+        })?;
     bar.finish_and_clear();
-    Ok(ConformancePage::new(&Report::new(&run, backends, &args::Selection::default(), &[], data)))
+    Ok(ConformancePage::new(&Report::new(&run, backends, &args::Check::default(), data)))
 }
 
 /// The folder of the repository.

@@ -13,7 +13,7 @@ use losscheck::case::format::{Flag, Goldens};
 use losscheck::data::DataFolder;
 use losscheck::deviations::Scope;
 
-use crate::args::{Format, Show};
+use crate::args::{self, Format, Show};
 use crate::backends;
 use crate::check::json;
 use crate::failure::Failure;
@@ -22,7 +22,7 @@ use crate::{Passed, source};
 /// Finds the case and prints it.
 pub(crate) fn run(options: &Show, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
     let Found { case, flags, scope } = find(options, data)?;
-    let view = view::View::new(&case, &flags, scope, &backends::backends(), data)?;
+    let view = view::View::new(&case, &flags, (scope, args::measured_at(options.strict)), &backends::backends(), data)?;
     match options.format {
         Format::Table => render::print(&case, &view, out)?,
         Format::Json => json(out, &view)?,

@@ -3,15 +3,15 @@
 use losscheck::backend::reference::Reference;
 use losscheck::backend::{Backend, Outcome};
 use losscheck::case::format::case_of;
-use losscheck::case::{Answer, Case, Expected};
+use losscheck::case::{Answer, Case, Expected, ExpectedBy, Tolerance};
 use losscheck::data::DataFolder;
-use losscheck::judge::Judge;
 use losscheck::judge::bounds::Bounds;
 use losscheck::judge::oracle::{self, LARGE};
 use losscheck::judge::verdict::Verdict;
-use losscheck::judge::{judge, judge_golden};
+use losscheck::judge::{Judge, MeasuredAt};
+use losscheck::judge::{judge, judge_expected};
 use losscheck::loss::LossKind;
-use losscheck::tensor::{DType, Tensor};
+use losscheck::tensor::{DType, Data, Tensor};
 use serde_json::json;
 
 /// By how many ULPs answers are spoiled: from nothing, over both sides of the budget, to what nobody overlooks.
@@ -75,7 +75,8 @@ fn spoiled_answers_to_large_cases_get_the_verdicts_of_exact_answers() {
                 if name.is_none() {
                     // As if PyTorch had stored it.
                     let stored = Case { expected: Some(Expected::Answer(answer.clone())), ..case.clone() };
-                    let (quick, full) = (Judge::new(&stored, &bounds).judge_golden(), judge_golden(&stored, &exact));
+                    let (quick, full) =
+                        (Judge::new(&stored, &bounds).judge_expected(), judge_expected(&stored, &exact));
                     assert_eq!(says(&quick), says(&full), "{} stored", case.id);
                 }
                 let outcome = Outcome::Answer(answer);
@@ -115,4 +116,71 @@ fn no_finite_number_is_near_an_infinite_one() {
     for wrong in [0.0, f64::MAX, f64::NEG_INFINITY, f64::NAN] {
         assert!(matches!(verdict(with_output(&right, None, |_| wrong)), Verdict::Differs { .. }), "{wrong}");
     }
+}
+
+/// A case whose author expects 1.5 for a loss of 1, with a tolerance that makes this right.
+fn roughly_expected() -> Case {
+    let tensor = |data: &[f64]| json!({"dtype": "f64", "shape": [data.len()], "data": data});
+    let case = case_of(&json!({
+        "id": "l1_loss/f64/rough", "loss": "l1_loss", "inputs": {"input": tensor(&[1.0]), "target": tensor(&[0.0])},
+        "expected": {"value": {"dtype": "f64", "shape": [], "data": [1.5]}}, "tolerance": {"relative": 0.75},
+    }));
+    case.expect("a case")
+}
+
+#[test]
+fn a_tolerance_loosens_what_is_expected_and_no_backend() {
+    let case = roughly_expected();
+    let pytorch = Case { expected_by: ExpectedBy::Pytorch("2.13.0".into()), ..case.clone() };
+    for case in [case, pytorch] {
+        let judge = Judge::new(&case, &Bounds::default());
+        assert!(matches!(judge.judge_expected(), Verdict::Agrees), "{:?}", judge.judge_expected());
+        let by_half = with_output(&answer(&case), None, |x| x + 0.5);
+        assert!(matches!(judge.judge(&Outcome::Answer(by_half)), Verdict::Differs { .. }));
+        let without = Case { tolerance: None, ..case.clone() };
+        let judge = Judge::new(&without, &Bounds::default());
+        assert!(matches!(judge.judge_expected(), Verdict::Differs { .. }));
+    }
+}
+
+#[test]
+fn digits_are_right_up_to_half_of_the_last() {
+    let case = |value: f64, digits| {
+        let value = Tensor::new(Vec::new(), Data::F64(vec![value])).expect("a scalar");
+        let expected = Some(Expected::Answer(Answer { value, gradients: Default::default() }));
+        Case { expected, tolerance: Some(Tolerance::Digits(digits)), ..roughly_expected() }
+    };
+    let agrees = |value, digits| {
+        let case = case(value, digits);
+        matches!(Judge::new(&case, &Bounds::default()).judge_expected(), Verdict::Agrees)
+    };
+    assert!(agrees(1.0049, 3) && agrees(0.9951, 3) && agrees(1.4, 1));
+    assert!(!agrees(1.0051, 3) && !agrees(0.9949, 3) && !agrees(1.51, 1));
+    assert!(!agrees(f64::NAN, 1) && !agrees(f64::INFINITY, 1));
+}
+
+#[test]
+fn only_pytorch_excuses_a_backend_that_is_off_as_it_is() {
+    let without = Case { tolerance: None, ..roughly_expected() };
+    let by_half = Outcome::Answer(with_output(&answer(&without), None, |x| x + 0.5));
+    let verdict = |case: &Case| Judge::new(case, &Bounds::default()).judge(&by_half);
+    assert!(matches!(verdict(&without), Verdict::Differs { .. }));
+    let pytorch = Case { expected_by: ExpectedBy::Pytorch("2.13.0".into()), ..without };
+    assert!(matches!(verdict(&pytorch), Verdict::LikePyTorch(_)));
+}
+
+#[test]
+fn plain_ulps_decide_if_the_error_is_measured_at_the_exact_number() {
+    // The loss is 2e-9, and the terms that it is the sum of are as large as 20.
+    let tensor = |data: &[f64]| json!({"dtype": "f32", "shape": [1, data.len()], "data": data});
+    let inputs = json!({"input": tensor(&[20.0, 0.0]), "target": {"dtype": "i64", "shape": [1], "data": [0]}});
+    let case = case_of(&json!({"id": "cross_entropy/f32/sure", "loss": "cross_entropy", "inputs": inputs}));
+    let case = case.expect("a case");
+    let negative = Outcome::Answer(with_output(&answer(&case), None, |_| -1e-7));
+    let at = |measured_at| Judge::new(&case, &Bounds::default()).measuring_at(measured_at).judge(&negative);
+    assert!(matches!(at(MeasuredAt::ErrorScale), Verdict::Agrees));
+    let strict = at(MeasuredAt::ExactNumber);
+    let [difference] = strict.differences() else { panic!("{strict:?}") };
+    assert!(difference.ulps < 8.0 && difference.plain_ulps > 1e6, "{difference:?}");
+    assert_eq!(difference.deciding_ulps(), difference.plain_ulps);
 }

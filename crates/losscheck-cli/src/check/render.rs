@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 
 use comfy_table::Cell;
-use losscheck::judge::verdict::count;
+use losscheck::deviations::PYTORCH;
+use losscheck::judge::verdict::both;
 
 use super::report::{
-    CellReport, ColumnReport, DeviationReport, DifferenceReport, FailingReport, Report, TutorialReport,
+    BadReport, CellReport, ColumnReport, DeviationReport, DifferenceReport, FailingReport, Report, TutorialReport,
 };
 use crate::draws;
 use crate::style::{BAD, DIM, GOOD, HEADING, NOTE};
@@ -19,6 +20,7 @@ const NAMED: usize = 20;
 pub(crate) fn print(report: &Report, lists_known: bool, out: &mut dyn Write) -> io::Result<()> {
     losses(report, out)?;
     differences(report, out)?;
+    bad(report, out)?;
     backends(report, out)?;
     known(report, lists_known, out)?;
     tutorial(report, out)?;
@@ -43,8 +45,9 @@ fn differences(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "\n{HEADING}New differences{HEADING:#}")?;
     for difference in &report.differences {
-        let DifferenceReport { backend, loss, kind, worst_ulps, message, command, .. } = difference;
-        let worst = worst_ulps.map_or_else(|| kind.describe().to_owned(), |ulps| format!("{} ULPs", count(ulps)));
+        let DifferenceReport { backend, loss, kind, worst_ulps, worst_plain_ulps, message, command, .. } = difference;
+        let [ulps, plain] = [worst_ulps, worst_plain_ulps].map(|ulps| ulps.unwrap_or(f64::INFINITY));
+        let worst = both(ulps, plain).unwrap_or_else(|| kind.describe().to_owned());
         writeln!(out, "  {BAD}{backend} {loss}: {}, worst: {worst}{BAD:#}", cases(difference.cases))?;
         writeln!(out, "    {message}")?;
         writeln!(out, "    {command}")?;
@@ -55,6 +58,17 @@ fn differences(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn bad(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    if report.bad.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{HEADING}Bad data{HEADING:#}")?;
+    for BadReport { case, field, reason, .. } in &report.bad {
+        writeln!(out, "  {BAD}{case}: `{field}`{BAD:#}: {reason}")?;
+    }
+    writeln!(out, "  The loss refuses these cases. If it should, write \"expected\": {{\"rejected\": true}}.")
 }
 
 /// Prints the first lines of a list, and how many more there are.
@@ -79,7 +93,10 @@ fn backends(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         let ColumnReport { backend, version, .. } = column;
         let total = column.total();
         let deviations = report.known.iter().filter(|known| known.backend == *backend).count();
-        let version = version.as_deref().unwrap_or("stored answers against exact arithmetic");
+        let version = version.as_deref().unwrap_or(match backend.as_str() {
+            PYTORCH => "stored answers against exact arithmetic",
+            _ => "what the cases expect, against exact arithmetic",
+        });
         let numbers = [total.known, total.differ, deviations].map(Cell::new);
         let agree = Cell::new(format!("{}/{}", total.agree, total.provided()));
         backends.add_row([Cell::new(backend), agree].into_iter().chain(numbers).chain([Cell::new(version)]));
@@ -147,8 +164,13 @@ fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         report.columns.iter().flat_map(|column| &column.losses).map(part).sum()
     };
     let (known, differ) = (sum(|cell| cell.known), sum(|cell| cell.differ));
-    let runs = format!("{} in {}", cases(report.cases), counted(report.columns.len(), "column"));
-    match (report.passed, known) {
+    let bad = match report.bad.len() {
+        0 => String::new(),
+        bad => format!("{BAD}{} of bad data{BAD:#}, ", cases(bad)),
+    };
+    let by = if report.decides == "plain ulps" { ", judged by plain ULPs" } else { "" };
+    let runs = format!("{bad}{} in {}{by}", cases(report.cases), counted(report.columns.len(), "column"));
+    match (differ == 0 && report.stale.is_empty(), known) {
         (true, 0) => return writeln!(out, "\n{runs}: {GOOD}all agree{GOOD:#}"),
         (true, _) => return writeln!(out, "\n{runs}: {GOOD}no unexplained difference{GOOD:#} ({known} known)"),
         (false, _) => {}

@@ -7,13 +7,14 @@ use losscheck::backend::Backend;
 use losscheck::case::{Case, Expected};
 use losscheck::data::DataFolder;
 use losscheck::deviations::Known;
+use losscheck::judge::MeasuredAt;
 use losscheck::judge::verdict::DifferenceKind;
 use losscheck::loss::LossKind;
-use losscheck::run::conformance::Conformance;
+use losscheck::run::conformance::{BadCase, Conformance};
 use losscheck::run::table::{Column, Finding, Tally};
 use serde::Serialize;
 
-use crate::args::Selection;
+use crate::args::Check;
 use crate::source::{quoted, reference_data, show_command};
 
 /// A finished run, summed up.
@@ -23,9 +24,14 @@ pub(crate) struct Report {
     pub(crate) losscheck: &'static str,
     /// Whether every difference is known, and the deviations are true.
     pub(crate) passed: bool,
-    /// How many cases there are.
+    /// Which errors decide: `ulps at scale`, or `plain ulps` with `--strict`.
+    pub(crate) decides: &'static str,
+    /// How many cases were judged.
     pub(crate) cases: usize,
-    /// The columns of the matrix; the first is PyTorch's stored answers against exact arithmetic.
+    /// The cases that the loss refuses without an expectation that it does. They were not judged.
+    pub(crate) bad: Vec<BadReport>,
+    /// The columns of the matrix. The first are `pytorch`, for PyTorch's stored answers, and `expected`, for what the authors
+    /// of the cases expect, both against exact arithmetic and as far as cases have them.
     pub(crate) columns: Vec<ColumnReport>,
     /// What differs and is not known, by backend and loss.
     pub(crate) differences: Vec<DifferenceReport>,
@@ -42,12 +48,32 @@ pub(crate) struct Report {
     pub(crate) tutorial: Vec<TutorialReport>,
 }
 
+/// A case that the loss refuses without an expectation that it does.
+#[derive(Debug, Serialize)]
+pub(crate) struct BadReport {
+    /// The case.
+    pub(crate) case: String,
+    /// The loss.
+    pub(crate) loss: &'static str,
+    /// The field that the loss refuses.
+    pub(crate) field: String,
+    /// What is wrong with it.
+    pub(crate) reason: String,
+}
+
+impl BadReport {
+    fn new(bad: &BadCase) -> Self {
+        let BadCase { case, reason } = bad;
+        Self { case: case.id.clone(), loss: case.loss.kind().name(), field: bad.field(), reason: reason.to_string() }
+    }
+}
+
 /// A column of the matrix.
 #[derive(Debug, Serialize)]
 pub(crate) struct ColumnReport {
     /// The backend.
     pub(crate) backend: String,
-    /// The library behind it; none for PyTorch's stored answers.
+    /// The library behind it; null for what the cases expect.
     pub(crate) version: Option<String>,
     /// A cell for each loss that has cases.
     pub(crate) losses: Vec<CellReport>,
@@ -79,8 +105,10 @@ pub(crate) struct DifferenceReport {
     pub(crate) kind: DifferenceKind,
     /// The number of cases.
     pub(crate) cases: usize,
-    /// The worst error in ULPs at scale; null where there is no number for it.
+    /// The worst error in ULPs at the error scale; null if there is no number for it.
     pub(crate) worst_ulps: Option<f64>,
+    /// The error of the same case in plain ULPs; null if there is no number for it.
+    pub(crate) worst_plain_ulps: Option<f64>,
     /// The case with the worst error.
     pub(crate) witness: String,
     /// What was expected there and what came.
@@ -98,8 +126,10 @@ pub(crate) struct FailingReport {
     pub(crate) case: String,
     /// How the backend differs on it.
     pub(crate) kind: DifferenceKind,
-    /// The error in ULPs at scale; null if there is no number for it.
+    /// The error in ULPs at the error scale; null if there is no number for it.
     pub(crate) ulps: Option<f64>,
+    /// The error in plain ULPs, at the magnitude of the exact number; null if there is no number for it.
+    pub(crate) plain_ulps: Option<f64>,
     /// What was expected and what came.
     pub(crate) message: String,
 }
@@ -158,14 +188,9 @@ pub(crate) struct TutorialReport {
 }
 
 impl Report {
-    /// Sums up a run of some backends on the cases of `paths`, or on the shipped ones if there are none.
-    pub(crate) fn new(
-        run: &Conformance,
-        backends: &[Box<dyn Backend>],
-        selection: &Selection,
-        paths: &[PathBuf],
-        data: &DataFolder,
-    ) -> Self {
+    /// Sums up a run of some backends, which was made with these options.
+    pub(crate) fn new(run: &Conformance, backends: &[Box<dyn Backend>], options: &Check, data: &DataFolder) -> Self {
+        let paths = &options.data;
         let version = |name: &str| {
             let backend = backends.iter().find(|backend| backend.name() == name);
             backend.map(|backend| backend.version())
@@ -186,11 +211,16 @@ impl Report {
         Self {
             losscheck: env!("CARGO_PKG_VERSION"),
             passed: run.passed(),
+            decides: match run.measured_at {
+                MeasuredAt::ErrorScale => "ulps at scale",
+                MeasuredAt::ExactNumber => "plain ulps",
+            },
             cases: run.table.rows.len(),
+            bad: run.bad.iter().map(BadReport::new).collect(),
             columns: run.table.columns.iter().map(column).collect(),
-            differences: run.table.columns.iter().flat_map(|column| differences(run, column, paths, data)).collect(),
+            differences: run.table.columns.iter().flat_map(|column| differences(run, column, options, data)).collect(),
             known: run.table.columns.iter().flat_map(|column| known(run, column)).collect(),
-            known_command: known_command(selection, paths, data),
+            known_command: known_command(options, data),
             names_cases: !paths.is_empty(),
             stale: run.table.columns.iter().flat_map(stale).collect(),
             tutorial: run.table.rows.iter().filter_map(TutorialReport::new).collect(),
@@ -230,38 +260,40 @@ impl TutorialReport {
 }
 
 /// Returns the command that prints the known deviations of a run in full.
-fn known_command(selection: &Selection, paths: &[PathBuf], data: &DataFolder) -> String {
+fn known_command(Check { selection, data: paths, strict, .. }: &Check, data: &DataFolder) -> String {
+    let strict = if *strict { " --strict" } else { "" };
     let backends = selection.backends.iter().map(|backend| format!(" --backend {backend}"));
     let losses = selection.losses.iter().map(|loss| format!(" --loss {}", loss.name()));
     let paths = paths.iter().map(|path| format!(" --data {}", quoted(&path.to_string_lossy())));
     let chosen: String = backends.chain(losses).chain(paths).collect();
-    format!("losscheck check --known{chosen}{}", reference_data(data))
+    format!("losscheck check --known{strict}{chosen}{}", reference_data(data))
 }
 
-fn differences(run: &Conformance, column: &Column, paths: &[PathBuf], data: &DataFolder) -> Vec<DifferenceReport> {
+fn differences(run: &Conformance, column: &Column, options: &Check, data: &DataFolder) -> Vec<DifferenceReport> {
+    let strict = if options.strict { " --strict" } else { "" };
     let mut groups: BTreeMap<LossKind, Vec<Finding<'_, Case>>> = BTreeMap::new();
     for finding in run.table.findings(column).filter(|finding| finding.known.is_none()) {
         groups.entry(finding.row.loss.kind()).or_default().push(finding);
     }
-    let report =
-        |(loss, findings): (LossKind, Vec<Finding<'_, Case>>)| {
-            let first = findings.first()?;
-            // The first of those that are equally bad.
-            let worst = findings.iter().fold(first, |worst, finding| {
-                if finding.difference.ulps > worst.difference.ulps { finding } else { worst }
-            });
-            Some(DifferenceReport {
-                backend: column.name().to_owned(),
-                loss: loss.name(),
-                kind: worst.difference.kind,
-                cases: ids(&findings).len(),
-                worst_ulps: measured(worst.difference.ulps),
-                witness: worst.row.id.clone(),
-                message: worst.difference.message.clone(),
-                command: show_command(&worst.row.id, paths, data),
-                failing: findings.iter().map(FailingReport::new).collect(),
-            })
-        };
+    let report = |(loss, findings): (LossKind, Vec<Finding<'_, Case>>)| {
+        let first = findings.first()?;
+        // The first of those that are equally bad.
+        let worst = findings.iter().fold(first, |worst, finding| {
+            if finding.difference.deciding_ulps() > worst.difference.deciding_ulps() { finding } else { worst }
+        });
+        Some(DifferenceReport {
+            backend: column.name().to_owned(),
+            loss: loss.name(),
+            kind: worst.difference.kind,
+            cases: ids(&findings).len(),
+            worst_ulps: measured(worst.difference.ulps),
+            worst_plain_ulps: measured(worst.difference.plain_ulps),
+            witness: worst.row.id.clone(),
+            message: worst.difference.message.clone(),
+            command: show_command(&worst.row.id, &options.data, data) + strict,
+            failing: findings.iter().map(FailingReport::new).collect(),
+        })
+    };
     groups.into_iter().filter_map(report).collect()
 }
 
@@ -301,6 +333,7 @@ impl FailingReport {
             case: row.id.clone(),
             kind: difference.kind,
             ulps: measured(difference.ulps),
+            plain_ulps: measured(difference.plain_ulps),
             message: difference.message.clone(),
         }
     }

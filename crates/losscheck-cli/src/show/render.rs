@@ -54,7 +54,12 @@ fn header(case: &Case, view: &View, out: &mut dyn Write) -> io::Result<()> {
     if let Some(printed) = case.printed {
         writeln!(out, "  the tutorial prints {printed:.4}")?;
     }
-    if let Some(Expected::Rejection { error, message }) = &case.expected {
+    if let Some(note) = &case.note {
+        writeln!(out, "  {note}")?;
+    }
+    if let Some(Expected::Rejection { error, message }) = &case.expected
+        && !message.is_empty()
+    {
         writeln!(out, "  PyTorch raises {error}: {}", message.lines().next().unwrap_or_default())?;
     }
     Ok(())
@@ -83,12 +88,12 @@ fn answers_alone(view: &View, out: &mut dyn Write) -> io::Result<()> {
 
 /// One output: a row per element, the exact result, then each answer with its error.
 fn output(case: &Case, exact: &Exact, view: &View, out: &mut dyn Write) -> io::Result<()> {
-    let columns: Vec<(&str, &Tensor, &[Option<f64>])> = view
+    let columns: Vec<(&str, &Tensor, Errors<'_>)> = view
         .answers
         .iter()
         .filter_map(|answer| {
             let own = answer.outputs.iter().find(|own| own.output == exact.output)?;
-            Some((answer.backend.as_str(), &own.own, own.ulps.as_deref()?))
+            Some((answer.backend.as_str(), &own.own, (own.ulps.as_deref()?, own.plain_ulps.as_deref()?)))
         })
         .collect();
     let rows = worst(exact.elements.len(), &columns);
@@ -103,12 +108,16 @@ fn output(case: &Case, exact: &Exact, view: &View, out: &mut dyn Write) -> io::R
     let header = columns.iter().flat_map(|(backend, ..)| [*backend, "ULPs"]);
     let mut results = table(["", "exact"].into_iter().chain(header), 0);
     for row in rows {
-        let answers = columns.iter().flat_map(|(_, own, ulps)| [Cell::new(element(own, row)), error(ulps[row])]);
+        let answers =
+            columns.iter().flat_map(|(_, own, ulps)| [Cell::new(element(own, row)), error(ulps.0[row], ulps.1[row])]);
         let first = [Cell::new(format!("[{row}]")), Cell::new(exact_number(case.dtype(), exact.elements[row]))];
         results.add_row(first.into_iter().chain(answers));
     }
     writeln!(out, "{}", results.trim_fmt())
 }
+
+/// The errors of all elements at the error scale, and in plain ULPs.
+type Errors<'a> = (&'a [Option<f64>], &'a [Option<f64>]);
 
 /// The documented formula, if a number that is not finite has to be explained.
 fn formula(case: &Case, view: &View, out: &mut dyn Write) -> io::Result<()> {
@@ -120,11 +129,11 @@ fn formula(case: &Case, view: &View, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// The elements to print, in order: all, or those with the largest errors.
-fn worst(elements: usize, columns: &[(&str, &Tensor, &[Option<f64>])]) -> Vec<usize> {
+fn worst(elements: usize, columns: &[(&str, &Tensor, Errors<'_>)]) -> Vec<usize> {
     let mut rows: Vec<usize> = (0..elements).collect();
     if elements > ROWS {
         let error =
-            |row: usize| columns.iter().map(|(_, _, ulps)| ulps[row].unwrap_or(f64::INFINITY)).fold(0.0, f64::max);
+            |row: usize| columns.iter().map(|(_, _, (ulps, _))| ulps[row].unwrap_or(f64::INFINITY)).fold(0.0, f64::max);
         rows.sort_by(|&a, &b| error(b).total_cmp(&error(a)));
         rows.truncate(ROWS);
         rows.sort_unstable();
@@ -157,8 +166,12 @@ fn verdicts(view: &View, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn error(ulps: Option<f64>) -> Cell {
+/// Returns the cell of an error at the error scale, with the plain one after it if that is another number.
+fn error(ulps: Option<f64>, plain: Option<f64>) -> Cell {
     match ulps {
+        Some(ulps) if plain.is_none_or(|plain| count(plain) != count(ulps)) => {
+            Cell::new(format!("{} (plain {})", count(ulps), plain.map_or_else(|| "∞".to_owned(), count)))
+        }
         None => Cell::new("∞").fg(Color::DarkRed),
         Some(0.0) => Cell::new("0").add_attribute(comfy_table::Attribute::Dim),
         Some(ulps) => Cell::new(count(ulps)),

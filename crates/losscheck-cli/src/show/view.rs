@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use losscheck::backend::call::evaluate;
 use losscheck::backend::{Backend, Outcome};
 use losscheck::case::format::{Flag, write_case, write_tensor};
-use losscheck::case::{Answer, Case, Expected};
+use losscheck::case::{Answer, Case, Expected, ExpectedBy};
 use losscheck::data::DataFolder;
-use losscheck::deviations::{Explained, JudgedBy, Known, PYTORCH, Policy, Scope};
+use losscheck::deviations::{Deviations, Explained, JudgedBy, Known, PYTORCH, Policy, Scope};
 use losscheck::error::DataError;
-use losscheck::judge::oracle::{self, ExactAnswer};
+use losscheck::judge::bounds::Bounds;
+use losscheck::judge::oracle::ExactAnswer;
 use losscheck::judge::ulp::distance;
 use losscheck::judge::verdict::{DifferenceKind, Verdict};
-use losscheck::judge::{judge, judge_golden};
+use losscheck::judge::{Judge, MeasuredAt};
 use losscheck::loss::Output;
+use losscheck::run::conformance::EXPECTED;
 use losscheck::tensor::{Data, Tensor};
 use losscheck_reference::{DoubleDouble, Error, Real};
 use ndarray::ArrayD;
@@ -35,7 +37,7 @@ pub(super) struct View {
     pub(super) exact: Vec<Exact>,
     /// Why numbers of the exact answer are not finite, at most one reason for each output.
     pub(super) not_finite: Vec<Cause>,
-    /// PyTorch's answer, where it is stored, then the backends'.
+    /// What the case expects, then the backends' answers.
     pub(super) answers: Vec<AnswerView>,
 }
 
@@ -64,7 +66,7 @@ pub(super) struct Exact {
 /// What someone answers.
 #[derive(Debug, Serialize)]
 pub(super) struct AnswerView {
-    /// PyTorch or the backend.
+    /// `pytorch` or `expected` for what the case expects, or the backend.
     pub(super) backend: String,
     /// The verdict on the answer.
     pub(super) verdict: VerdictView,
@@ -123,8 +125,10 @@ pub(super) struct OutputView {
     pub(super) output: String,
     /// The result.
     pub(super) tensor: Value,
-    /// The error of each element in ULPs at scale; null where there is no number for it.
+    /// The error of each element in ULPs at the error scale; null where there is no number for it.
     pub(super) ulps: Option<Vec<Option<f64>>>,
+    /// The error of each element in plain ULPs, at the magnitude of the exact number; null where there is no number for it.
+    pub(super) plain_ulps: Option<Vec<Option<f64>>>,
     #[serde(skip)]
     pub(super) own: Tensor,
 }
@@ -133,31 +137,35 @@ impl View {
     pub(super) fn new(
         case: &Case,
         flags: &BTreeMap<String, Flag>,
-        scope: Scope,
+        (scope, measured_at): (Scope, MeasuredAt),
         backends: &[Box<dyn Backend>],
         data: &DataFolder,
     ) -> Result<Self, DataError> {
-        let exact = oracle::evaluate(case);
+        let judge = Judge::new(case, &Bounds::default()).measuring_at(measured_at);
+        let exact = judge.exact();
         let explain = |name: &String| {
             let Flag { tests, why, upstream } = flags.get(name)?.clone();
             Some((name.clone(), Explanation { tests, why, upstream }))
         };
         let stored = case.expected.clone().map(|expected| match expected {
             Expected::Answer(answer) => Outcome::Answer(answer),
+            Expected::Rejection { message, .. } if message.is_empty() => Outcome::Rejection("in any words".to_owned()),
             Expected::Rejection { error, message } => Outcome::Rejection(format!("{error}: {message}")),
         });
-        let without_golden = Case { expected: None, ..case.clone() };
         let of_backends = backends.iter().map(|backend| {
             let (policy, outcome) = (data.policy(backend.name(), scope)?, evaluate(backend.as_ref(), case));
             let verdict = match policy.own.judged_by {
-                JudgedBy::OracleOrPytorch => judge(case, &exact, &outcome),
-                JudgedBy::Oracle => judge(&without_golden, &exact, &outcome),
+                JudgedBy::OracleOrPytorch => judge.judge(&outcome),
+                JudgedBy::Oracle => judge.judge_by_oracle(&outcome),
             };
-            Ok(AnswerView::new(case, &policy, outcome, verdict, &exact))
+            Ok(AnswerView::new(case, &policy, outcome, verdict, exact))
         });
-        let of_pytorch = stored.map(|outcome| {
-            let policy = data.policy(PYTORCH, scope)?;
-            Ok(AnswerView::new(case, &policy, outcome, judge_golden(case, &exact), &exact))
+        let of_case = stored.map(|outcome| {
+            let policy = match case.expected_by {
+                ExpectedBy::Pytorch(_) => data.policy(PYTORCH, scope)?,
+                ExpectedBy::Author => Policy::new(EXPECTED, scope, Deviations::default()),
+            };
+            Ok(AnswerView::new(case, &policy, outcome, judge.judge_expected(), exact))
         });
         Ok(Self {
             case: write_case(case),
@@ -165,7 +173,7 @@ impl View {
             refused: exact.as_ref().err().map(ToString::to_string),
             exact: exact.as_ref().map_or_else(|_| Vec::new(), Exact::all),
             not_finite: exact.as_ref().map_or_else(|_| Vec::new(), |exact| causes(case, exact)),
-            answers: of_pytorch.into_iter().chain(of_backends).collect::<Result<_, DataError>>()?,
+            answers: of_case.into_iter().chain(of_backends).collect::<Result<_, DataError>>()?,
         })
     }
 }
@@ -218,14 +226,15 @@ fn outputs(answer: Answer, exact_answer: &Result<ExactAnswer, Error>) -> Vec<Out
     let gradients = answer.gradients.into_iter().map(|(name, tensor)| (format!("gradient of {name}"), tensor));
     let named = std::iter::once((Output::Value.to_string(), answer.value)).chain(gradients);
     let view = |(output, own): (String, Tensor)| {
-        let ulps = exact_answer.as_ref().ok().and_then(|exact_answer| errors(&output, &own, exact_answer));
-        OutputView { tensor: write_tensor(&own), ulps, output, own }
+        let at = |at| exact_answer.as_ref().ok().and_then(|exact_answer| errors(&output, &own, exact_answer, at));
+        let (ulps, plain_ulps) = (at(MeasuredAt::ErrorScale), at(MeasuredAt::ExactNumber));
+        OutputView { tensor: write_tensor(&own), ulps, plain_ulps, output, own }
     };
     named.map(view).collect()
 }
 
 /// The error of each element; nothing where the shapes differ.
-fn errors(output: &str, own: &Tensor, exact_answer: &ExactAnswer) -> Option<Vec<Option<f64>>> {
+fn errors(output: &str, own: &Tensor, exact_answer: &ExactAnswer, at: MeasuredAt) -> Option<Vec<Option<f64>>> {
     let mut outputs = exact_answer.results.outputs().zip(exact_answer.error_scale().outputs());
     let ((name, exact), (_, scales)) = outputs.find(|((name, _), _)| name.to_string() == output)?;
     let candidates = exact_answer.argmax_candidates().filter(|_| name == Output::Value);
@@ -233,7 +242,10 @@ fn errors(output: &str, own: &Tensor, exact_answer: &ExactAnswer) -> Option<Vec<
     let error = |(index, ((&exact, &scale), element)): (usize, ((&DoubleDouble, &DoubleDouble), f64))| match candidates
     {
         Some(candidates) => candidates.distance(index, exact, element),
-        None => distance(own.dtype(), exact, scale, element),
+        None => {
+            let magnitude = if at == MeasuredAt::ErrorScale { scale } else { exact };
+            distance(own.dtype(), exact, magnitude, element)
+        }
     };
     (exact.shape() == own.shape()).then(|| elements.map(error).collect())
 }

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use losscheck_reference::{DoubleDouble, Real};
 use ndarray::ArrayD;
 
+use super::MeasuredAt;
 use super::bounds::Bounds;
 use super::oracle::{is_exact_in_f64, once};
 use super::tolerance::tolerance;
@@ -39,22 +40,45 @@ impl Approximation {
         bound.is_of(case, &answer).then(|| of(answer, bound.ulps))
     }
 
+    /// Returns whether the approximation is the exact answer.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.error == 0.0
+    }
+
     /// Whether an answer is sure to be within the budget of the exact one, in each output that is asked for. If not, it may
     /// still be right.
-    pub(crate) fn shows_right(&self, case: &Case, answer: &Answer, is_asked_for: impl Fn(Output) -> bool) -> bool {
+    pub(crate) fn shows_right(
+        &self,
+        case: &Case,
+        answer: &Answer,
+        measured_at: MeasuredAt,
+        is_asked_for: impl Fn(Output) -> bool,
+    ) -> bool {
         let is_right = |(at, (output, approximation)): (usize, (Output, &ArrayD<f64>))| {
             let within = tolerance(case.loss.kind(), output) - self.error;
-            answer.output(output).is_some_and(|actual| self.is_near(case, at, approximation, actual, within))
+            answer
+                .output(output)
+                .is_some_and(|actual| self.is_near(case, at, approximation, actual, (within, measured_at)))
         };
         self.answer.outputs().enumerate().filter(|&(_, (output, _))| is_asked_for(output)).all(is_right)
     }
 
     /// Whether every number is within so many ULPs of what approximates it.
-    fn is_near(&self, case: &Case, at: usize, approximation: &ArrayD<f64>, actual: &Tensor, within: f64) -> bool {
+    fn is_near(
+        &self,
+        case: &Case,
+        at: usize,
+        approximation: &ArrayD<f64>,
+        actual: &Tensor,
+        (within, measured_at): (f64, MeasuredAt),
+    ) -> bool {
         let dtype = actual.dtype();
         let near = Near::new(dtype, within);
         let magnitudes = LazyCell::new(|| self.error_scale(case, at));
         let is_near_at_scale = |index: usize, x: f64, y: f64| {
+            if measured_at == MeasuredAt::ExactNumber {
+                return false;
+            }
             let magnitude = magnitudes.get(index);
             magnitude.is_some_and(|&magnitude| (y - x).abs() <= within * dtype.format().ulp(magnitude))
         };

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use losscheck_reference::{DoubleDouble, Real};
 use ndarray::ArrayD;
 
+use super::MeasuredAt;
 use super::oracle::ExactAnswer;
 use super::rules::Number;
 use super::tolerance::tolerance;
 use super::ulp::Near;
 use super::verdict::{Difference, DifferenceKind, Verdict, WrongNumber, WrongNumbers};
-use crate::case::{Answer, Case};
+use crate::case::{Answer, Case, Tolerance};
 use crate::loss::Output;
 use crate::tensor::Tensor;
 
@@ -23,6 +24,10 @@ pub(super) struct Expectation<'a> {
     pub(super) exact: &'a ExactAnswer,
     /// PyTorch's answer: a number may be as far from it as from the exact one.
     pub(super) golden: Option<&'a Answer>,
+    /// Where errors are measured.
+    pub(super) measured_at: MeasuredAt,
+    /// How far numbers may be off besides, because they are not given in full.
+    pub(super) given_to: Option<Tolerance>,
 }
 
 impl Expectation<'_> {
@@ -81,27 +86,34 @@ impl Expectation<'_> {
                 continue;
             }
             let number = Number { answer: self.exact, output, dtype, index, exact, actual };
+            let plain = number.distance_from(exact, exact);
             // The terms are no smaller than what they add up to.
-            if is_tolerated(number.distance_from(exact, exact)) {
+            if is_tolerated(plain) || self.given_to.is_some_and(|given_to| is_given_to(given_to, exact, actual)) {
                 continue;
             }
             let scale = scales.get(index).copied().unwrap_or(exact);
-            let from_exact = number.distance_from(exact, scale);
-            let may_jump = || jumps.get(index).is_some_and(|&jump| number.may_jump(jump, scale, tolerance));
-            if is_tolerated(from_exact) || number.may_underflow() || number.may_overflow() || may_jump() {
+            let at_scale = number.distance_from(exact, scale);
+            let (decides, from) = match self.measured_at {
+                MeasuredAt::ErrorScale => (at_scale, scale),
+                MeasuredAt::ExactNumber => (plain, exact),
+            };
+            let may_jump = || jumps.get(index).is_some_and(|&jump| number.may_jump(jump, from, tolerance));
+            if is_tolerated(decides) || number.may_underflow() || number.may_overflow() || may_jump() {
                 continue;
             }
             let pytorch = golden.as_ref().map(|golden| golden[index]);
-            let from_pytorch = pytorch.and_then(|pytorch| number.distance_from(DoubleDouble::from_f64(pytorch), scale));
+            let from_pytorch = pytorch.and_then(|pytorch| number.distance_from(DoubleDouble::from_f64(pytorch), from));
             let (exact, scale) = (exact.to_f64(), scale.abs().maximum(exact.abs()).to_f64());
-            let ulps = from_exact.unwrap_or(f64::INFINITY);
+            let [ulps, plain_ulps] = [at_scale, plain].map(|ulps| ulps.unwrap_or(f64::INFINITY));
             let to = if is_tolerated(from_pytorch) { &mut like_pytorch } else { &mut wrong };
             let of_kind = to.entry(kind_of(exact, actual)).or_insert_with(Vec::new);
-            of_kind.push(WrongNumber { index, actual, exact, pytorch, ulps, scale });
+            of_kind.push(WrongNumber { index, actual, exact, pytorch, ulps, plain_ulps, scale });
         }
         let differences = |numbers: BTreeMap<DifferenceKind, Vec<WrongNumber>>| {
-            let of_output =
-                |numbers| WrongNumbers { output, dtype, shape: actual.shape().to_vec(), called: self.called, numbers };
+            let of_output = |numbers| {
+                let (shape, called, measured_at) = (actual.shape().to_vec(), self.called, self.measured_at);
+                WrongNumbers { output, dtype, shape, called, measured_at, numbers }
+            };
             numbers.into_iter().filter_map(move |(kind, numbers)| Difference::of_numbers(kind, of_output(numbers)))
         };
         found.differences.extend(differences(wrong));
@@ -116,6 +128,17 @@ struct Found {
     differences: Vec<Difference>,
     /// Differences from the oracle that PyTorch has, too.
     like_pytorch: Vec<Difference>,
+}
+
+/// Returns whether a number may be the exact one, written to so many digits or up to such a relative error.
+fn is_given_to(given_to: Tolerance, exact: DoubleDouble, actual: f64) -> bool {
+    let relative = match given_to {
+        // The last of the digits is rounded.
+        Tolerance::Digits(digits) => 0.5 * 10f64.powf(1.0 - f64::from(digits)),
+        Tolerance::Relative(relative) => relative,
+    };
+    let error = (DoubleDouble::from_f64(actual) - exact).abs().to_f64();
+    error.is_finite() && error <= relative * exact.to_f64().abs()
 }
 
 /// Returns how a number that is not right differs from the right one.

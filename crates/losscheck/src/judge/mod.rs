@@ -20,14 +20,25 @@ use self::compare::Expectation;
 use self::oracle::{ExactAnswer, once};
 use self::verdict::{DifferenceKind, Verdict};
 use crate::backend::Outcome;
-use crate::case::{Answer, Case, Expected};
+use crate::case::{Answer, Case, Expected, ExpectedBy};
 use crate::loss::ValueAndGradients;
 use crate::tensor::TensorExt;
+
+/// Where the error of a number is measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MeasuredAt {
+    /// At the [error scale](crate::loss::LossSpec::error_scale), with which the error of a careful implementation grows.
+    #[default]
+    ErrorScale,
+    /// At the magnitude of the exact number: in plain ULPs.
+    ExactNumber,
+}
 
 /// A case, with as much of its exact answer as the answers that were judged have needed.
 #[derive(Debug)]
 pub struct Judge<C> {
     case: C,
+    measured_at: MeasuredAt,
     /// The reference's answer in f64, if it is known how far it is from the exact one.
     approximation: Option<Approximation>,
     exact: OnceLock<Result<ExactAnswer, Error>>,
@@ -37,7 +48,16 @@ impl<C: Borrow<Case>> Judge<C> {
     /// Gets ready to judge answers to a case. `bounds` spare it the exact answers to large cases.
     pub fn new(case: C, bounds: &Bounds) -> Self {
         let approximation = Approximation::new(case.borrow(), bounds);
-        Self { case, approximation, exact: OnceLock::new() }
+        Self { case, measured_at: MeasuredAt::default(), approximation, exact: OnceLock::new() }
+    }
+
+    /// Returns the judge with errors measured elsewhere.
+    #[must_use]
+    pub fn measuring_at(self, measured_at: MeasuredAt) -> Self {
+        // The bound of an approximation is one at the error scale.
+        let is_sharp =
+            |approximation: &Approximation| measured_at == MeasuredAt::ErrorScale || approximation.is_exact();
+        Self { measured_at, approximation: self.approximation.filter(is_sharp), ..self }
     }
 
     /// Returns the case.
@@ -47,7 +67,7 @@ impl<C: Borrow<Case>> Judge<C> {
 
     /// Judges an outcome by the exact answer and by PyTorch's, as [`judge`] does.
     pub fn judge(&self, outcome: &Outcome) -> Verdict {
-        self.judge_by(self.case().expected.as_ref(), outcome)
+        self.judge_by(golden(self.case()), outcome)
     }
 
     /// Judges an outcome by the exact answer alone.
@@ -58,30 +78,44 @@ impl<C: Borrow<Case>> Judge<C> {
     fn judge_by(&self, golden: Option<&Expected>, outcome: &Outcome) -> Verdict {
         match (outcome, &self.approximation) {
             (Outcome::Answer(answer), Some(approximation))
-                if approximation.shows_right(self.case(), answer, |output| self.case().wants(output)) =>
+                if approximation
+                    .shows_right(self.case(), answer, self.measured_at, |output| self.case().wants(output)) =>
             {
                 Verdict::Agrees
             }
             // This does not depend on the exact answer, which may take long.
             (Outcome::NotProvided(why), _) => Verdict::NotProvided(why.clone()),
-            _ => judge_by(self.case(), ("exact", self.exact()), golden, outcome),
+            _ => judge_by(self.case(), ("exact", self.exact()), (golden, self.measured_at), outcome),
         }
     }
 
-    /// Judges PyTorch's stored answer, as [`judge_golden`] does.
-    pub fn judge_golden(&self) -> Verdict {
+    /// Judges what the case expects, as [`judge_expected`] does.
+    pub fn judge_expected(&self) -> Verdict {
         match (&self.case().expected, &self.approximation) {
             (Some(Expected::Answer(answer)), Some(approximation))
-                if approximation.shows_right(self.case(), answer, |output| answer.output(output).is_some()) =>
+                if approximation
+                    .shows_right(self.case(), answer, self.measured_at, |output| answer.output(output).is_some()) =>
             {
                 Verdict::Agrees
             }
-            _ => judge_golden(self.case(), self.exact()),
+            _ => judge_expected_by(self.case(), self.exact(), self.measured_at),
+        }
+    }
+
+    /// Returns why the loss has no value for the inputs and options of the case, or `None` if it has one.
+    pub fn refusal(&self) -> Option<&Error> {
+        match self.approximation {
+            Some(_) => None,
+            None => self.exact().as_ref().err(),
         }
     }
 
     /// Returns the exact answer, which is computed when it is first needed.
-    fn exact(&self) -> &Result<ExactAnswer, Error> {
+    ///
+    /// # Errors
+    ///
+    /// Returns why the loss has no value for the inputs and options of the case.
+    pub fn exact(&self) -> &Result<ExactAnswer, Error> {
         once(&self.exact, || oracle::evaluate(self.case()))
     }
 }
@@ -89,7 +123,14 @@ impl<C: Borrow<Case>> Judge<C> {
 /// Compares an outcome with the exact answer and, if the case has one, with PyTorch's answer. To agree with one of them is
 /// enough: whether PyTorch itself differs from the exact answer without a known deviation shows in PyTorch's own column.
 pub fn judge(case: &Case, exact: &Result<ExactAnswer, Error>, outcome: &Outcome) -> Verdict {
-    judge_by(case, ("exact", exact), case.expected.as_ref(), outcome)
+    judge_by(case, ("exact", exact), (golden(case), MeasuredAt::ErrorScale), outcome)
+}
+
+/// Returns what PyTorch gives for a case, which a backend may give, too. What the author of the case expects is no such
+/// thing, and neither are numbers that are not given in full.
+fn golden(case: &Case) -> Option<&Expected> {
+    let is_pytorch = matches!(case.expected_by, ExpectedBy::Pytorch(_));
+    case.expected.as_ref().filter(|_| is_pytorch && case.tolerance.is_none())
 }
 
 /// Compares an outcome with numbers that are expected in place of the exact answer. Messages call them so.
@@ -98,20 +139,35 @@ pub(crate) fn judge_by_expected(
     (called, expected): (&'static str, ExactAnswer),
     outcome: &Outcome,
 ) -> Verdict {
-    judge_by(case, (called, &Ok(expected)), None, outcome)
+    judge_by(case, (called, &Ok(expected)), (None, MeasuredAt::ErrorScale), outcome)
 }
 
-/// Compares PyTorch's stored answer with the exact answer.
-pub fn judge_golden(case: &Case, exact: &Result<ExactAnswer, Error>) -> Verdict {
+/// Compares what a case expects, be it PyTorch's stored answer or that of the author of the case, with the exact answer.
+///
+/// A number may be off by the case's own tolerance, too. A rejection is met by whatever the loss has against the case.
+pub fn judge_expected(case: &Case, exact: &Result<ExactAnswer, Error>) -> Verdict {
+    judge_expected_by(case, exact, MeasuredAt::ErrorScale)
+}
+
+fn judge_expected_by(case: &Case, exact: &Result<ExactAnswer, Error>, measured_at: MeasuredAt) -> Verdict {
     match (&case.expected, exact) {
         (None, _) => Verdict::NotProvided("the case has no expectation".to_owned()),
         (Some(Expected::Answer(answer)), Ok(exact)) => {
             // Large cases store no gradients, and if the backward pass fails there are none.
-            let expectation = Expectation { called: "exact", exact, golden: None };
+            let expectation =
+                Expectation { called: "exact", exact, golden: None, measured_at, given_to: case.tolerance };
             expectation.compare(case, answer, |output| answer.output(output).is_some())
+        }
+        (Some(Expected::Answer(_)), Err(reason)) if case.expected_by == ExpectedBy::Author => {
+            let message = format!("expected an answer, but the loss has none: {reason}");
+            Verdict::whole(DifferenceKind::WronglyAccepted, message)
         }
         (Some(Expected::Answer(_)), Err(reason)) => wrongly_accepted(reason),
         (Some(Expected::Rejection { .. }), Err(_)) => Verdict::Agrees,
+        (Some(Expected::Rejection { message, .. }), Ok(_)) if message.is_empty() => {
+            let message = "expected a rejection, but the loss has a value for these inputs and options".to_owned();
+            Verdict::whole(DifferenceKind::WronglyRejected, message)
+        }
         (Some(Expected::Rejection { message, .. }), Ok(_)) => wrongly_rejected(message),
     }
 }
@@ -119,7 +175,7 @@ pub fn judge_golden(case: &Case, exact: &Result<ExactAnswer, Error>) -> Verdict 
 fn judge_by(
     case: &Case,
     (called, exact): (&'static str, &Result<ExactAnswer, Error>),
-    golden: Option<&Expected>,
+    (golden, measured_at): (Option<&Expected>, MeasuredAt),
     outcome: &Outcome,
 ) -> Verdict {
     match (outcome, exact, golden) {
@@ -137,11 +193,12 @@ fn judge_by(
                 Some(Expected::Answer(answer)) => Some(answer),
                 _ => None,
             };
-            Expectation { called, exact, golden }.compare(case, answer, |output| case.wants(output))
+            Expectation { called, exact, golden, measured_at, given_to: None }
+                .compare(case, answer, |output| case.wants(output))
         }
         (Outcome::Answer(answer), Err(reason), Some(Expected::Answer(golden))) => {
             let exact = &in_place_of_exact(golden, case);
-            let expectation = Expectation { called, exact, golden: Some(golden) };
+            let expectation = Expectation { called, exact, golden: Some(golden), measured_at, given_to: None };
             match expectation.compare(case, answer, |output| case.wants(output)) {
                 Verdict::Agrees => like_pytorch(wrongly_accepted(reason)),
                 verdict => verdict,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::MeasuredAt;
 use crate::loss::Output;
 use crate::tensor::DType;
 
@@ -102,6 +103,8 @@ pub struct Difference {
     pub output: Option<Output>,
     /// The largest error in ULPs at the error scale; infinite if there is no number for it.
     pub ulps: f64,
+    /// The largest error in plain ULPs, at the magnitude of the exact number; infinite if there is no number for it.
+    pub plain_ulps: f64,
     /// What was expected and what was found, in words.
     pub message: String,
     /// The numbers of the output that differ in this way; `None` if it is the output or the case as a whole.
@@ -119,6 +122,8 @@ pub struct WrongNumbers {
     pub shape: Vec<usize>,
     /// What messages call the right numbers.
     pub called: &'static str,
+    /// Where the error was measured that decided.
+    pub measured_at: MeasuredAt,
     /// The numbers.
     pub numbers: Vec<WrongNumber>,
 }
@@ -136,28 +141,76 @@ pub struct WrongNumber {
     pub pytorch: Option<f64>,
     /// The error in ULPs at the error scale; infinite if there is no number for it.
     pub ulps: f64,
+    /// The error in plain ULPs, at the magnitude of the exact number; infinite if there is no number for it.
+    pub plain_ulps: f64,
     /// The error scale.
     pub scale: f64,
 }
 
+impl WrongNumber {
+    /// Returns the error in ULPs by which a number is judged that is measured there.
+    fn ulps_at(&self, measured_at: MeasuredAt) -> f64 {
+        match measured_at {
+            MeasuredAt::ErrorScale => self.ulps,
+            MeasuredAt::ExactNumber => self.plain_ulps,
+        }
+    }
+}
+
 impl Difference {
+    /// Returns the largest error in the ULPs that decided; infinite if there is no number for it.
+    pub fn deciding_ulps(&self) -> f64 {
+        match self.numbers.as_ref().map(|numbers| numbers.measured_at) {
+            Some(MeasuredAt::ExactNumber) => self.plain_ulps,
+            Some(MeasuredAt::ErrorScale) | None => self.ulps,
+        }
+    }
+
     /// Returns the difference of a case as a whole.
     pub(crate) fn whole(kind: DifferenceKind, message: String) -> Self {
-        Self { kind, output: None, ulps: f64::INFINITY, message, numbers: None }
+        let (ulps, plain_ulps) = (f64::INFINITY, f64::INFINITY);
+        Self { kind, output: None, ulps, plain_ulps, message, numbers: None }
     }
 
     /// Returns the difference that some numbers of an output make, or `None` if there are none.
     pub(crate) fn of_numbers(kind: DifferenceKind, numbers: WrongNumbers) -> Option<Self> {
+        let largest = |ulps: fn(&WrongNumber) -> f64| {
+            numbers
+                .numbers
+                .iter()
+                .map(ulps)
+                .fold(f64::NEG_INFINITY, |worst, ulps| if ulps > worst { ulps } else { worst })
+        };
+        let at_scale = largest(|number| number.ulps);
+        let plain_ulps = largest(|number| number.plain_ulps);
+        let measured_at = numbers.measured_at;
+        let decided = match measured_at {
+            MeasuredAt::ErrorScale => at_scale,
+            MeasuredAt::ExactNumber => plain_ulps,
+        };
         // The first of those that are equally bad.
-        let worse = |worst, number: &WrongNumber| if number.ulps > worst { number.ulps } else { worst };
-        let ulps = numbers.numbers.iter().fold(f64::NEG_INFINITY, worse);
-        let worst = numbers.numbers.iter().find(|number| number.ulps == ulps)?;
-        let WrongNumber { index, actual, exact, pytorch, .. } = *worst;
+        let worst = *numbers.numbers.iter().find(|number| number.ulps_at(measured_at) == decided)?;
+        let WrongNumber { index, actual, exact, pytorch, .. } = worst;
         let (output, called) = (numbers.output, numbers.called);
         let pytorch = pytorch.map_or_else(String::new, |pytorch| format!(", PyTorch {pytorch:e}"));
-        let size = if ulps.is_finite() { format!(" ({} ULPs)", count(ulps)) } else { String::new() };
+        let size = match both(worst.ulps, worst.plain_ulps) {
+            Some(size) => format!(" ({size})"),
+            None => String::new(),
+        };
         let message = format!("{output}[{index}]: {actual:e}, {called} {exact:e}{pytorch}{size}");
-        Some(Self { kind, output: Some(output), ulps, message, numbers: Some(numbers) })
+        Some(Self { kind, output: Some(output), ulps: at_scale, plain_ulps, message, numbers: Some(numbers) })
+    }
+}
+
+/// Returns an error in words, in ULPs at the error scale and in plain ULPs; `None` if there is no number for it.
+pub fn both(ulps: f64, plain_ulps: f64) -> Option<String> {
+    let (at_scale, plain) = (count(ulps), count(plain_ulps));
+    match (ulps.is_finite(), plain_ulps.is_finite()) {
+        (true, true) if at_scale == plain => Some(format!("{plain} ULPs")),
+        (true, true) => Some(format!("{at_scale} ULPs at scale, {plain} plain")),
+        (true, false) => Some(format!("{at_scale} ULPs at scale")),
+        (false, true) => Some(format!("{plain} plain ULPs")),
+        (false, false) => None,
     }
 }
 

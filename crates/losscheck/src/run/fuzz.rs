@@ -10,9 +10,9 @@ use rayon::prelude::*;
 use super::table::{Cell, Column, Table, policies};
 use crate::backend::Backend;
 use crate::backend::call::evaluate;
-use crate::case::Case;
 use crate::case::format::{self, Goldens};
 use crate::case::random::{Draw, RandomCases};
+use crate::case::{Case, Expected};
 use crate::data::DataFolder;
 use crate::deviations::{Policy, Scope};
 use crate::error::DataError;
@@ -177,6 +177,10 @@ impl Shrinking<'_> {
         let mut tree = self.draw.tree();
         let witness = |case: Case| {
             let difference = self.unexplained(&case)?;
+            // The loss refuses the case, which would be bad data if nobody expected that.
+            let is_refused = difference.kind == DifferenceKind::WronglyAccepted;
+            let expected = is_refused.then(Expected::any_rejection);
+            let case = Case { expected, ..case };
             Some(Witness { backend: self.backend.name().to_owned(), case, difference })
         };
         let mut smallest = witness(tree.current())?;
