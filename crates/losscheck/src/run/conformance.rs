@@ -23,8 +23,8 @@ pub const EXPECTED: &str = "expected";
 /// A finished run.
 #[derive(Debug)]
 pub struct Conformance {
-    /// The cases and what became of them. The first columns are [those of expectations](Expectations): PyTorch's always if the
-    /// cases are the goldens, and otherwise what cases have.
+    /// The cases and what became of them. The first columns are those of expectations: PyTorch's stored answers, always if the
+    /// cases are the goldens, and what the authors of other cases expect.
     pub table: Table<Case>,
     /// What the flags of the cases mean.
     pub flags: BTreeMap<String, Flag>,
