@@ -166,10 +166,10 @@ fn verdicts(view: &View, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the cell of an error at the error scale, with the plain one after it if that is another number.
+/// Returns the cell of an error at the error scale, with the plain one after it if that is another number, of 1 ULP or more.
 fn error(ulps: Option<f64>, plain: Option<f64>) -> Cell {
     match ulps {
-        Some(ulps) if plain.is_none_or(|plain| count(plain) != count(ulps)) => {
+        Some(ulps) if plain.is_none_or(|plain| plain >= 1.0 && count(plain) != count(ulps)) => {
             Cell::new(format!("{} (plain {})", count(ulps), plain.map_or_else(|| "∞".to_owned(), count)))
         }
         None => Cell::new("∞").fg(Color::DarkRed),
