@@ -537,6 +537,9 @@ fn ctc() -> Vec<Edge> {
         .outside(json!({"options": {}}))
         // No path is long enough: the loss is infinite.
         .outside(json!({"targets": lengths(json!([[1, 1]])), "target_lengths": lengths(json!([2]))})),
+        edge("absorbing_log_probability", with(json!({"log_probs": [[[-8_388_608, -1, -1]], [[-1, -1, -1]]]})))
+            .outside(json!({"log_probs": [[[-8_388_607, -1, -1]], [[-1, -1, -1]]]}))
+            .outside(json!({"log_probs": [[["-Infinity", -1, -1]], [[-1, -1, -1]]]})),
         edge("blank_label", with(json!({"targets": lengths(json!([[0, 2]]))})))
             .inside(json!({"options": {"blank": 2}, "targets": lengths(json!([[2, 1]]))}))
             .inside(json!({"targets": lengths(json!([0, 2]))}))

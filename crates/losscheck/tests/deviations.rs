@@ -170,7 +170,7 @@ fn what_is_no_statement_is_refused_with_what_is_expected() {
         ("value: off by NaN ULPs", format!("`off by NaN ULPs`, {gives}")),
         (
             "value: off by 1 ULPs per row",
-            "`row`, expected one of class, term, pair of classes, e^|x|, 1/|x - t|, |x1 - x2|, 1/target, 1/weight, 1/|x|, \
+            "`row`, expected one of class, term, pair of classes, e^|x|, e^log_prob, 1/|x - t|, |x1 - x2|, 1/target, 1/weight, 1/|x|, \
              cubed length"
                 .to_owned(),
         ),

@@ -2,9 +2,10 @@
 
 use losscheck_reference::Reduction::{Mean, None as NoReduction, Sum};
 use losscheck_reference::{
-    BCELoss, BCEWithLogitsLoss, Backward, CrossEntropyLoss, Error, Float, HuberLoss, L1Loss, Loss, MSELoss, NLLLoss,
-    Real, Reduction, SmoothL1Loss, binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, huber_loss,
-    l1_loss, mse_loss, nll_loss, smooth_l1_loss,
+    BCELoss, BCEWithLogitsLoss, Backward, CrossEntropyLoss, Error, Float, HuberLoss, L1Loss, Loss, MSELoss,
+    MultiLabelMarginLoss, NLLLoss, Real, Reduction, SmoothL1Loss, binary_cross_entropy,
+    binary_cross_entropy_with_logits, cross_entropy, huber_loss, l1_loss, mse_loss, multilabel_margin_loss, nll_loss,
+    smooth_l1_loss,
 };
 use ndarray::{Array1, Array2, ArrayD, ArrayViewD, Axis, IxDyn, Slice, arr0, arr1};
 
@@ -821,4 +822,17 @@ fn buffers_of_another_shape_are_errors() {
     ] {
         assert_eq!(result.expect_err(message).to_string(), message);
     }
+}
+
+#[test]
+fn label_lists_are_checked_for_their_shape_and_name_the_row_of_a_wrong_class() {
+    let scores = array::<f64>(&[2, 3], &[0.5, 1.0, -0.5, 0.25, 0.0, 2.0]);
+    let refusal = |target: ArrayD<i64>| {
+        let value = multilabel_margin_loss(&scores, &target, MultiLabelMarginLoss::default()).value();
+        value.err().map(|error| error.to_string()).expect("the target is refused")
+    };
+    let shape = refusal(indices(&[2, 2], &[0, -1, 1, -1]));
+    assert!(shape.contains("target") && shape.contains("[2, 2]"), "{shape}");
+    let index = refusal(indices(&[2, 3], &[0, -1, -1, 1, 7, -1]));
+    assert!(index.contains('7') && index.contains("row 1"), "{index}");
 }
