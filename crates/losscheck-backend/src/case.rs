@@ -52,7 +52,7 @@ impl Expected {
     /// Class of all of Python's exceptions. It stands for a rejection of which the case does not say how PyTorch words it.
     pub const ANY_ERROR: &str = "Exception";
 
-    /// Returns the expectation that the inputs are rejected, in whatever words.
+    /// Returns the expectation that the inputs are rejected, in any words.
     pub fn any_rejection() -> Self {
         Self::Rejection { error: Self::ANY_ERROR.to_owned(), message: String::new() }
     }

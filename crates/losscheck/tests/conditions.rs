@@ -508,9 +508,6 @@ fn vectors() -> Vec<Edge> {
             .outside(json!({"cotangent": 2.4e-38}))
             // The quotient of orthogonal vectors is 0, and nothing is lost of it.
             .outside(json!({"input1": [[0, 1]], "cotangent": 1})),
-        edge("scalar_vector", changed(&triplet(json!({}), json!([1]), json!([1]), json!([1])), &json!({"negative": 1})))
-            .inside(json!({"anchor": 1, "positive": 1}))
-            .outside(json!({"negative": [1]})),
     ]
 }
 

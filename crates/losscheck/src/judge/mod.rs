@@ -144,7 +144,7 @@ pub(crate) fn judge_by_expected(
 
 /// Compares what a case expects, be it PyTorch's stored answer or that of the author of the case, with the exact answer.
 ///
-/// A number may be off by the case's own tolerance, too. A rejection is met by whatever the loss has against the case.
+/// A number may be off by the case's own tolerance, too. Any reason to refuse the case meets an expected rejection.
 pub fn judge_expected(case: &Case, exact: &Result<ExactAnswer, Error>) -> Verdict {
     judge_expected_by(case, exact, MeasuredAt::ErrorScale)
 }

@@ -1,4 +1,4 @@
-//! JSON, with the path of whatever is wrong in it, and with messages for those who do not know the reader.
+//! JSON, with the path of each mistake in it, and with messages for those who do not know the reader.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -71,7 +71,7 @@ pub fn schema() -> Value {
                 "additionalProperties": false,
             },
             "any_rejection": {
-                "description": "a rejection in whatever words",
+                "description": "a rejection in any words",
                 "type": "object",
                 "properties": { "rejected": { "const": true } },
                 "required": ["rejected"],

@@ -6,7 +6,7 @@ use super::properties::{compute_format, smallest_normal};
 use super::{About, Condition};
 use crate::case::parts::Part;
 use crate::loss::Loss;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::DType;
 
 /// The squared lengths of the two vectors of a cosine, and their product without the lengths.
 pub(in crate::deviations) fn cosine(part: &Part) -> (f64, f64, f64) {
@@ -162,11 +162,5 @@ pub(super) const CONDITIONS: &[Condition] = &[
             let slope = part.cotangent() * dot.abs() / (a * b).powf(1.5).max(f64::MIN_POSITIVE);
             dot != 0.0 && slope * a.min(b).min(1.0) < 2.0 * smallest_normal(&part.case)
         },
-    },
-    Condition {
-        name: "scalar_vector",
-        about: About::Case,
-        describes: "a tensor that has no dimensions",
-        holds: |part| part.case.inputs.values().any(|tensor: &Tensor| tensor.shape().is_empty()),
     },
 ];
