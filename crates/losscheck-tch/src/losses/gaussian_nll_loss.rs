@@ -14,6 +14,10 @@ pub(super) fn gaussian_nll_loss(
     if var.f_lt(0.0)?.f_any()?.f_int64_value(&[])? != 0 {
         return Err(Rejection("var has negative entry/entries".to_owned()));
     }
+    // tch panics if an operator that takes a scalar fails, and after a panic inside of `no_grad` gradients stay off.
+    if !var.f_is_floating_point()? {
+        return Err(Rejection(format!("result type Float can't be cast to the desired output type {:?}", var.kind())));
+    }
     let mut var = fitted(var, &input.size())?.f_alias_copy()?;
     // Without a graph: the gradient passes the clamp as if nothing had happened.
     let _ = tch::no_grad(|| var.f_clamp_min_(options.eps))?;

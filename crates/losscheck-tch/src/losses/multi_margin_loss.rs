@@ -37,6 +37,14 @@ pub(super) fn multi_margin_loss(
     {
         return reject(format!("inconsistent weight size, expected {classes} but got {:?}", weight.size()));
     }
+    if !input.f_is_floating_point()? {
+        return reject(format!("\"multi_margin_loss_cpu_kernel\" not implemented for '{:?}'", input.kind()));
+    }
+    if let Some(weight) = weight
+        && weight.kind() != input.kind()
+    {
+        return reject(format!("expected scalar type {:?} but found {:?}", input.kind(), weight.kind()));
+    }
     let index = target.f_reshape([rows, 1])?;
     if index.f_lt(0)?.f_logical_or(&index.f_ge(classes)?)?.f_any()?.f_int64_value(&[])? != 0 {
         return reject("target out of range".to_owned());
