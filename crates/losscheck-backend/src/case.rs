@@ -129,11 +129,18 @@ impl Case {
     /// Returns the dtype that the loss is computed in: the dtype of the first tensor that it takes, which is also the first
     /// that it differentiates.
     ///
+    /// If the first tensor holds integers, the other tensors decide: this is the dtype to which PyTorch promotes their
+    /// floats, or f32, PyTorch's default, if none of them holds floats.
+    ///
     /// Other tensors of the case may have other dtypes. A value, a gradient or a cotangent that is given has its own dtype,
     /// and does not have to be of this one.
     pub fn dtype(&self) -> DType {
-        let first = self.loss.kind().signature().first();
-        self.inputs.get(first).map_or(DType::F32, Tensor::dtype)
+        let first = self.inputs.get(self.loss.kind().signature().first()).map_or(DType::F32, Tensor::dtype);
+        if first.is_float() {
+            return first;
+        }
+        let floats = self.inputs.values().map(Tensor::dtype).filter(|dtype| dtype.is_float());
+        floats.reduce(DType::promoted).unwrap_or(DType::F32)
     }
 
     /// Returns the case with another tensor of a name, or with one more tensor.

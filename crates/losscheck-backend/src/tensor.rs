@@ -99,6 +99,18 @@ impl DType {
         Self::FLOATS.contains(&self)
     }
 
+    /// Returns the dtype of floats that PyTorch computes in if it is given floats of two dtypes: the wider one, and f32 for
+    /// f16 and bf16.
+    #[must_use]
+    pub(crate) fn promoted(self, other: Self) -> Self {
+        let either = |dtype| self == dtype || other == dtype;
+        match () {
+            () if self == other => self,
+            () if either(Self::F64) => Self::F64,
+            () => Self::F32,
+        }
+    }
+
     /// Rounds a number to the nearest one of the dtype. A number of 16 bits is rounded to f32 first, as PyTorch does, and an
     /// integer dtype rounds towards minus infinity.
     pub fn round(self, x: f64) -> f64 {

@@ -217,7 +217,7 @@ impl LossOptions for CrossEntropyLoss {
 /// - *linear_weight*: (C, K) or, for a batch, (C, d1, ..., K); differentiable.
 /// - *linear_bias*, optional: the shape of *linear_weight* without K; differentiable.
 /// - *target*: as for [`CrossEntropyLoss`] of the scores, which have shape (C), (N, C) or (N, C, d1, ...).
-/// - *weight*, optional: (C).
+/// - *weight*, optional: (C); floats or, beside probabilities, integers.
 /// - *output*: the shape of the scores without C, or a scalar if it is reduced.
 ///
 /// # Errors
@@ -244,8 +244,8 @@ impl LossOptions for LinearCrossEntropyLoss {
     const SIGNATURE: Signature = Signature {
         required: &["input", "linear_weight", "target"],
         optional: &["linear_bias", "weight"],
-        integers: &["target"],
-        numbers: &[],
+        integers: &["target", "weight"],
+        numbers: &["weight"],
         differentiable: &["input", "linear_weight", "linear_bias", "target"],
     };
 

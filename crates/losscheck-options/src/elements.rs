@@ -88,7 +88,7 @@ impl LossOptions for BCEWithLogitsLoss {
 ///
 /// # Shapes
 ///
-/// - *input*: any shape; differentiable.
+/// - *input*: any shape; floats, which are differentiable, or integers.
 /// - *target*: a shape that broadcasts with that of *input*; floats, which are differentiable, or integers.
 /// - *var*: the shape of *input*, that shape without its last dimension, or that shape with one dimension of 1;
 ///   differentiable.
@@ -122,8 +122,8 @@ impl LossOptions for GaussianNLLLoss {
     const SIGNATURE: Signature = Signature {
         required: &["input", "target", "var"],
         optional: &[],
-        integers: &["target"],
-        numbers: &["target"],
+        integers: &["input", "target"],
+        numbers: &["input", "target"],
         differentiable: &["input", "target", "var"],
     };
 
@@ -271,7 +271,7 @@ impl LossOptions for KLDivLoss {
 ///
 /// # Shapes
 ///
-/// - *input*: any shape; differentiable.
+/// - *input*: any shape; floats, which are differentiable, or integers.
 /// - *target*: a shape that broadcasts with that of *input*; floats, which are differentiable, or integers.
 /// - *weight*, optional: the shape of *input*; floats or integers.
 /// - *output*: the broadcast shape, or a scalar if it is reduced.
@@ -289,8 +289,8 @@ impl LossOptions for L1Loss {
     const SIGNATURE: Signature = Signature {
         required: &["input", "target"],
         optional: &["weight"],
-        integers: &["target", "weight"],
-        numbers: &["target", "weight"],
+        integers: &["input", "target", "weight"],
+        numbers: &["input", "target", "weight"],
         differentiable: &["input", "target"],
     };
 
@@ -307,7 +307,7 @@ impl LossOptions for L1Loss {
 ///
 /// # Shapes
 ///
-/// - *input*: any shape; differentiable.
+/// - *input*: any shape; floats, which are differentiable, or integers.
 /// - *target*: a shape that broadcasts with that of *input*; floats, which are differentiable, or integers.
 /// - *weight*, optional: the shape of *input*; floats or integers.
 /// - *output*: the broadcast shape, or a scalar if it is reduced.
@@ -325,8 +325,8 @@ impl LossOptions for MSELoss {
     const SIGNATURE: Signature = Signature {
         required: &["input", "target"],
         optional: &["weight"],
-        integers: &["target", "weight"],
-        numbers: &["target", "weight"],
+        integers: &["input", "target", "weight"],
+        numbers: &["input", "target", "weight"],
         differentiable: &["input", "target"],
     };
 
@@ -343,7 +343,7 @@ impl LossOptions for MSELoss {
 ///
 /// # Shapes
 ///
-/// - *input1*: any shape; differentiable.
+/// - *input1*: any shape; floats, which are differentiable, or integers.
 /// - *input2*, *target*: shapes that broadcast with that of *input1* and have the same number of dimensions; floats, which
 ///   are differentiable, or integers.
 /// - *output*: the broadcast shape, or a scalar if it is reduced.
@@ -363,8 +363,8 @@ impl LossOptions for MarginRankingLoss {
     const SIGNATURE: Signature = Signature {
         required: &["input1", "input2", "target"],
         optional: &[],
-        integers: &["input2", "target"],
-        numbers: &["input2", "target"],
+        integers: &["input1", "input2", "target"],
+        numbers: &["input1", "input2", "target"],
         differentiable: &["input1", "input2", "target"],
     };
 
@@ -383,7 +383,7 @@ impl LossOptions for MarginRankingLoss {
 ///
 /// # Shapes
 ///
-/// - *input*: any shape; differentiable.
+/// - *input*: any shape; floats, which are differentiable, or integers.
 /// - *target*: a shape that broadcasts with that of *input*; floats, which are differentiable, or integers.
 /// - *output*: the broadcast shape, or a scalar if it is reduced.
 ///
@@ -412,8 +412,8 @@ impl LossOptions for PoissonNLLLoss {
     const SIGNATURE: Signature = Signature {
         required: &["input", "target"],
         optional: &[],
-        integers: &["target"],
-        numbers: &["target"],
+        integers: &["input", "target"],
+        numbers: &["input", "target"],
         differentiable: &["input", "target"],
     };
 
@@ -431,7 +431,7 @@ impl LossOptions for PoissonNLLLoss {
 ///
 /// # Shapes
 ///
-/// - *input*: any shape; differentiable.
+/// - *input*: any shape; floats, which are differentiable, or integers.
 /// - *target*: a shape that broadcasts with that of *input*; floats, which are differentiable, or integers.
 /// - *output*: the broadcast shape, or a scalar if it is reduced.
 ///
@@ -461,8 +461,8 @@ impl LossOptions for SmoothL1Loss {
     const SIGNATURE: Signature = Signature {
         required: &["input", "target"],
         optional: &[],
-        integers: &["target"],
-        numbers: &["target"],
+        integers: &["input", "target"],
+        numbers: &["input", "target"],
         differentiable: &["input", "target"],
     };
 

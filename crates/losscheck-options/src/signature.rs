@@ -3,7 +3,7 @@
 /// The tensors that a loss takes, by PyTorch's names.
 #[derive(Clone, Copy, Debug)]
 pub struct Signature {
-    /// The tensors that a case must hold. The loss is computed in the dtype of the first one.
+    /// The tensors that a case must hold. The loss is computed in the dtype of the first one if that holds floats.
     pub required: &'static [&'static str],
     /// The tensors that a case may hold.
     pub optional: &'static [&'static str],
@@ -17,7 +17,7 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// Returns the name of the tensor whose dtype the loss is computed in.
+    /// Returns the name of the first tensor. The loss is computed in its dtype if it holds floats.
     pub fn first(self) -> &'static str {
         self.required[0]
     }

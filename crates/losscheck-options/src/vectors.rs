@@ -16,7 +16,7 @@ use crate::{LossOptions, Reduction, Signature};
 ///
 /// # Shapes
 ///
-/// - *input1*: (D) or (N, D), where N broadcasts; differentiable.
+/// - *input1*: (D) or (N, D), where N broadcasts; floats, which are differentiable, or integers.
 /// - *input2*: (D) or (N, D), where N broadcasts; floats, which are differentiable, or integers.
 /// - *target*: a scalar or (N); floats or integers.
 /// - *output*: (N) or a scalar.
@@ -36,8 +36,8 @@ impl LossOptions for CosineEmbeddingLoss {
     const SIGNATURE: Signature = Signature {
         required: &["input1", "input2", "target"],
         optional: &[],
-        integers: &["input2", "target"],
-        numbers: &["input2", "target"],
+        integers: &["input1", "input2", "target"],
+        numbers: &["input1", "input2", "target"],
         differentiable: &["input1", "input2"],
     };
 
@@ -56,7 +56,7 @@ impl LossOptions for CosineEmbeddingLoss {
 ///
 /// # Shapes
 ///
-/// - *anchor*: (D) or (N, D) or more dimensions; differentiable.
+/// - *anchor*: (D) or (N, D) or more dimensions; floats, which are differentiable, or integers.
 /// - *positive*, *negative*: as many dimensions as *anchor* has; floats, which are differentiable, or integers. The last
 ///   dimension holds the vectors and the others broadcast. One of the three tensors may have a last dimension of 1,
 ///   which then broadcasts.
@@ -96,8 +96,8 @@ impl LossOptions for TripletMarginLoss {
     const SIGNATURE: Signature = Signature {
         required: &["anchor", "positive", "negative"],
         optional: &[],
-        integers: &["positive", "negative"],
-        numbers: &["positive", "negative"],
+        integers: &["anchor", "positive", "negative"],
+        numbers: &["anchor", "positive", "negative"],
         differentiable: &["anchor", "positive", "negative"],
     };
 
@@ -114,7 +114,7 @@ impl LossOptions for TripletMarginLoss {
 ///
 /// # Shapes
 ///
-/// - *anchor*: (D) or (N, D) or more dimensions; differentiable.
+/// - *anchor*: (D) or (N, D) or more dimensions; floats, which are differentiable, or integers.
 /// - *positive*, *negative*: as many dimensions as *anchor* has; floats, which are differentiable, or integers. The last
 ///   dimension holds the vectors and the others broadcast. One of the three tensors may have a last dimension of 1,
 ///   which then broadcasts.
@@ -153,8 +153,8 @@ impl LossOptions for TripletMarginWithDistanceLoss {
     const SIGNATURE: Signature = Signature {
         required: &["anchor", "positive", "negative"],
         optional: &[],
-        integers: &["positive", "negative"],
-        numbers: &["positive", "negative"],
+        integers: &["anchor", "positive", "negative"],
+        numbers: &["anchor", "positive", "negative"],
         differentiable: &["anchor", "positive", "negative"],
     };
 

@@ -1016,7 +1016,7 @@ fn integers_for_the_input() {
     let file = r#"{
   "format": "losscheck-goldens/2",
   "cases": [
-    {"id": "mse_loss/f32/mine", "loss": "mse_loss",
+    {"id": "huber_loss/f32/mine", "loss": "huber_loss",
      "inputs": {"input": {"dtype": "i64", "shape": [2], "data": [1, 2]},
                 "target": {"dtype": "f32", "shape": [2], "data": [0, 0]}}}
   ]
@@ -1024,7 +1024,7 @@ fn integers_for_the_input() {
 "#;
     both_refuse(
         file,
-        r#"mine.json:5:36: case `mse_loss/f32/mine`: `inputs.input.dtype`: expected f16, bf16, f32 or f64, found i64"#,
+        r#"mine.json:5:36: case `huber_loss/f32/mine`: `inputs.input.dtype`: expected f16, bf16, f32 or f64, found i64"#,
     );
 }
 

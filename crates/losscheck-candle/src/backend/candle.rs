@@ -1,6 +1,7 @@
-use candle_core::{Result, Tensor, bail};
+use candle_core::{Result, bail};
 use losscheck_backend::backend::{Backend, Coverage, Outcome, Pass};
 use losscheck_backend::case::Case;
+use losscheck_backend::tensor::{DType, Tensor};
 use losscheck_backend::{Loss, LossKind};
 use losscheck_options::{AdaptiveLogSoftmaxWithLoss, AdaptiveResult, NLLLoss};
 
@@ -28,15 +29,33 @@ impl Backend for Candle {
     }
 
     fn evaluate(&self, case: &Case) -> Outcome {
-        ADAPTER.outcome(case)
+        match lack(case) {
+            Some(lack) => Outcome::NotProvided(lack.to_owned()),
+            None => ADAPTER.outcome(case),
+        }
     }
 
     fn workload<'a>(&'a self, case: &'a Case, pass: Pass) -> Option<Box<dyn FnMut() + 'a>> {
-        ADAPTER.workload(case, pass)
+        if lack(case).is_some() { None } else { ADAPTER.workload(case, pass) }
     }
 }
 
-fn evaluate(case: &Case, inputs: &Inputs) -> Result<Tensor> {
+/// What of the case candle lacks: it computes with floats of one dtype. Integers in a tensor that the loss takes floats in are
+/// for the loss to refuse.
+fn lack(case: &Case) -> Option<&'static str> {
+    let signature = case.loss.kind().signature();
+    let first = case.input(signature.first())?.dtype();
+    if !first.is_float() {
+        let lack = "candle computes in the dtype of the first tensor, which holds integers";
+        return signature.numbers.contains(&signature.first()).then_some(lack);
+    }
+    let is_f64 = |dtype: DType| dtype == DType::F64;
+    // Floats of 16 bits are widened to f32.
+    let mut floats = case.inputs.values().map(Tensor::dtype).filter(|dtype| dtype.is_float());
+    floats.any(|dtype| is_f64(dtype) != is_f64(first)).then_some("candle computes with floats of one dtype alone")
+}
+
+fn evaluate(case: &Case, inputs: &Inputs) -> Result<candle_core::Tensor> {
     let tensor = |name| inputs.require(name);
     let weight = inputs.get("weight");
     match case.loss {
@@ -98,7 +117,10 @@ fn evaluate(case: &Case, inputs: &Inputs) -> Result<Tensor> {
     }
 }
 
-fn adaptive_log_softmax_with_loss(inputs: &Inputs, options: &AdaptiveLogSoftmaxWithLoss) -> Result<Tensor> {
+fn adaptive_log_softmax_with_loss(
+    inputs: &Inputs,
+    options: &AdaptiveLogSoftmaxWithLoss,
+) -> Result<candle_core::Tensor> {
     let tail = (0..)
         .map(|i| [0, 1].map(|layer| inputs.get(&format!("tail.{i}.{layer}.weight")).cloned()))
         .take_while(|tail| tail.iter().any(Option::is_some))

@@ -1,6 +1,7 @@
 use candle_core::{Result, Tensor, bail};
 use losscheck_backend::backend::{Backend, Coverage, Outcome, Pass};
 use losscheck_backend::case::Case;
+use losscheck_backend::tensor::Tensor as CaseTensor;
 use losscheck_backend::{Loss, LossKind};
 use losscheck_options::Reduction;
 
@@ -77,11 +78,21 @@ fn lack(case: &Case) -> Option<&'static str> {
         Loss::MseLoss(options) => (options.reduction, pair_lack(case)),
         _ => return Some("candle-nn has no such loss"),
     };
-    lack.or_else(|| match reduction {
+    lack.or_else(|| dtype_lack(case)).or_else(|| match reduction {
         Reduction::Mean if case.input("weight").is_some() => Some("candle-nn has no weight"),
         Reduction::Mean => None,
         Reduction::None | Reduction::Sum => Some("candle-nn has no reduction but the mean"),
     })
+}
+
+/// What candle-nn lacks for the dtypes of the tensors. Of integers it never returns from some computations.
+fn dtype_lack(case: &Case) -> Option<&'static str> {
+    let input = case.input("input")?.dtype();
+    if !input.is_float() {
+        return Some("candle-nn takes an input of floats alone");
+    }
+    let mut floats = case.inputs.values().map(CaseTensor::dtype).filter(|dtype| dtype.is_float());
+    floats.any(|dtype| dtype != input).then_some("candle-nn takes input and target of the same dtype alone")
 }
 
 fn class_lack(case: &Case, ignore_index: i64) -> Option<&'static str> {

@@ -7,8 +7,8 @@ use super::linear::product;
 
 /// Computes [`LinearCrossEntropyLoss`].
 ///
-/// The scores of the whole batch are held at once; `batch_chunk_size` has no effect. The dtypes of the target are those of
-/// [`cross_entropy`].
+/// The scores of the whole batch are held at once; `batch_chunk_size` has no effect. The dtypes of the target and of the
+/// weight are those of [`cross_entropy`].
 ///
 /// # Errors
 ///

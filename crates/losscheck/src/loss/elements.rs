@@ -31,6 +31,15 @@ pub(super) fn evaluate_weighted<'a, R: Real>(
     ValueAndGradients::of(loss, tensors, inputs, INPUT_AND_TARGET, request)
 }
 
+/// Returns an error if all tensors of `l1_loss` or `mse_loss` hold integers. PyTorch refuses them, or its value is an integer,
+/// unless the mean divides a sum of losses by the sum of the weights.
+pub(super) fn refuse_integers_alone<R: Real>(inputs: &Inputs<R>, reduction: Reduction) -> Result<(), Error> {
+    if inputs.float("weight").is_some() && reduction == Reduction::Mean {
+        return Ok(());
+    }
+    inputs.require_floats_in_any(&["input", "target", "weight"])
+}
+
 /// Runs the magnitudes of a formula's terms through the driver that runs the formula itself. Broadcasting and reduction
 /// then add up magnitudes as they add up losses; weights and cotangents count by their size.
 pub(super) fn error_scale<const N: usize, const K: usize>(

@@ -102,6 +102,23 @@ impl<R: Real> Inputs<R> {
         if self.converted.contains(name) { Err(self.holds_integers(name)) } else { self.optional(name) }
     }
 
+    /// Returns an error if each of these tensors holds integers in the case, for a loss that PyTorch does not compute of
+    /// integers alone. A tensor that is left out does not count.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the first of the tensors.
+    pub fn require_floats_in_any(&self, names: &[&'static str]) -> Result<(), Error> {
+        let given: Vec<&'static str> = names.iter().copied().filter(|&name| self.floats.contains_key(name)).collect();
+        if !given.iter().all(|&name| self.converted.contains(name)) {
+            return Ok(());
+        }
+        let shape = self.floats.get(names[0]).map_or_else(Vec::new, |array| array.shape().to_vec());
+        let given: Vec<_> = given.iter().map(|name| format!("`{name}`")).collect();
+        let expected = format!("floating-point numbers in {}, not integers alone", given.join(" or "));
+        Err(Error::Shape { name: names[0], shape, expected })
+    }
+
     /// Returns the error that a tensor of integers is.
     fn holds_integers(&self, name: &'static str) -> Error {
         let of_integers = self.indices.get(name).map(|array| array.shape().to_vec());

@@ -11,6 +11,7 @@ use crate::tensor::{DType, Tensors};
 
 impl LossSpec for L1Loss {
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
+        elements::refuse_integers_alone(inputs, self.reduction)?;
         elements::evaluate_weighted(self, inputs, request)
     }
 

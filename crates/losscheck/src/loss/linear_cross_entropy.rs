@@ -25,7 +25,12 @@ impl LossSpec for LinearCrossEntropyLoss {
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         let layer = (inputs.required("input")?, inputs.required("linear_weight")?, inputs.optional("linear_bias")?);
         let (input, linear_weight, linear_bias) = layer;
-        let (weight, has_bias) = (inputs.optional("weight")?, linear_bias.is_some());
+        // PyTorch takes integer weights beside probabilities alone.
+        let weight = match inputs.float("target") {
+            Some(_) => inputs.optional("weight")?,
+            None => inputs.optional_floats("weight")?,
+        };
+        let has_bias = linear_bias.is_some();
         let mut evaluation = match inputs.float("target") {
             Some(target) => ValueAndGradients::of(
                 self,

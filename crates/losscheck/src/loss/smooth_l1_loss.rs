@@ -43,6 +43,7 @@ impl Pointwise<2> for SmoothL1Scale {
 
 impl LossSpec for SmoothL1Loss {
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
+        inputs.require_floats_in_any(&elements::INPUT_AND_TARGET)?;
         elements::evaluate(&Self { beta: inputs.option(self.beta), ..*self }, inputs, request)
     }
 

@@ -24,8 +24,12 @@ pub(super) fn read_case(raw: RawCase, expected_by: &ExpectedBy, folder: Option<&
     let kind: LossKind = raw.loss.parse().map_err(|_: String| Problem::new("loss", unknown_loss(&raw.loss)))?;
     let Members(options) = raw.options;
     let loss = read_options(kind, options)?;
-    let inputs = read_inputs(raw.inputs, kind, folder)?;
-    let likely = inputs.get(kind.signature().first()).map_or(DType::F32, Tensor::dtype);
+    let expects_rejection = matches!(
+        &raw.expected,
+        Some(Object(RawExpected { error: Some(_), .. } | RawExpected { rejected: Some(_), .. }))
+    );
+    let inputs = read_inputs(raw.inputs, kind, folder, expects_rejection)?;
+    let likely = likely_dtype(&inputs, kind);
     let context = Context { loss: kind, folder, likely };
 
     let read_float = |raw: MaybeTensor, path: FieldPath| {
@@ -64,7 +68,22 @@ fn check_id(id: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-fn read_inputs(raw: Members<MaybeTensor>, kind: LossKind, folder: Option<&Path>) -> Result<Tensors, Problem> {
+/// Returns the dtype to suggest for results that are no tensors: that of the first tensor, or of another if that holds
+/// integers.
+fn likely_dtype(inputs: &Tensors, kind: LossKind) -> DType {
+    let first = inputs.get(kind.signature().first()).into_iter();
+    let mut dtypes = first.chain(inputs.values()).map(Tensor::dtype);
+    dtypes.find(|dtype| dtype.is_float()).unwrap_or(DType::F32)
+}
+
+/// Reads the tensors of a case. Integers in a tensor of floats are for the loss to refuse if the case expects a rejection, and
+/// a mistake otherwise.
+fn read_inputs(
+    raw: Members<MaybeTensor>,
+    kind: LossKind,
+    folder: Option<&Path>,
+    expects_rejection: bool,
+) -> Result<Tensors, Problem> {
     let (signature, Members(raw), path) = (kind.signature(), raw, FieldPath::from("inputs"));
     let is_known = |name: &str| signature.required.iter().chain(signature.optional).any(|known| *known == name);
     let given: Vec<&str> = raw.keys().map(String::as_str).collect();
@@ -85,10 +104,11 @@ fn read_inputs(raw: Members<MaybeTensor>, kind: LossKind, folder: Option<&Path>)
     for (name, raw) in raw {
         let path = path.key(&name);
         let may_be_integers = signature.integers.contains(&name.as_str());
-        let likely = if may_be_integers { DType::I64 } else { common };
+        let is_number = signature.numbers.contains(&name.as_str());
+        let likely = if may_be_integers && !is_number { DType::I64 } else { common };
         let tensor = read_tensor(raw, &path, Context { loss: kind, folder, likely })?;
         // A target of integers is for the loss to refuse.
-        if !may_be_integers && name != "target" {
+        if !may_be_integers && name != "target" && !expects_rejection {
             float(&tensor, &path)?;
         }
         inputs.insert(name, tensor);

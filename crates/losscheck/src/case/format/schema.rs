@@ -176,16 +176,12 @@ fn case(names: &[&str], rules: &[Value]) -> Value {
 /// What a case of the loss holds.
 fn rule(loss: LossKind) -> Value {
     let signature = loss.signature();
-    let kind = |name: &str| {
-        // A target of integers is for the loss to refuse.
-        let any = signature.integers.contains(&name) || name == "target";
-        json!({ "$ref": if any { "#/$defs/tensor" } else { "#/$defs/float_tensor" } })
-    };
-    let inputs: Map<_, _> = [signature.required, signature.optional]
-        .concat()
-        .into_iter()
-        .map(|name| (name.to_owned(), kind(name)))
-        .collect();
+    let names = || [signature.required, signature.optional].concat().into_iter();
+    let of_kind = |kind: &str| json!({ "$ref": format!("#/$defs/{kind}") });
+    let inputs: Map<_, _> = names().map(|name| (name.to_owned(), of_kind("tensor"))).collect();
+    // A target of integers is for the loss to refuse.
+    let is_float = |name: &&str| !signature.integers.contains(name) && *name != "target";
+    let floats: Map<_, _> = names().filter(is_float).map(|name| (name.to_owned(), of_kind("float_tensor"))).collect();
     let gradients: Map<_, _> = signature
         .differentiable
         .iter()
@@ -198,6 +194,12 @@ fn rule(loss: LossKind) -> Value {
     json!({
         "if": { "properties": { "loss": { "const": loss.name() } } },
         "then": {
+            // Integers in place of floats are there to be refused.
+            "if": {
+                "properties": { "expected": { "anyOf": [{ "required": ["error"] }, { "required": ["rejected"] }] } },
+                "required": ["expected"],
+            },
+            "else": { "properties": { "inputs": { "properties": floats } } },
             "properties": {
                 "options": options,
                 "inputs": { "properties": inputs, "required": signature.required, "additionalProperties": false },
