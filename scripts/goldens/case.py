@@ -140,6 +140,8 @@ def _call(
     if any(isinstance(tensor, Seeded) for tensor in case.inputs.values()):
         return Answer(value, cotangent, {})  # as large as its inputs: the oracle alone judges the gradients
     start = cotangent.torch() if cotangent else torch.ones_like(value)
+    if not leaves:
+        return Answer(value, cotangent, {})  # all of it integers
     try:
         zeros = loss.leaves_unused
         gradients = torch.autograd.grad(value, list(leaves.values()), start, materialize_grads=zeros)

@@ -383,6 +383,22 @@ FLAGS = {
         "integers in a tensor of numbers, such as labels of 1 and -1, counts or weights",
         "PyTorch takes them as numbers of the other tensors' dtype; other libraries ask for one dtype",
     ),
+    "integers_alone": Flag(
+        "integers in every tensor of numbers",
+        "PyTorch computes in f32, its default, unless it refuses them or answers with integers",
+    ),
+    "integers_in_f32": Flag(
+        "integers beside floats of another dtype than f32",
+        "PyTorch computes what depends on the integers alone in f32, and its result is less exact, or wider, than the floats",
+    ),
+    "wrapped_bytes": Flag(
+        "numbers as u8 that PyTorch subtracts, negates or squares before it converts them",
+        "the result wraps around at 256",
+    ),
+    "refused_integers": Flag(
+        "integers in a tensor of numbers that PyTorch takes only as floats",
+        "a silent conversion",
+    ),
     "empty": Flag("no elements", "the mean is NaN and the sum 0", (51906,)),
     "empty_broadcast": Flag(
         "one element broadcast to none, where its derivative is infinite or NaN",
@@ -460,7 +476,7 @@ FLAGS = {
     ),
     "backward_fails": Flag(
         "PyTorch gives a value, and an error in the backward pass",
-        "its own shape checks disagree; the gradients are left out",
+        "its own checks of shapes or dtypes disagree; the gradients are left out",
     ),
     "negative_label_smoothing": Flag(
         "a negative label_smoothing",

@@ -91,7 +91,8 @@ fn holds(condition: &Condition, case: &Case) -> Vec<bool> {
 }
 
 fn edges() -> Vec<Edge> {
-    [general(), elements(), poisson(), gaussian(), classes(), vectors(), ctc()].into_iter().flatten().collect()
+    let groups = [general(), integers(), elements(), poisson(), gaussian(), classes(), vectors(), ctc()];
+    groups.into_iter().flatten().collect()
 }
 
 fn general() -> Vec<Edge> {
@@ -508,6 +509,54 @@ fn vectors() -> Vec<Edge> {
             .outside(json!({"cotangent": 2.4e-38}))
             // The quotient of orthogonal vectors is 0, and nothing is lost of it.
             .outside(json!({"input1": [[0, 1]], "cotangent": 1})),
+    ]
+}
+
+fn integers() -> Vec<Edge> {
+    let (bytes, integers) = (|lists: Value| json!({"u8": lists}), |lists: Value| json!({"i64": lists}));
+    let ranking = json!({"loss": "margin_ranking_loss", "input1": [1], "input2": [2], "target": bytes(json!([1]))});
+    let triplet = json!({
+        "loss": "triplet_margin_loss", "anchor": [[1]], "positive": bytes(json!([[0]])), "negative": bytes(json!([[1]])),
+        "options": {"swap": true}
+    });
+    vec![
+        edge("wrapped_bytes", ranking)
+            .inside(json!({"input1": bytes(json!([1])), "input2": bytes(json!([2])), "target": [1]}))
+            .outside(json!({"input1": bytes(json!([2])), "input2": bytes(json!([2])), "target": [1]}))
+            .outside(json!({"target": bytes(json!([0]))}))
+            .outside(json!({"target": integers(json!([1]))})),
+        edge(
+            "wrapped_bytes",
+            json!({
+                "loss": "mse_loss", "input": bytes(json!([16])), "target": bytes(json!([0])), "weight": [1]
+            }),
+        )
+        .outside(json!({"input": bytes(json!([15]))}))
+        .outside(json!({"target": [0]})),
+        edge("wrapped_bytes", triplet.clone())
+            .outside(json!({"options": {}}))
+            .outside(json!({"positive": bytes(json!([[1]]))})),
+        edge(
+            "wrapped_bytes",
+            json!({
+                "loss": "binary_cross_entropy_with_logits", "input": [1], "target": [1], "pos_weight": bytes(json!([0]))
+            }),
+        )
+        .outside(json!({"pos_weight": bytes(json!([1]))})),
+        edge("integers_in_f32", changed(&triplet, &json!({"dtype": "f64"})))
+            .inside(json!({"anchor": bytes(json!([[1]])), "negative": [[1]], "options": {}}))
+            .outside(json!({"dtype": "f32"}))
+            .outside(json!({"options": {}}))
+            .outside(json!({"negative": [[1]]})),
+        edge(
+            "integers_in_f32",
+            json!({"loss": "poisson_nll_loss", "dtype": "f64", "input": integers(json!([1])), "target": [1]}),
+        )
+        .inside(json!({"input": [1], "target": integers(json!([1])), "options": {"full": true}}))
+        .outside(json!({"input": [1], "target": integers(json!([1]))}))
+        .outside(json!({"target": integers(json!([1]))})),
+        edge("integer_target", json!({"loss": "huber_loss", "input": [1], "target": integers(json!([1]))}))
+            .outside(json!({"target": [1]})),
     ]
 }
 

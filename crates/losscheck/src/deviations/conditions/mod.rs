@@ -5,6 +5,7 @@ mod ctc;
 mod elements;
 mod gaussian;
 mod general;
+mod integers;
 mod poisson;
 pub(super) mod properties;
 pub(super) mod vectors;
@@ -37,6 +38,7 @@ impl Condition {
     pub fn all() -> impl Iterator<Item = &'static Self> {
         let groups = [
             general::CONDITIONS,
+            integers::CONDITIONS,
             elements::CONDITIONS,
             poisson::CONDITIONS,
             gaussian::CONDITIONS,
