@@ -15,6 +15,12 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Goldens, DataError> {
     format::read_files(&files)
 }
 
+/// Returns where a field of a case stands in these files and folders: the file, the line and the column.
+pub(crate) fn place(paths: &[PathBuf], case: &str, field: &str) -> Option<String> {
+    let files: Vec<_> = paths.iter().filter_map(|path| format::files(path).ok()).flatten().collect();
+    format::place(&files, case, field)
+}
+
 /// The command that shows a case.
 pub(crate) fn show_command(case: &str, paths: &[PathBuf], data: &DataFolder) -> String {
     let mut command = format!("losscheck show {}", quoted(case));

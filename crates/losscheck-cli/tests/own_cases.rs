@@ -119,6 +119,16 @@ fn bad_data_is_listed_and_the_other_cases_are_judged() {
     assert_eq!((&report["cases"], report["bad"].as_array().map(Vec::len)), (&1.into(), Some(5)));
     assert_eq!(report["columns"][0]["losses"][0]["agree"], 1, "the good case is judged");
     assert_eq!(report["bad"][1]["field"], "inputs.target");
+    let place = report["bad"][1]["place"].as_str().expect("a place");
+    assert!(place.contains("bad_data") && place.split(':').count() == 3, "{place}");
+    assert!(ran.stdout.contains(&format!("{place}: cross_entropy/f32/float_labels")), "{}", ran.stdout);
+}
+
+#[test]
+fn what_is_not_rejected_is_shown_with_its_value() {
+    let message = "the case expects a rejection, but the loss has a value for its inputs and options: ";
+    let ran = check("not_rejected", &[]);
+    assert!(ran.stdout.contains(message), "{}", ran.stdout);
 }
 
 #[test]

@@ -65,8 +65,9 @@ fn bad(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out, "\n{HEADING}Bad data{HEADING:#}")?;
-    for BadReport { case, field, reason, .. } in &report.bad {
-        writeln!(out, "  {BAD}{case}: `{field}`{BAD:#}: {reason}")?;
+    for BadReport { case, place, field, reason, .. } in &report.bad {
+        let place = place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
+        writeln!(out, "  {place}{BAD}{case}: `{field}`{BAD:#}: {reason}")?;
     }
     writeln!(out, "  The loss refuses these cases. If it should, write \"expected\": {{\"rejected\": true}}.")
 }

@@ -15,7 +15,7 @@ use losscheck::run::table::{Column, Finding, Tally};
 use serde::Serialize;
 
 use crate::args::Check;
-use crate::source::{quoted, reference_data, show_command};
+use crate::source::{self, quoted, reference_data, show_command};
 
 /// A finished run, summed up.
 #[derive(Debug, Serialize)]
@@ -53,6 +53,8 @@ pub(crate) struct Report {
 pub(crate) struct BadReport {
     /// The case.
     pub(crate) case: String,
+    /// The file, the line and the column of the field; `None` for a shipped case.
+    pub(crate) place: Option<String>,
     /// The loss.
     pub(crate) loss: &'static str,
     /// The field that the loss refuses.
@@ -62,9 +64,11 @@ pub(crate) struct BadReport {
 }
 
 impl BadReport {
-    fn new(bad: &BadCase) -> Self {
+    fn new(bad: &BadCase, paths: &[PathBuf]) -> Self {
         let BadCase { case, reason } = bad;
-        Self { case: case.id.clone(), loss: case.loss.kind().name(), field: bad.field(), reason: reason.to_string() }
+        let (id, field) = (case.id.clone(), bad.field());
+        let place = source::place(paths, &id, &field);
+        Self { case: id, place, loss: case.loss.kind().name(), field, reason: reason.to_string() }
     }
 }
 
@@ -216,7 +220,7 @@ impl Report {
                 MeasuredAt::ExactNumber => "plain ulps",
             },
             cases: run.table.rows.len(),
-            bad: run.bad.iter().map(BadReport::new).collect(),
+            bad: run.bad.iter().map(|bad| BadReport::new(bad, &options.data)).collect(),
             columns: run.table.columns.iter().map(column).collect(),
             differences: run.table.columns.iter().flat_map(|column| differences(run, column, options, data)).collect(),
             known: run.table.columns.iter().flat_map(|column| known(run, column)).collect(),

@@ -12,7 +12,7 @@ pub mod verdict;
 use std::borrow::Borrow;
 use std::sync::OnceLock;
 
-use losscheck_reference::Error;
+use losscheck_reference::{Error, Real};
 
 use self::approximation::Approximation;
 use self::bounds::Bounds;
@@ -164,8 +164,17 @@ fn judge_expected_by(case: &Case, exact: &Result<ExactAnswer, Error>, measured_a
         }
         (Some(Expected::Answer(_)), Err(reason)) => wrongly_accepted(reason),
         (Some(Expected::Rejection { .. }), Err(_)) => Verdict::Agrees,
-        (Some(Expected::Rejection { message, .. }), Ok(_)) if message.is_empty() => {
-            let message = "expected a rejection, but the loss has a value for these inputs and options".to_owned();
+        (Some(Expected::Rejection { error, message }), Ok(exact))
+            if message.is_empty() || case.expected_by == ExpectedBy::Author =>
+        {
+            let expected = if message.is_empty() { "a rejection".to_owned() } else { format!("{error}: {message}") };
+            let value = &exact.results.value;
+            let found = match value.first().filter(|_| value.len() == 1) {
+                Some(value) => format!("{:e}", value.to_f64()),
+                None => format!("a tensor of shape {:?}", value.shape()),
+            };
+            let message =
+                format!("the case expects {expected}, but the loss has a value for its inputs and options: {found}");
             Verdict::whole(DifferenceKind::WronglyRejected, message)
         }
         (Some(Expected::Rejection { message, .. }), Ok(_)) => wrongly_rejected(message),

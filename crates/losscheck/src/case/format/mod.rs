@@ -24,7 +24,7 @@ use check::read_case;
 use json::{Object, from_json};
 use raw::RawCase;
 
-pub use read::{files, find, ids, parse, read, read_files};
+pub use read::{files, find, ids, parse, place, read, read_files};
 pub use schema::schema;
 pub use write::{write, write_case, write_tensor};
 

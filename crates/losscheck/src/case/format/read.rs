@@ -80,6 +80,25 @@ pub fn find(files: &[PathBuf], id: &str) -> Result<Option<Goldens>, DataError> {
     found.into_iter().find_map(Result::transpose).transpose()
 }
 
+/// Returns where a field of the case of that id stands: the file, the line and the column, with colons between them. `None`
+/// if no file that can be read has such a case. A field that is left out stands where the object stands that lacks it.
+///
+/// `field` is `cotangent`, or such as `inputs.target` or `options.margin`.
+pub fn place(files: &[PathBuf], id: &str, field: &str) -> Option<String> {
+    let path = match field.split_once('.') {
+        Some((object, name)) => FieldPath::from(object).key(name),
+        None => FieldPath::from(field),
+    };
+    files.iter().find_map(|name| {
+        let bytes = read_bytes(name).ok()?;
+        let file = File::new(name, &bytes).ok()?;
+        let position = file.ids().ok()?.iter().position(|own| own == id)?;
+        let here = locate(file.raw.cases[position].get(), &path);
+        let Position { line, column } = Position::of(file.text, offset(file.text, here));
+        Some(format!("{}:{line}:{column}", name.display()))
+    })
+}
+
 /// Returns the ids of all cases of some files.
 ///
 /// # Errors
