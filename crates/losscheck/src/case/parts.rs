@@ -36,7 +36,8 @@ impl Part {
     /// Returns a case as its only part, which keeps its reduction.
     pub fn whole(case: &Case) -> Self {
         let cotangents = case.cotangent.as_ref().map_or_else(|| vec![1.0], Tensor::to_f64);
-        Self { case: Case { cotangent: None, expected: None, ..case.clone() }, cotangents, denominator: 1.0 }
+        let whole = Case::new(case.id.as_str(), case.loss.clone(), case.inputs.clone());
+        Self { case: whole, cotangents, denominator: 1.0 }
     }
 
     /// Returns the size of the part's share of the cotangent: the largest, if it has several losses.
@@ -99,9 +100,9 @@ impl<'a> Parts<'a> {
                 }
             },
         );
-        let case = Case { cotangent: None, inputs, expected: None, ..self.case.clone() };
+        let case = Case::new(self.case.id.as_str(), self.case.loss.unreduced(), inputs);
         let denominator = self.denominator * self.own_denominator(&case);
-        Part { case: Case { loss: case.loss.unreduced(), ..case }, cotangents, denominator }
+        Part { case, cotangents, denominator }
     }
 
     /// Returns by how much a mean divides the loss of one part alone: a mean of CTC losses divides each by the length of its

@@ -17,7 +17,7 @@ use crate::loss::{Inputs, LossExt, Output};
 /// A case and its parts, and what is known of them. Everything is worked out when it is first asked for.
 pub(super) struct Divided<'a> {
     pub(super) case: &'a Case,
-    whole: Rc<Part>,
+    whole: OnceCell<Rc<Part>>,
     parts: OnceCell<Option<Parts<'a>>>,
     made: RefCell<HashMap<usize, Rc<Part>>>,
     /// Whether a condition holds, by its name and the number of the part, or `None` for the case as a whole.
@@ -35,8 +35,17 @@ struct Affected {
 
 impl<'a> Divided<'a> {
     pub(super) fn new(case: &'a Case) -> Self {
-        let whole = Rc::new(Part::whole(case));
-        Self { case, whole, parts: OnceCell::new(), made: RefCell::default(), holds: RefCell::default() }
+        Self {
+            case,
+            whole: OnceCell::new(),
+            parts: OnceCell::new(),
+            made: RefCell::default(),
+            holds: RefCell::default(),
+        }
+    }
+
+    fn whole(&self) -> &Rc<Part> {
+        self.whole.get_or_init(|| Rc::new(Part::whole(self.case)))
     }
 
     fn parts(&self) -> Option<&Parts<'a>> {
@@ -59,20 +68,20 @@ impl<'a> Divided<'a> {
             (About::Part, Some(parts)) => {
                 (0..parts.len()).any(|number| self.holds(condition, Some(number), &self.part(parts, number)))
             }
-            (About::Part | About::Case, _) => self.holds(condition, None, &self.whole),
+            (About::Part | About::Case, _) => self.holds(condition, None, self.whole()),
         }
     }
 
     /// Returns what a condition affects of a number; without a condition, all of it.
     fn affected(&self, condition: Option<&Condition>, of: &WrongNumbers, index: usize) -> Affected {
         let all = |is_affected: bool| {
-            let parts = if is_affected { vec![Rc::clone(&self.whole)] } else { Vec::new() };
+            let parts = if is_affected { vec![Rc::clone(self.whole())] } else { Vec::new() };
             Affected { shares: vec![1.0; parts.len()], parts, is_reduced: false }
         };
         let (condition, parts) = match (condition, self.parts()) {
             (None, _) => return all(true),
             (Some(condition), Some(parts)) if condition.about == About::Part => (condition, parts),
-            (Some(condition), _) => return all(self.holds(condition, None, &self.whole)),
+            (Some(condition), _) => return all(self.holds(condition, None, self.whole())),
         };
         let numbers = parts.of(of.output, &of.shape, index);
         let is_reduced = numbers.len() > 1;

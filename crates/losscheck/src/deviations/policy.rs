@@ -65,11 +65,11 @@ impl Policy {
 
     /// Divides some differences as [`Policy::explain`] does.
     pub(super) fn explain_all(&self, case: &Case, differences: &[Difference]) -> Vec<Explained> {
+        if differences.is_empty() {
+            return Vec::new();
+        }
         let divided = Divided::new(case);
-        let entries: Vec<(&str, &Entry)> = match differences {
-            [] => return Vec::new(),
-            _ => self.entries().filter(|(_, entry)| self.applies(entry, &divided)).collect(),
-        };
+        let entries: Vec<(&str, &Entry)> = self.entries().filter(|(_, entry)| self.applies(entry, &divided)).collect();
         differences.iter().flat_map(|difference| explain(difference, &entries, &divided)).collect()
     }
 
