@@ -382,6 +382,9 @@ fn classes() -> Vec<Edge> {
             .outside(json!({"weight": [1.7e38, 1.7e38]}))
             .outside(json!({"target": {"i64": [0, -100]}}))
             .outside(json!({"options": {"reduction": "sum"}})),
+        edge("weight_sum_out_of_range", json!({"loss": "l1_loss", "input": [0, 0], "target": [1, 1], "weight": [1.71e38, 1.71e38]}))
+            .outside(json!({"weight": [1.7e38, 1.7e38]}))
+            .outside(json!({"options": {"reduction": "sum"}})),
         edge("infinite_weight", json!({"loss": "cross_entropy", "input": [0, 0], "target": {"i64": 0}, "weight": ["Infinity", 1]}))
             .inside(json!({"target": {"i64": 1}, "options": smoothed}))
             .inside(json!({"target": [0.0, 1.0]}))

@@ -60,7 +60,7 @@ pub(super) const CONDITIONS: &[Condition] = &[
     Condition {
         name: "weight_sum_out_of_range",
         about: About::Case,
-        describes: "a mean that divides by the weights of the target's classes, whose sum is out of range",
+        describes: "a mean that divides by the weights of the target's classes, or of the elements, whose sum is out of range",
         holds: |part| {
             mean_weights(&part.case).is_some_and(|weights| {
                 weights.iter().map(|weight| weight.abs()).sum::<f64>() > part.case.dtype().format().largest

@@ -4,7 +4,7 @@ use losscheck_options::Reduction;
 
 use crate::case::Case;
 use crate::case::parts::Part;
-use crate::loss::{Inputs, Loss, LossExt, Outputs};
+use crate::loss::{Inputs, Loss, LossExt, LossKind, Outputs};
 use crate::tensor::{DType, Format, Tensor};
 
 impl Part {
@@ -62,9 +62,13 @@ pub(in crate::deviations) fn classes(case: &Case) -> Option<usize> {
     }
 }
 
-/// The weights of the target's classes, where a mean divides by some.
+/// The weights by whose sum a mean divides: those of the target's classes, or of the elements.
 pub(super) fn mean_weights(case: &Case) -> Option<Vec<f64>> {
-    let (weight, indices) = (case.input("weight")?.to_f64(), case.input("target")?.to_indices()?);
+    let weight = case.input("weight")?.to_f64();
+    if matches!(case.loss.kind(), LossKind::L1Loss | LossKind::MseLoss) {
+        return is_mean(case).then_some(weight);
+    }
+    let indices = case.input("target")?.to_indices()?;
     let ignored = case.loss.ignore_index();
     let counted = indices.iter().filter(|&&index| Some(index) != ignored);
     let of_class = |&index: &i64| usize::try_from(index).ok().and_then(|class| weight.get(class).copied());
