@@ -1,6 +1,6 @@
 //! `losscheck mutants`: what the suite catches.
 
-mod power;
+pub(crate) mod power;
 
 use std::io::{self, Write};
 

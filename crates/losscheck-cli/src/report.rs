@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod conformance;
+mod power;
 mod targets;
 
 use std::io::Write;
@@ -15,12 +16,14 @@ use losscheck::deviations::Scope;
 use losscheck::error::DataError;
 use losscheck::files::write_atomically;
 use losscheck::judge::MeasuredAt;
+use losscheck::loss::LossKind;
 use losscheck::run::accuracy::Results;
 use losscheck::run::conformance::Conformance;
 
 use crate::backends::{self, backends};
 use crate::check::report::Report;
 use crate::failure::Failure;
+use crate::mutants::power::{CASES, Document};
 use crate::{Passed, args, progress};
 
 pub use accuracy::page as accuracy_page;
@@ -68,7 +71,10 @@ pub(crate) fn run(options: &args::Report, data: &DataFolder, out: &mut dyn Write
 
     let page = conformance(data, &backends())?;
     write("conformance.md", &page.text())?;
-    Ok(Passed(page.passed))
+
+    let powers = Document::new(data, LossKind::ALL, (CASES, 1))?;
+    write("power.md", &power::page(&powers, &data.records()?))?;
+    Ok(Passed(page.passed && powers.passed()))
 }
 
 /// The page of conformance, from a run of these backends over all goldens.

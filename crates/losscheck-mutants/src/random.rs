@@ -85,6 +85,54 @@ fn of_gradient(answer: &mut Answer) {
 /// An answer counts as spoiled if a number has moved by more than that, in ULPs at the error scale.
 pub const LEAST_ULPS: f64 = 16.0;
 
+/// Rules may let pass so many of the spoiled answers to the cases of a loss, in per cent, unless a [`Limit`] says otherwise.
+pub const MOST_BY_RULE: f64 = 1.0;
+
+/// How many spoiled answers to the cases of a loss rules may let pass, if it is more than [`MOST_BY_RULE`].
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// The loss.
+    pub loss: LossKind,
+    /// In per cent.
+    pub percent: f64,
+    /// What stands in the way of less.
+    pub reason: &'static str,
+}
+
+const LIMITS: &[(&[LossKind], f64, &str)] = &[
+    (&[LossKind::AdaptiveLogSoftmaxWithLoss], 9.0, "an index may be any one of those whose scores overflow"),
+    (
+        &[LossKind::TripletMarginLoss, LossKind::TripletMarginWithDistanceLoss],
+        6.0,
+        "of infinity less infinity not even the sign is known",
+    ),
+    (
+        &[LossKind::LinearCrossEntropy],
+        5.0,
+        "scores are sums of products, of which one that overflows takes part in all",
+    ),
+    (&[LossKind::CosineEmbeddingLoss], 2.0, "a product of vectors that overflows takes part in all of their elements"),
+    (
+        &[LossKind::CrossEntropy, LossKind::NllLoss, LossKind::NllLoss2d],
+        2.0,
+        "a class weight near the end of the range takes part in every row",
+    ),
+    (&[LossKind::CtcLoss], 2.0, "a log-probability near the end of the range takes part in the whole sample"),
+    (
+        &[LossKind::GaussianNllLoss, LossKind::MarginRankingLoss, LossKind::MseLoss, LossKind::MultiMarginLoss],
+        2.0,
+        "random cases are so small that the one element that overflows is most of a case",
+    ),
+];
+
+/// Returns the losses of which rules may let pass more than [`MOST_BY_RULE`].
+pub fn limits() -> Vec<Limit> {
+    let of_losses = |&(losses, percent, reason): &(&'static [LossKind], f64, &'static str)| {
+        losses.iter().map(move |&loss| Limit { loss, percent, reason })
+    };
+    LIMITS.iter().flat_map(of_losses).collect()
+}
+
 /// What became of the spoiled answers to the cases of one loss, as one record judges them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Power {

@@ -6,8 +6,9 @@ use comfy_table::Cell;
 use losscheck::case::random::RandomCases;
 use losscheck::data::DataFolder;
 use losscheck::deviations::{Policy, Scope};
+use losscheck::error::DataError;
 use losscheck::loss::LossKind;
-use losscheck_mutants::random::{LEAST_ULPS, Power, power, spoilers};
+use losscheck_mutants::random::{LEAST_ULPS, MOST_BY_RULE, Power, limits, power, spoilers};
 use serde::Serialize;
 
 use crate::args::{Format, Mutants, chosen};
@@ -17,36 +18,39 @@ use crate::style::{BAD, GOOD};
 use crate::table::{counted, fit, table};
 use crate::{Passed, progress};
 
+/// How many random cases of each loss are drawn if nobody says otherwise.
+pub(crate) const CASES: usize = 4000;
+
 /// The document of `--format json`.
 #[derive(Debug, Serialize)]
-struct Document {
+pub(crate) struct Document {
     /// The version of the program.
     losscheck: &'static str,
     /// What the random cases came from.
-    seed: u64,
+    pub(crate) seed: u64,
     /// How many of each loss there were.
-    random_cases: usize,
+    pub(crate) random_cases: usize,
     /// In how many ways each answer was spoiled.
     spoilers: usize,
-    powers: Vec<Entry>,
+    pub(crate) powers: Vec<Entry>,
 }
 
 #[derive(Debug, Serialize)]
-struct Entry {
+pub(crate) struct Entry {
     /// The backend by whose known deviations the answers were judged.
-    backend: String,
+    pub(crate) backend: String,
     /// PyTorch's functional name.
-    loss: &'static str,
+    pub(crate) loss: &'static str,
     /// The number of spoiled answers.
-    spoiled: usize,
+    pub(crate) spoiled: usize,
     /// How many differ in a way that is not known.
     caught: usize,
     /// How many a known deviation excuses, whose statement they fulfil.
-    known: usize,
+    pub(crate) known: usize,
     /// How many a rule lets pass.
-    by_rule: usize,
+    pub(crate) by_rule: usize,
     /// How many a known deviation excuses although they do not fulfil its statement.
-    excused_otherwise: usize,
+    pub(crate) excused_otherwise: usize,
 }
 
 impl Entry {
@@ -56,38 +60,55 @@ impl Entry {
         Self { backend, loss, spoiled, caught, known, by_rule, excused_otherwise: otherwise }
     }
 
-    fn percent(&self, part: usize) -> f64 {
+    pub(crate) fn percent(&self, part: usize) -> f64 {
         100.0 * part as f64 / self.spoiled.max(1) as f64
     }
 }
 
-/// A rule may let pass so many spoiled answers to the cases of a loss, in per cent.
-const MOST_BY_RULE: f64 = 1.0;
+impl Document {
+    /// Spoils the right answers to as many random cases of each of these losses.
+    pub(crate) fn new(
+        data: &DataFolder,
+        losses: &[LossKind],
+        (random_cases, seed): (usize, u64),
+    ) -> Result<Self, DataError> {
+        let names = data.records()?;
+        let policies: Vec<Policy> =
+            names.iter().map(|name| data.policy(name, Scope::Others)).collect::<Result<_, _>>()?;
+        let random = RandomCases { seed, count: random_cases * losses.len(), losses: losses.to_vec() };
+        let bar = progress::bar(random.draws().len(), "cases");
+        let powers = power(&random, &policies, || bar.inc(1));
+        bar.finish_and_clear();
+        let entries = powers.iter().map(|((backend, loss), power)| Entry::new(backend, *loss, *power));
+        Ok(Self {
+            losscheck: env!("CARGO_PKG_VERSION"),
+            seed,
+            random_cases,
+            spoilers: spoilers().count(),
+            powers: entries.collect(),
+        })
+    }
+
+    /// Returns whether no answer is excused by no statement, and rules let no more pass than they may.
+    pub(crate) fn passed(&self) -> bool {
+        let most =
+            |entry: &Entry| limits().iter().find(|limit| limit.loss.name() == entry.loss).map(|limit| limit.percent);
+        let is_bad = |entry: &Entry| {
+            entry.excused_otherwise > 0 || entry.percent(entry.by_rule) > most(entry).unwrap_or(MOST_BY_RULE)
+        };
+        !self.powers.iter().any(is_bad)
+    }
+}
 
 /// Spoils answers and prints what became of them; fails if one was excused by no statement, or too many passed by a rule.
 pub(super) fn run(options: &Mutants, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
-    let (losses, of_each) = (chosen(&options.losses), options.cases.unwrap_or(4000));
-    let names = data.records()?;
-    let policies: Vec<Policy> = names.iter().map(|name| data.policy(name, Scope::Others)).collect::<Result<_, _>>()?;
-    let random = RandomCases { seed: options.seed, count: of_each * losses.len(), losses: losses.clone() };
-    let bar = progress::bar(random.draws().len(), "cases");
-    let powers = power(&random, &policies, || bar.inc(1));
-    bar.finish_and_clear();
-
-    let entries = powers.iter().map(|((backend, loss), power)| Entry::new(backend, *loss, *power));
-    let document = Document {
-        losscheck: env!("CARGO_PKG_VERSION"),
-        seed: options.seed,
-        random_cases: of_each,
-        spoilers: spoilers().count(),
-        powers: entries.collect(),
-    };
+    let losses = chosen(&options.losses);
+    let document = Document::new(data, &losses, (options.cases.unwrap_or(CASES), options.seed))?;
     match options.format {
         Format::Json => json(out, &document)?,
-        Format::Table => print(&document, &losses, &names, out)?,
+        Format::Table => print(&document, &losses, &data.records()?, out)?,
     }
-    let is_bad = |entry: &Entry| entry.excused_otherwise > 0 || entry.percent(entry.by_rule) > MOST_BY_RULE;
-    Ok(Passed(!document.powers.iter().any(is_bad)))
+    Ok(Passed(document.passed()))
 }
 
 fn print(document: &Document, losses: &[LossKind], names: &[String], out: &mut dyn Write) -> io::Result<()> {
