@@ -186,6 +186,14 @@ fn elements() -> Vec<Edge> {
             .outside(json!({"input": [88.73]}))
             .outside(json!({"dtype": "f16", "input": [-88.6875]}))
             .outside(json!({"dtype": "f64", "input": [-709.78]})),
+        edge(
+            "subnormal_slope_in_bf16",
+            changed(&logit(json!(-82.5)), &json!({"dtype": "bf16", "cotangent": 0.0078125, "target": [0]})),
+        )
+        .outside(json!({"cotangent": 0.0087890625}))
+        .outside(json!({"input": [-82]}))
+        .outside(json!({"dtype": "f32"}))
+        .outside(json!({"target": [0.5]})),
         edge("saturated_sigmoid", logit(json!(16.63)))
             .inside(json!({"input": [-88.73]}))
             .inside(json!({"input": ["NaN"]}))
@@ -210,6 +218,8 @@ fn elements() -> Vec<Edge> {
             .inside(json!({"dtype": "f16", "input": [-11.09]}))
             .outside(json!({"input": [-88.7]}))
             .outside(json!({"input": [88.72]}))
+            .inside(json!({"input": [-44.25], "target": [2]}))
+            .outside(json!({"input": [-44], "target": [2]}))
             .outside(json!({"dtype": "f16", "input": [-11.07]})),
         edge(
             "underflowing_product",
@@ -509,7 +519,9 @@ fn vectors() -> Vec<Edge> {
             .outside(json!({"input1": [[0.01639, 0]]}))
             .outside(json!({"dtype": "f32"})),
         edge("subnormal_slope", changed(&cosine("f32", json!([1, 0])), &json!({"cotangent": 2.3e-38})))
+            .inside(json!({"input1": [[1e-22, 0]], "input2": [[2e12, 0]], "cotangent": 1}))
             .outside(json!({"cotangent": 2.4e-38}))
+            .outside(json!({"input1": [[1e-22, 0]], "input2": [[2e10, 0]], "cotangent": 1}))
             // The quotient of orthogonal vectors is 0, and nothing is lost of it.
             .outside(json!({"input1": [[0, 1]], "cotangent": 1})),
     ]

@@ -70,6 +70,16 @@ pub(super) const CONDITIONS: &[Condition] = &[
         holds: |part| -part.number("input") > compute_format(part.case.dtype()).largest.ln(),
     },
     Condition {
+        name: "subnormal_slope_in_bf16",
+        about: About::Part,
+        describes: "a logit in bf16 whose sigmoid differs from the target by less than the smallest normal number, once the cotangent's share multiplies the difference",
+        holds: |part| {
+            let sigmoid = 1.0 / (1.0 + (-part.number("input")).exp());
+            part.case.dtype() == DType::BF16
+                && (sigmoid - part.number("target")).abs() * part.cotangent() < smallest_normal(&part.case)
+        },
+    },
+    Condition {
         name: "saturated_sigmoid",
         about: About::Part,
         describes: "a logit whose sigmoid rounds to 0 or 1, or a logit or target that is not finite",
@@ -107,9 +117,10 @@ pub(super) const CONDITIONS: &[Condition] = &[
     Condition {
         name: "overflowing_exponential",
         about: About::Part,
-        describes: "an input times its target has an exponential that is out of range",
+        describes: "an input times its target has an exponential that is out of range, by itself or times the target",
         holds: |part| {
-            let exponent = -part.number("input") * part.number("target");
+            let target = part.number("target");
+            let exponent = -part.number("input") * target + target.abs().max(1.0).ln();
             exponent > part.case.dtype().format().largest.ln() - 0.01
         },
     },

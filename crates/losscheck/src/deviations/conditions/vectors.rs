@@ -159,6 +159,9 @@ pub(super) const CONDITIONS: &[Condition] = &[
         describes: "a cosine other than 0 whose quotient by the product of the squared lengths, times the cotangent's share, is subnormal",
         holds: |part| {
             let (a, b, dot) = cosine(part);
+            // PyTorch adds an eps to the squared lengths, which is 0 in f16.
+            let eps = if part.case.dtype() == DType::F16 { 0.0 } else { 1e-12 };
+            let (a, b) = (a + eps, b + eps);
             let slope = part.cotangent() * dot.abs() / (a * b).powf(1.5).max(f64::MIN_POSITIVE);
             dot != 0.0 && slope * a.min(b).min(1.0) < 2.0 * smallest_normal(&part.case)
         },
