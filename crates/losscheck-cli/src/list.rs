@@ -5,7 +5,8 @@ mod about;
 use std::io::{self, Write};
 
 use losscheck::backend::{Backend, Coverage};
-use losscheck::loss::{LossKind, LossKindExt, Signature};
+use losscheck::judge::tolerance::tolerance;
+use losscheck::loss::{LossKind, LossKindExt, Output, Signature};
 use losscheck::tensor::DType;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -49,6 +50,16 @@ struct LossListing {
     inputs: Vec<InputListing>,
     /// The options with their defaults.
     options: Map<String, Value>,
+    /// How far the outputs may be off.
+    tolerances: Vec<ToleranceListing>,
+}
+
+#[derive(Debug, Serialize)]
+struct ToleranceListing {
+    /// The value, or the gradient of an input.
+    output: String,
+    /// By dtype the number of ULPs at scale.
+    ulps: Map<String, Value>,
 }
 
 #[derive(Debug, Serialize)]
@@ -139,8 +150,21 @@ impl LossListing {
             _ => Map::new(),
         };
         let dtypes = loss.dtypes().iter().map(|dtype| dtype.name()).collect();
+        let gradients = signature.differentiable.iter().map(|&name| Output::Gradient(name));
+        let tolerances = [Output::Value].into_iter().chain(gradients).map(|output| ToleranceListing::new(loss, output));
+        let tolerances = tolerances.collect();
         let About { summary, page, .. } = about;
-        Self { loss: loss.name(), class: loss.class(), summary, page, dtypes, inputs, options }
+        Self { loss: loss.name(), class: loss.class(), summary, page, dtypes, inputs, options, tolerances }
+    }
+}
+
+impl ToleranceListing {
+    fn new(loss: LossKind, output: Output) -> Self {
+        let ulps = loss
+            .dtypes()
+            .iter()
+            .map(|&dtype| (dtype.name().to_owned(), (tolerance(loss, output, dtype) as u64).into()));
+        Self { output: output.to_string(), ulps: ulps.collect() }
     }
 }
 
@@ -196,7 +220,7 @@ fn print_loss(loss: LossKind, listing: &Listing, out: &mut dyn Write) -> io::Res
         writeln!(out, "  {page}")?;
     }
 
-    let Some(LossListing { inputs, options, .. }) = listing.losses.first() else { return Ok(()) };
+    let Some(LossListing { inputs, options, tolerances, .. }) = listing.losses.first() else { return Ok(()) };
     let mut tensors = table(["tensor", "holds", "gradient", "shape"], 4);
     for InputListing { name, required, differentiable, elements, shape } in inputs {
         let name = if *required { (*name).to_owned() } else { format!("[{name}]") };
@@ -224,6 +248,14 @@ fn print_loss(loss: LossKind, listing: &Listing, out: &mut dyn Write) -> io::Res
         rows.add_row([name.clone(), about.type_of(name), default, about.option(name)]);
     }
     writeln!(out, "\n{}", fit(&mut rows).trim_fmt())?;
+
+    let dtypes = loss.dtypes().iter().map(|dtype| dtype.name());
+    let mut tolerated = table(["may be off by"].into_iter().chain(dtypes), 1);
+    for ToleranceListing { output, ulps } in tolerances {
+        tolerated.add_row([output.clone()].into_iter().chain(ulps.values().map(ToString::to_string)));
+    }
+    writeln!(out, "\n{}", fit(&mut tolerated).trim_fmt())?;
+    writeln!(out, "{DIM}in ULPs at scale{DIM:#}")?;
 
     let mut provided = table(["backend", "version", "the loss is"], 3);
     for BackendListing { name, version, coverage } in &listing.backends {

@@ -147,7 +147,7 @@ impl<'a> Divided<'a> {
             if gives_zero && affected.is_reduced { of_bounds.max(scale) } else { of_bounds }
         };
         let allowance: f64 = affected.parts.iter().zip(&affected.shares).map(allowance).sum();
-        let tolerance = tolerance(self.case.loss.kind(), of.output) * ulp;
+        let tolerance = tolerance(self.case.loss.kind(), of.output, of.dtype) * ulp;
         allowance > 0.0 && (number.actual - number.exact).abs() <= tolerance + allowance
     }
 }

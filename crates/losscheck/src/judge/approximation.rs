@@ -55,10 +55,10 @@ impl Approximation {
         is_asked_for: impl Fn(Output) -> bool,
     ) -> bool {
         let is_right = |(at, (output, approximation)): (usize, (Output, &ArrayD<f64>))| {
-            let within = tolerance(case.loss.kind(), output) - self.error;
-            answer
-                .output(output)
-                .is_some_and(|actual| self.is_near(case, at, approximation, actual, (within, measured_at)))
+            answer.output(output).is_some_and(|actual| {
+                let within = tolerance(case.loss.kind(), output, actual.dtype()) - self.error;
+                self.is_near(case, at, approximation, actual, (within, measured_at))
+            })
         };
         self.answer.outputs().enumerate().filter(|&(_, (output, _))| is_asked_for(output)).all(is_right)
     }

@@ -66,7 +66,7 @@ impl Expectation<'_> {
         actual: &Tensor,
         found: &mut Found,
     ) {
-        let (dtype, tolerance) = (actual.dtype(), tolerance(case.loss.kind(), output));
+        let (dtype, tolerance) = (actual.dtype(), tolerance(case.loss.kind(), output, actual.dtype()));
         let golden = self.golden.and_then(|golden| golden.output(output)).filter(|golden| golden.len() == actual.len());
         let golden = golden.map(Tensor::to_f64);
         // These take long to work out, and are rarely asked for.
