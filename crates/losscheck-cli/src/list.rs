@@ -18,7 +18,7 @@ use crate::backends;
 use crate::check::json;
 use crate::failure::Failure;
 use crate::style::{DIM, HEADING};
-use crate::table::{fit, table};
+use crate::table::{WIDTH, fit, table, wrapped};
 
 /// How many characters of a loss's summary fit beside the longest name in [`WIDTH`](crate::table::WIDTH) columns.
 const SUMMARY: usize = 62;
@@ -210,7 +210,7 @@ fn print(listing: &Listing, out: &mut dyn Write) -> io::Result<()> {
 fn print_loss(loss: LossKind, listing: &Listing, out: &mut dyn Write) -> io::Result<()> {
     let about = About::new(loss);
     writeln!(out, "{HEADING}{loss}{HEADING:#}, class torch.nn.{}", loss.class())?;
-    for line in wrapped(&about.summary) {
+    for line in wrapped(&about.summary, usize::from(WIDTH) - 2) {
         writeln!(out, "  {line}")?;
     }
     for line in &about.formula {
@@ -263,24 +263,6 @@ fn print_loss(loss: LossKind, listing: &Listing, out: &mut dyn Write) -> io::Res
     }
     writeln!(out, "\n{}", fit(&mut provided).trim_fmt())?;
     writeln!(out, "{DIM}{COVERAGE}{DIM:#}")
-}
-
-/// The lines of a text, at most [`WIDTH`](crate::table::WIDTH) wide with an indent.
-fn wrapped(text: &str) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.last().map_or(0, |line| line.chars().count());
-        if line > 0 && line + 1 + word.chars().count() > usize::from(crate::table::WIDTH) - 4 {
-            lines.push(String::new());
-        }
-        if let Some(line) = lines.last_mut() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines
 }
 
 /// Options on one line, as keyword arguments.

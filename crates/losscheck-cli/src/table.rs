@@ -29,6 +29,24 @@ pub(crate) fn fit(table: &mut Table) -> &Table {
     table.set_width(width)
 }
 
+/// Breaks a text into lines of at most so many characters. A word that is longer has a line of its own.
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last().map_or(0, |line| line.chars().count());
+        if line > 0 && line + 1 + word.chars().count() > width {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}
+
 /// The marks of [`matrix`], and what they mean.
 const MARKS: [(&str, &str); 2] =
     [("~", "the others differ in known ways"), ("!", "some differ in a way that is not known")];

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{Cell, Color};
+use comfy_table::{Cell, Color, ContentArrangement, Table};
 use losscheck::case::{Case, Expected};
 use losscheck::judge::verdict::count;
 use losscheck::tensor::{DType, Data, Tensor};
@@ -11,10 +11,13 @@ use serde_json::Value;
 use super::view::{AnswerView, Exact, OutputView, VerdictView, View};
 use crate::list::{self, About};
 use crate::style::{BAD, DIM, GOOD, HEADING, NOTE};
-use crate::table::table;
+use crate::table::{WIDTH, fit, table, wrapped};
 
 /// How many elements of a tensor of the case to print.
 const ELEMENTS: usize = 24;
+
+/// How far explanations are indented.
+const INDENT: usize = 4;
 
 /// How many rows of a table of results to print.
 const ROWS: usize = 16;
@@ -30,7 +33,9 @@ pub(super) fn print(case: &Case, view: &View, out: &mut dyn Write) -> io::Result
     for exact in &view.exact {
         output(case, exact, view, out)?;
         for cause in view.not_finite.iter().filter(|cause| cause.output == exact.output) {
-            writeln!(out, "  {NOTE}{}{NOTE:#}", cause.why)?;
+            for (position, line) in wrapped(&cause.why, usize::from(WIDTH) - INDENT).iter().enumerate() {
+                writeln!(out, "{:1$}{NOTE}{line}{NOTE:#}", "", if position == 0 { 2 } else { INDENT })?;
+            }
         }
     }
     formula(case, view, out)?;
@@ -45,11 +50,15 @@ fn header(case: &Case, view: &View, out: &mut dyn Write) -> io::Result<()> {
     };
     writeln!(out, "  {}({options})", case.loss.kind().name())?;
     for (flag, explanation) in &view.flags {
-        write!(out, "  {NOTE}{flag}{NOTE:#}: {}; {}", explanation.tests, explanation.why)?;
-        match explanation.upstream.as_slice() {
-            [] => writeln!(out)?,
-            upstream => writeln!(out, " {DIM}({}){DIM:#}", upstream.join(", "))?,
+        let text = format!("{flag}: {}; {}", explanation.tests, explanation.why);
+        let lines = wrapped(&text, usize::from(WIDTH) - INDENT);
+        for (position, line) in lines.iter().enumerate() {
+            match line.strip_prefix(flag).filter(|_| position == 0) {
+                Some(rest) => writeln!(out, "  {NOTE}{flag}{NOTE:#}{rest}")?,
+                None => writeln!(out, "    {line}")?,
+            }
         }
+        explanation.upstream.iter().try_for_each(|page| writeln!(out, "    {DIM}{page}{DIM:#}"))?;
     }
     if let Some(printed) = case.printed {
         writeln!(out, "  the tutorial prints {printed:.4}")?;
@@ -72,7 +81,7 @@ fn inputs(case: &Case, out: &mut dyn Write) -> io::Result<()> {
     for (name, tensor) in named.chain(cotangent) {
         inputs.add_row([name, tensor.dtype().name(), &format!("{:?}", tensor.shape()), &elements(tensor)]);
     }
-    writeln!(out, "\n{}", inputs.trim_fmt())
+    writeln!(out, "\n{}", fit(&mut inputs).trim_fmt())
 }
 
 /// What they answer where there is nothing to compare it with.
@@ -83,7 +92,7 @@ fn answers_alone(view: &View, out: &mut dyn Write) -> io::Result<()> {
             answers.add_row([backend.as_str(), output, &format!("{:?}", own.shape()), &elements(own)]);
         }
     }
-    if answers.is_empty() { Ok(()) } else { writeln!(out, "\n{}", answers.trim_fmt()) }
+    if answers.is_empty() { Ok(()) } else { writeln!(out, "\n{}", fit(&mut answers).trim_fmt()) }
 }
 
 /// One output: a row per element, the exact result, then each answer with its error.
@@ -105,15 +114,40 @@ fn output(case: &Case, exact: &Exact, view: &View, out: &mut dyn Write) -> io::R
     if rows.is_empty() {
         return writeln!(out, "  no elements");
     }
+    // Answers that fit neither a page nor the terminal beside the others get a table of their own.
+    let mut rest = columns.as_slice();
+    loop {
+        let fitting = (1..=rest.len())
+            .rev()
+            .find(|&number| number == 1 || width(&results(case, exact, &rows, &rest[..number])) <= usize::from(WIDTH));
+        let (shown, others) = rest.split_at(fitting.unwrap_or(0));
+        writeln!(out, "{}", results(case, exact, &rows, shown).trim_fmt())?;
+        if others.is_empty() {
+            return Ok(());
+        }
+        rest = others;
+        writeln!(out)?;
+    }
+}
+
+/// The table of some elements of an output: the exact numbers, and each answer with its errors.
+fn results(case: &Case, exact: &Exact, rows: &[usize], columns: &[(&str, &Tensor, Errors<'_>)]) -> Table {
     let header = columns.iter().flat_map(|(backend, ..)| [*backend, "ULPs"]);
     let mut results = table(["", "exact"].into_iter().chain(header), 0);
-    for row in rows {
+    results.set_content_arrangement(ContentArrangement::Disabled);
+    for &row in rows {
         let answers =
             columns.iter().flat_map(|(_, own, ulps)| [Cell::new(element(own, row)), error(ulps.0[row], ulps.1[row])]);
         let first = [Cell::new(format!("[{row}]")), Cell::new(exact_number(case.dtype(), exact.elements[row]))];
         results.add_row(first.into_iter().chain(answers));
     }
-    writeln!(out, "{}", results.trim_fmt())
+    results
+}
+
+/// The width of a table whose cells are not wrapped.
+fn width(table: &Table) -> usize {
+    let lines = table.trim_fmt();
+    anstream::adapter::strip_str(&lines).to_string().lines().map(|line| line.chars().count()).max().unwrap_or(0)
 }
 
 /// The errors of all elements at the error scale, and in plain ULPs.
@@ -156,10 +190,13 @@ fn verdicts(view: &View, out: &mut dyn Write) -> io::Result<()> {
         };
         let known = if *verdict == VerdictView::Differs && known { ", known" } else { "" };
         writeln!(out, "{style}{}{known}{style:#}{message}", verdict.describe())?;
+        let room = usize::from(WIDTH).saturating_sub(width + INDENT);
         for difference in differences {
-            writeln!(out, "{:width$}    {}: {}", "", difference.kind.describe(), difference.message)?;
-            if let Some(reason) = &difference.known {
-                writeln!(out, "{:width$}    {DIM}{reason}{DIM:#}", "")?;
+            for line in wrapped(&format!("{}: {}", difference.kind.describe(), difference.message), room) {
+                writeln!(out, "{:width$}    {line}", "")?;
+            }
+            for line in difference.known.iter().flat_map(|reason| wrapped(reason, room)) {
+                writeln!(out, "{:width$}    {DIM}{line}{DIM:#}", "")?;
             }
         }
     }
