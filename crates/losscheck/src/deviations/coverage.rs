@@ -142,7 +142,9 @@ impl<'a> Divided<'a> {
         };
         let allowance = |(part, share): (&Rc<Part>, &f64)| {
             let scale = share * number.scale;
-            let of_bounds: f64 = bounds.iter().map(|bound| size(bound, part, *share)).sum();
+            // Of a part that has no share in the number, 0 times infinity may be allowed, which is nothing.
+            let sizes = bounds.iter().map(|bound| size(bound, part, *share)).filter(|size| !size.is_nan());
+            let of_bounds: f64 = sizes.sum();
             // The library may leave out the part of a sum.
             if gives_zero && affected.is_reduced { of_bounds.max(scale) } else { of_bounds }
         };
