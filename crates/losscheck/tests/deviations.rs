@@ -11,7 +11,7 @@ use losscheck::data::DataFolder;
 use losscheck::deviations::{Bound, Deviations, Explained, Gives, JudgedBy, Policy, Scope, Statement, Unit};
 use losscheck::judge::bounds::Bounds;
 use losscheck::judge::verdict::{DifferenceKind, Verdict};
-use losscheck::judge::{judge, oracle};
+use losscheck::judge::{Judge, MeasuredAt, judge, oracle};
 use losscheck::loss::{LossKind, Output};
 use losscheck::run::conformance::judge_all;
 use losscheck::tensor::DType;
@@ -124,6 +124,7 @@ fn statements_are_printed_as_they_are_read() {
         "value: off by 2 smallest numbers per cubed length",
         "gradient of input: 0, off by 1 underflows per 1/|x - t| in f16",
         "value: off by 0.5 ULPs per pair of classes",
+        "value: off by 1e6 ULPs",
         "value: off by 1e7 ULPs",
     ] {
         let statement = parse(LossKind::MseLoss, text);
@@ -144,6 +145,9 @@ fn statements_say_what_they_are_about() {
     assert_eq!(per.kinds().collect::<Vec<_>>(), [DifferenceKind::Nan, DifferenceKind::Off]);
     let accepts = parse(LossKind::MseLoss, "accepts").expect("a statement");
     assert_eq!(accepts.kinds().collect::<Vec<_>>(), [DifferenceKind::WronglyAccepted]);
+    let per = |measure: &str| parse(LossKind::MseLoss, &format!("value: off by 3 ULPs per {measure}"));
+    assert!(per("class") == per("class") && per("class") != per("term"));
+    assert!(format!("{:?}", per("class")).contains("class"));
 }
 
 #[test]
@@ -206,7 +210,7 @@ fn measures_measure_what_they_name() {
         let inputs = json!({"input1": vector([0.0, length]), "input2": vector([0.5, 0.0]), "target": tensor(dtype, &[], json!([1]))});
         read(&json!({"id": "mine", "loss": "cosine_embedding_loss", "inputs": inputs}))
     };
-    let weighted = [("input", json!([1, 1])), ("target", json!([0, 0])), ("weight", json!([4, 0.5]))];
+    let weighted = [("input", json!([1, 1, 1])), ("target", json!([0, 0, 0])), ("weight", json!([4, 0.5, 0]))];
     let ranked = [("input1", json!([1])), ("input2", json!([4])), ("target", json!([1]))];
     for (name, case, expected) in [
         ("class", scores("cross_entropy", tensor("i64", &[], json!([0]))), 5.0),
@@ -276,12 +280,50 @@ fn one_odd_element_does_not_excuse_a_sum() {
     assert!(knows(&infinite, &one, gives(&one, f64::INFINITY)));
     assert!(!knows(&infinite, &one, gives(&one, f64::NAN)));
     assert!(knows(&infinite, &all, gives(&all, f64::NAN)));
+    assert!(!knows(&infinite, &all, gives(&all, 500.0)));
     // A loss of 0 in one place leaves the others.
     let zero = policy(&record("value: 0"), Scope::Others);
     assert!(knows(&zero, &one, gives(&one, 720.0)));
     assert!(!knows(&zero, &one, gives(&one, 500.0)));
     assert!(!knows(&zero, &one, gives(&one, 0.0)));
     assert!(knows(&zero, &all, gives(&all, 0.0)));
+    // A number that is no sum is 0 or it is not.
+    let inputs = [("input", json!([-100])), ("target", json!([1]))];
+    let alone = case("soft_margin_loss", json!({"reduction": "none"}), &inputs);
+    assert!(knows(&zero, &alone, gives(&alone, 0.0)) && !knows(&zero, &alone, gives(&alone, 50.0)));
+}
+
+#[test]
+fn a_share_counts_the_cotangent_and_is_equal_if_all_terms_are_0() {
+    let of = |gives: &str| policy(&deviation("mse_loss", &[gives], Some("small_logit"), &[]), Scope::Others);
+    // The terms of the gradient of the target are -100 and -6, and only the first is affected.
+    let gradient = Output::Gradient("target");
+    let inputs = [("input", json!([0.5, 3])), ("target", json!([0]))];
+    let mut case = case("mse_loss", json!({"reduction": "none"}), &inputs);
+    case.cotangent = Some(right(&case).value.with_elements([100.0, 1.0].into_iter()).expect("two elements"));
+    let relative = of("gradient of target: off by 0.1 relative");
+    let known = |by: f64| knows(&relative, &case, wrong(&case, gradient, None, |x| x + by));
+    assert!(known(9.5) && !known(10.5));
+    let inputs = [("input", json!([0, 0])), ("target", json!([0, 0]))];
+    let zero = self::case("mse_loss", json!({}), &inputs);
+    let smallest = DType::F32.format().ulp(0.0);
+    let ulps = of("value: off by 100 ULPs");
+    let known = |count: f64| knows(&ulps, &zero, wrong(&zero, Output::Value, None, |_| count * smallest));
+    assert!(known(90.0) && !known(150.0));
+}
+
+#[test]
+fn a_deviation_that_affects_nothing_covers_no_plain_ulps() {
+    // The loss is 2e-9, and the terms that it is the sum of are as large as 20.
+    let inputs = json!({"input": tensor("f32", &[1, 2], json!([20, 0])), "target": tensor("i64", &[1], json!([0]))});
+    let case = read(&json!({"id": "mine", "loss": "cross_entropy", "inputs": inputs}));
+    let answer = Outcome::Answer(wrong(&case, Output::Value, None, |_| -1e-7));
+    let verdict = Judge::new(&case, &Bounds::default()).measuring_at(MeasuredAt::ExactNumber).judge(&answer);
+    let explained = |when: &str| {
+        let record = deviation("cross_entropy", &["value: off by 1 ULPs"], Some(when), &[]);
+        policy(&record, Scope::Others).explain(&case, &verdict).iter().all(|it| it.known.is_some())
+    };
+    assert!(!verdict.differences().is_empty() && !explained("empty"));
 }
 
 #[test]
@@ -300,6 +342,45 @@ fn the_bound_of_a_sum_is_the_sum_of_the_shares() {
     assert!(knows(&policy, &one, off(&one, 12.0)) && !knows(&policy, &one, off(&one, 40.0)));
     assert!(knows(&policy, &half, off(&half, 300.0)) && !knows(&policy, &half, off(&half, 700.0)));
     assert!(knows(&policy, &all, off(&all, 900.0)) && !knows(&policy, &all, off(&all, 1100.0)));
+}
+
+#[test]
+fn each_unit_of_a_bound_is_what_it_says() {
+    let of = |output: Output, bound: &str| {
+        let gives = format!("{output}: off by {bound}");
+        policy(&deviation("binary_cross_entropy_with_logits", &[&gives], Some("small_logit"), &[]), Scope::Others)
+    };
+    let mean = {
+        let inputs = [("input", json!([0.5, 3, 3, 3])), ("target", json!([0, 0, 0, 0]))];
+        case("binary_cross_entropy_with_logits", json!({}), &inputs)
+    };
+    let (value, gradient, first) = (Output::Value, Output::Gradient("input"), Some(0));
+    let knows_of =
+        |policy: &Policy, output: Output, by: f64| knows(policy, &mean, wrong(&mean, output, first, |x| x + by));
+    // One of four elements is affected. It is 0.974 of 10.12.
+    for (bound, output, most) in [
+        ("0.25 absolute", value, 0.25 / 4.0),
+        ("0.25 absolute", gradient, 0.25 / 4.0),
+        ("0.1 relative", value, 0.1 * 0.9741 / 4.0),
+        ("100000 ULPs", value, 1e5 * DType::F32.format().ulp(2.53) * 0.0963),
+    ] {
+        let policy = of(output, bound);
+        assert!(knows_of(&policy, output, 0.95 * most) && !knows_of(&policy, output, 1.05 * most), "{output}: {bound}");
+    }
+    // A cotangent of 71 times the smallest number, and a slope of 0.62.
+    let mut tiny = json!({"id": "mine", "loss": "binary_cross_entropy_with_logits", "options": {"reduction": "none"}});
+    let tensors = [("input", json!([0.5])), ("target", json!([0]))];
+    for (name, data) in tensors {
+        tiny["inputs"][name] = tensor("f32", &[1], data);
+    }
+    tiny["cotangent"] = tensor("f32", &[1], json!([1e-43]));
+    let tiny = read(&tiny);
+    let smallest = DType::F32.format().ulp(0.0);
+    for (bound, most) in [("100 smallest numbers", 100.0_f64), ("100 underflows", 62.0)] {
+        let policy = of(gradient, bound);
+        let known = |count: f64| knows(&policy, &tiny, wrong(&tiny, gradient, first, |x| x + count * smallest));
+        assert!(known((0.9 * most).floor()) && !known((1.1 * most + 8.0).ceil()), "{bound}");
+    }
 }
 
 #[test]
@@ -417,6 +498,10 @@ fn a_borrowed_deviation_names_its_owner() {
     let explained = explain(&Policy::new("mine", Scope::Others, own), &case, &nan);
     let owners: Vec<_> = explained.iter().map(|it| it.known.as_ref().map(|known| known.of.as_str())).collect();
     assert_eq!(owners, [Some("other")]);
+    let known = explained[0].known.clone().expect("a known difference");
+    let of_another = policy(&deviation("mse_loss", &["value: NaN"], Some("many_terms"), &[]), Scope::Others);
+    let other = explain(&of_another, &case, &nan).remove(0).known.expect("a known difference");
+    assert!(known.is_same_as(&known.clone()) && !known.is_same_as(&other));
     // Without the entry the record of another backend is none of ours.
     let alone = Policy::new("mine", Scope::Others, Deviations::default());
     assert!(explain(&alone, &case, &nan).iter().all(|it| it.known.is_none()));
@@ -506,4 +591,28 @@ fn the_reference_is_not_excused_by_an_answer_of_pytorch() {
 fn a_record_that_is_not_there_says_nothing() {
     let record = Deviations::read(Path::new("no/such/file.toml")).expect("an empty record");
     assert!(record.is_empty() && record.judged_by == JudgedBy::OracleOrPytorch);
+}
+
+#[test]
+fn a_record_is_read_as_it_was_written() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("mine.toml");
+    let deviation = deviation("mse_loss", &["value: NaN"], Some("empty"), &["mse_loss/f32/a"]);
+    for judged_by in ["", "judged_by = \"oracle\"\n"] {
+        let own = record(&format!("{judged_by}[provided]\nmse_loss = 3\n{deviation}")).expect("a valid record");
+        own.write(&file).expect("a writable folder");
+        let again = Deviations::read(&file).expect("what was written");
+        assert_eq!((again.judged_by, &again.provided), (own.judged_by, &own.provided));
+        assert_eq!(again.iter().collect::<Vec<_>>(), own.iter().collect::<Vec<_>>());
+        // What is usual is left out.
+        let text = std::fs::read_to_string(&file).expect("what was written");
+        assert_eq!(text.contains("judged_by"), !judged_by.is_empty(), "{text}");
+    }
+    // An empty record has no file.
+    for _ in 0..2 {
+        Deviations::default().write(&file).expect("a writable folder");
+        assert!(!file.exists());
+    }
+    let error = Deviations::default().write(folder.path()).expect_err("a folder is no file");
+    assert!(error.to_string().contains("cannot be removed"), "{error}");
 }
