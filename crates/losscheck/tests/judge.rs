@@ -144,6 +144,19 @@ fn a_tolerance_loosens_what_is_expected_and_no_backend() {
 }
 
 #[test]
+fn a_relative_tolerance_is_a_part_of_the_exact_number() {
+    let agrees = |expected: f64| {
+        let target = Tensor::new(vec![1], Data::F64(vec![-3.0])).expect("one element");
+        let case =
+            Case { tolerance: Some(Tolerance::Relative(0.25)), ..roughly_expected() }.with_input("target", target);
+        let value = Tensor::new(Vec::new(), Data::F64(vec![expected])).expect("a scalar");
+        let expected = Some(Expected::Answer(Answer { value, gradients: Default::default() }));
+        matches!(Judge::new(Case { expected, ..case }, &Bounds::default()).judge_expected(), Verdict::Agrees)
+    };
+    assert!(agrees(4.9) && agrees(3.1) && !agrees(5.1) && !agrees(2.9));
+}
+
+#[test]
 fn digits_are_right_up_to_half_of_the_last() {
     let case = |value: f64, digits| {
         let value = Tensor::new(Vec::new(), Data::F64(vec![value])).expect("a scalar");
@@ -183,4 +196,58 @@ fn plain_ulps_decide_if_the_error_is_measured_at_the_exact_number() {
     let [difference] = strict.differences() else { panic!("{strict:?}") };
     assert!(difference.ulps < 8.0 && difference.plain_ulps > 1e6, "{difference:?}");
     assert_eq!(difference.deciding_ulps(), difference.plain_ulps);
+}
+
+/// Returns a case of the Huber loss, which has no value if `delta` is negative.
+fn huber(delta: f64, shape: &[usize], reduction: &str) -> Case {
+    let tensor = |x: f64| json!({"dtype": "f64", "shape": shape, "data": vec![x; shape.iter().product()]});
+    let options = json!({"delta": delta, "reduction": reduction});
+    let inputs = json!({"input": tensor(1.0), "target": tensor(0.0)});
+    let case =
+        case_of(&json!({"id": "huber_loss/f64/mine", "loss": "huber_loss", "options": options, "inputs": inputs}));
+    case.expect("a case")
+}
+
+/// Returns what is wrong with the expectation of a case if its author expects it, and if PyTorch does.
+fn wrongly_expected(case: &Case, expected: Expected) -> [String; 2] {
+    [ExpectedBy::Author, ExpectedBy::Pytorch("2.13.0".into())].map(|expected_by| {
+        let case = Case { expected: Some(expected.clone()), expected_by, ..case.clone() };
+        let (quick, full) =
+            (Judge::new(&case, &Bounds::default()).judge_expected(), judge_expected(&case, &oracle::evaluate(&case)));
+        assert_eq!(says(&quick), says(&full));
+        says(&quick)
+    })
+}
+
+#[test]
+fn an_answer_that_is_expected_where_the_loss_has_none_is_wrong() {
+    let invalid = huber(-1.0, &[], "mean");
+    let answer = Expected::Answer(answer(&huber(1.0, &[], "mean")));
+    let [of_author, of_pytorch] = wrongly_expected(&invalid, answer);
+    assert!(of_author.starts_with("expected an answer, but the loss has none: "), "{of_author}");
+    assert!(of_pytorch.starts_with("accepted, though "), "{of_pytorch}");
+    let rejection = Expected::Rejection { error: "ValueError".into(), message: "no".into() };
+    assert_eq!(wrongly_expected(&invalid, rejection), ["Agrees", "Agrees"]);
+}
+
+#[test]
+fn a_rejection_that_is_expected_where_the_loss_has_a_value_is_wrong() {
+    let rejection = |message: &str| Expected::Rejection { error: "ValueError".into(), message: message.into() };
+    let found = |expected: &str, found: &str| {
+        format!("the case expects {expected}, but the loss has a value for its inputs and options: {found}")
+    };
+    let (scalar, two) = (huber(1.0, &[2], "mean"), huber(1.0, &[2], "none"));
+    let [of_author, of_pytorch] = wrongly_expected(&scalar, rejection("no"));
+    assert_eq!((of_author, of_pytorch), (found("ValueError: no", "5e-1"), "rejected: no".to_owned()));
+    // Without a message there is nothing of PyTorch's to repeat.
+    let unnamed = found("a rejection", "5e-1");
+    assert_eq!(wrongly_expected(&scalar, rejection("")), [unnamed.clone(), unnamed]);
+    let [of_two, _] = wrongly_expected(&two, rejection("no"));
+    assert_eq!(of_two, found("ValueError: no", "a tensor of shape [2]"));
+}
+
+#[test]
+fn a_case_is_refused_if_the_loss_has_no_value_for_it() {
+    let is_refused = |delta| Judge::new(huber(delta, &[2], "mean"), &Bounds::default()).refusal().is_some();
+    assert!(is_refused(-1.0) && !is_refused(1.0));
 }

@@ -200,3 +200,31 @@ fn tensors_that_do_not_say_whose_their_elements_are_do_not_divide() {
     });
     assert!(Parts::new(&case("mse_loss", json!({}), &misfits)).is_none());
 }
+
+#[test]
+fn a_case_without_a_batch_is_one_part_and_an_empty_batch_has_none() {
+    let unbatched = json!({
+        "log_probs": numbers("f64", &[2, 3], json!(vec![-1.0; 6])), "targets": numbers("i64", &[1], json!([1])),
+        "input_lengths": numbers("i64", &[], json!([2])), "target_lengths": numbers("i64", &[], json!([1]))
+    });
+    let case_of_one = case("ctc_loss", json!({}), &unbatched);
+    let parts = Parts::new(&case_of_one).expect("a case that divides");
+    assert!(parts.len() == 1 && !parts.is_empty());
+    let empty = json!({"input": numbers("f64", &[0], json!([])), "target": numbers("f64", &[0], json!([]))});
+    let empty = case("mse_loss", json!({}), &empty);
+    let parts = Parts::new(&empty).expect("a case that divides");
+    assert!(parts.is_empty());
+}
+
+#[test]
+fn a_variance_without_the_last_dimension_belongs_to_the_rows() {
+    let inputs = json!({
+        "input": numbers("f64", &[2, 2], json!([1, 2, 3, 4])), "var": numbers("f64", &[2], json!([5, 6])),
+        "target": numbers("f64", &[3, 2, 2], json!(vec![0; 12]))
+    });
+    let case = case("gaussian_nll_loss", json!({}), &inputs);
+    let parts = Parts::new(&case).expect("a case that divides");
+    let variances: Vec<f64> =
+        (0..parts.len()).map(|number| parts.part(number).case.inputs["var"].to_f64()[0]).collect();
+    assert_eq!(variances, [5.0, 5.0, 6.0, 6.0].repeat(3));
+}
