@@ -1,5 +1,6 @@
 //! The folder of the data that losscheck ships: goldens, deviations, regressions.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::case::Case;
@@ -108,16 +109,20 @@ impl DataFolder {
         self.0.join("regressions")
     }
 
-    /// Returns the names of the backends that have a record of deviations.
+    /// Returns the names of the backends that have a record of deviations; none if there is no folder of records.
     ///
     /// # Errors
     ///
-    /// Returns an error if the folder of the records cannot be read.
+    /// Returns an error if the folder of the records is there and cannot be read.
     pub fn records(&self) -> Result<Vec<String>, DataError> {
         let folder = self.0.join("deviations");
         let failed = |error: std::io::Error| DataError::new(&folder, format!("cannot be read: {error}"));
         let mut names = Vec::new();
-        for entry in std::fs::read_dir(&folder).map_err(failed)? {
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(names),
+            entries => entries.map_err(failed)?,
+        };
+        for entry in entries {
             let file = entry.map_err(failed)?.path();
             if file.extension().is_some_and(|extension| extension == "toml") {
                 names.extend(file.file_stem().and_then(|name| name.to_str()).map(str::to_owned));
