@@ -140,7 +140,7 @@ TRIPLETS = (
     Numbers(VECTORS, (({**POSITIVE, **FAR}, SIGNED),)),
     Numbers(VECTORS, WITH_ANCHOR, ({},), ("f32",)),
     Numbers(VECTORS, SWAPPED, ({"swap": True},), ("f32",)),
-    # The distance of two tensors of integers is in f32, whatever the dtype of the third.
+    # The distance of two tensors of integers is in f32, also if the third is of another dtype.
     Numbers(VECTORS, WITH_ANCHOR, ({},), NOT_F32, {}, IN_F32),
     Numbers(VECTORS, SWAPPED, ({"swap": True},), NOT_F32, {}, IN_F32),
     Numbers(VECTORS, (({**POSITIVE, **FAR}, UNSIGNED),), ({"swap": True},), ("f32",), {}, WRAPS),
