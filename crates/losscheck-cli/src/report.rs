@@ -74,7 +74,7 @@ pub(crate) fn run(options: &args::Report, data: &DataFolder, out: &mut dyn Write
 
     let backends = data.records()?;
     if backends.is_empty() {
-        // Nothing is excused.
+        // Without records there is nothing that could excuse a wrong answer, and nothing to measure.
         return Ok(Passed(page.passed));
     }
     let powers = Document::new(data, LossKind::ALL, (CASES, 1))?;

@@ -66,7 +66,7 @@ impl Entry {
 }
 
 impl Document {
-    /// Spoils the right answers to as many random cases of each of these losses.
+    /// Spoils the right answers to random cases, so many of each of these losses, and judges them by each record of `data`.
     pub(crate) fn new(
         data: &DataFolder,
         losses: &[LossKind],

@@ -26,8 +26,8 @@ const HEAD: &str = "\
 
 What each library answers to the goldens: the value and every gradient, compared with exact arithmetic and with PyTorch's
 stored answer. A case agrees if each number is within the tolerance of one of the two: 4 or 8 ULPs, at the scale of the terms
-that the documented formula adds up, as `losscheck list LOSS` shows. `pytorch` holds PyTorch's own answers against exact arithmetic. Written by `losscheck report`; nobody edits
-it. To see one case number by number: `losscheck show CASE`.
+that the documented formula adds up, as `losscheck list LOSS` shows. `pytorch` holds PyTorch's own answers against exact
+arithmetic. Written by `losscheck report`; nobody edits it. To see one case number by number: `losscheck show CASE`.
 
 A cell is the number of cases that agree of those that the library provides, then of those that differ. Every difference is
 listed below.

@@ -114,7 +114,7 @@ fn output(case: &Case, exact: &Exact, view: &View, out: &mut dyn Write) -> io::R
     if rows.is_empty() {
         return writeln!(out, "  no elements");
     }
-    // Answers that fit neither a page nor the terminal beside the others get a table of their own.
+    // Answers that do not fit on a page beside the others get a table of their own.
     let mut rest = columns.as_slice();
     loop {
         let fitting = (1..=rest.len())
