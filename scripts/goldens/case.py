@@ -32,6 +32,8 @@ class Case:
     printed: float | None = None
     # What the backward pass starts from; drawn where it is left out.
     cotangent: Tensor | None = None
+    # Inputs that need no gradient in this call, although the loss differentiates them.
+    constants: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_=+./-]+", self.id):
@@ -108,7 +110,9 @@ def evaluate(loss: Loss, case: Case) -> Answer | Rejection | None:
         return None
     tensors = {key: tensor.torch() for key, tensor in case.inputs.items()}
     leaves = {
-        key: tensors[key] for key in loss.differentiable if key in tensors and tensors[key].is_floating_point()
+        key: tensors[key]
+        for key in loss.differentiable
+        if key in tensors and key not in case.constants and tensors[key].is_floating_point()
     }
     for leaf in leaves.values():
         leaf.requires_grad_()

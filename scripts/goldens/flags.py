@@ -30,6 +30,11 @@ FLAGS = {
         "a batch that PyTorch works on in chunks",
         "chunks have a kernel of their own, and change no result",
     ),
+    "constant_target": Flag(
+        "target probabilities that need no gradient, so that none is expected",
+        "since version 2.14, PyTorch works in chunks on probabilities, too, but only on these",
+        (187053, 188296),
+    ),
     "unbatched": Flag("one sample without a batch", "PyTorch makes a batch of it, and undoes that for the output"),
     "unused_tail": Flag(
         "a tail that no target falls into",
@@ -272,7 +277,8 @@ FLAGS = {
     ),
     "hinge_kink": Flag(
         "scores or distances exactly at the margin",
-        "PyTorch's clamp lets the gradient pass at equality",
+        "PyTorch's clamp has gradient 0 at equality since version 2.14; before, it let the gradient pass",
+        (184572, 191142),
     ),
     "strict_hinge_kink": Flag(
         "scores exactly at the margin, in the losses whose kernels compare by themselves",

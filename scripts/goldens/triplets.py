@@ -24,6 +24,13 @@ SHAPES: tuple[Shapes, ...] = (
 )
 
 
+Vector = tuple[float, ...]
+
+
+def plus(a: Vector, b: Vector) -> Vector:
+    return tuple(x + y for x, y in zip(a, b, strict=True))
+
+
 @dataclass(frozen=True)
 class Triplets:
     loss: str
@@ -31,6 +38,8 @@ class Triplets:
     # Those that the special values get.
     special: Sequence[Options]
     has_eps: bool
+    # Those that put the distances of `at_the_kink` at the margin.
+    kinks: Sequence[Options]
 
     def elements(self) -> Elements:
         drawn = uniform(-2, 2)
@@ -74,6 +83,32 @@ class Triplets:
             draw = Draw(case_id)
             inputs = {key: draw.seeded(key, dtype, (MANY, 2), -2, 2) for key in elements.tensors}
             yield elements.case(case_id, ["many_samples"], {}, "mean", inputs)
+            for settings, swap, reduction in product(self.kinks, ({}, {"swap": True}), REDUCTIONS):
+                yield self.at_the_kink(elements, dtype, {**settings, **swap}, reduction)
+
+    def at_the_kink(self, elements: Elements, dtype: str, settings: Options, reduction: str) -> Case:
+        """Returns five triplets of which some have a hinge of exactly 0, without rounding in any dtype.
+
+        The difference of anchor and positive has length 11 by its elements, 7 in the Euclidean norm and 6 by its largest
+        element. The other difference has lengths 17, 11 and 9. Both are in quarters.
+        """
+        near, far = (0.5, 0.75, 1.5), (0.5, 1.5, 2.25)
+        anchor, opposite = (0.5, -1.25, 0.75), (-0.5, -1.5, -2.25)
+        rows = [
+            # The hinge is 0 with the distance of the anchor and the negative.
+            (anchor, plus(anchor, near), plus(anchor, opposite)),
+            # With swap, the hinge is 0 with the distance of the positive and the negative. Otherwise it is below 0.
+            (anchor, plus(anchor, near), plus(plus(anchor, near), far)),
+            # The hinge is above 0.
+            (anchor, plus(anchor, near), plus(anchor, tuple(-x / 2 for x in near))),
+            # The hinge is below 0.
+            (anchor, plus(anchor, near), plus(anchor, tuple(8 * x for x in opposite))),
+            # As the first, with anchor and positive mirrored.
+            (plus(anchor, near), anchor, plus(plus(anchor, near), far)),
+        ]
+        case_id = name(self.loss, dtype, "kink", options_name(settings), reduction)
+        inputs = {key: matrix(dtype, [row[i] for row in rows]) for i, key in enumerate(elements.tensors)}
+        return elements.case(case_id, ["hinge_kink"], settings, reduction, inputs)
 
     def flags(self, settings: Options) -> list[str]:
         # The norm of degree 0 has no graph in PyTorch.

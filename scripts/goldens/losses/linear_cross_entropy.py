@@ -42,6 +42,7 @@ def cases() -> Iterator[Case]:
     for dtype in FLOATS:
         yield from ordinary(dtype)
         yield from chunks(dtype)
+        yield from constant_probabilities(dtype)
         yield from special(dtype)
         yield from ignored(dtype)
         yield from degenerate(dtype)
@@ -107,6 +108,42 @@ def chunks(dtype: str) -> Iterator[Case]:
             inputs["weight"] = class_weights(draw, dtype, 3, "weight")
         flags = ["chunks"] + ["ignore_index_in_range"] * (ignore is not None)
         yield case(case_id, flags, options, reduction, inputs)
+
+
+def constant_probabilities(dtype: str) -> Iterator[Case]:
+    """Yields target probabilities that need no gradient: PyTorch works in chunks on these alone."""
+
+    def constant(
+        title: str, flags: Sequence[str], options: Options, reduction: str, inputs: Mapping[str, Tensor]
+    ) -> Case:
+        case_id = name(NAME, dtype, "constant_probabilities", title, reduction)
+        flags = ("constant_target", *flags)
+        return Case(case_id, flags, {**options, "reduction": reduction}, inputs, constants=("target",))
+
+    # With label smoothing, PyTorch never works in chunks.
+    for (size, smoothing), (biased, weighted), reduction in product(
+        ((None, None), (None, 0.1), (1, None), (2, None)), product((False, True), repeat=2), REDUCTIONS
+    ):
+        options = given(batch_chunk_size=size, label_smoothing=smoothing)
+        title = label("bias" * biased, "weight" * weighted, options_name(options))
+        draw = Draw(name(NAME, dtype, "constant_probabilities", title, reduction))
+        inputs = layer(draw, dtype, (5, 4), (3, 4), biased)
+        inputs["target"] = distribution(draw, dtype, (5, 3))
+        if weighted:
+            inputs["weight"] = class_weights(draw, dtype, 3, "weight")
+        flags = ["chunks"] if size else ["options"]
+        yield constant(title, flags, options, reduction, inputs)
+    # The infinite weight is that of the likeliest class in the first row, and of another in the others.
+    for size, reduction in product((None, 2), REDUCTIONS):
+        options = given(batch_chunk_size=size)
+        title = label("weight=inf", options_name(options))
+        inputs = {
+            "input": Stored(dtype, (3, 2), [1.5, 0.25, 0.5, -1.25, -0.75, 1.0]),
+            "linear_weight": Stored(dtype, (3, 2), [1.0, 0.5, -0.75, 1.25, 0.25, -1.5]),
+            "target": Stored(dtype, (3, 3), [0.2, 0.3, 0.5] * 3),
+            "weight": Stored(dtype, (3,), [math.inf, 1.0, 1.0]),
+        }
+        yield constant(title, ["edge_infinite"], options, reduction, inputs)
 
 
 def explicit(

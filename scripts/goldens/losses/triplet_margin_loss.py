@@ -40,6 +40,11 @@ TRIPLETS = Triplets(
         {"p": 3.0, "eps": 0.0},
     ),
     has_eps=True,
+    kinks=(
+        {"eps": 0.0},
+        {"p": 1.0, "eps": 0.0, "margin": 1.5},
+        {"p": math.inf, "eps": 0.0, "margin": 0.75},
+    ),
 )
 
 

@@ -19,6 +19,10 @@ TRIPLETS = Triplets(
     ],
     special=({}, {"distance_function": "manhattan", "swap": True}, {"distance_function": "squared_euclidean"}),
     has_eps=False,
+    kinks=(
+        {"distance_function": "manhattan", "margin": 1.5},
+        {"distance_function": "squared_euclidean", "margin": 4.5},
+    ),
 )
 
 
