@@ -1,108 +1,152 @@
-"""Regenerates the goldens, or with --check compares them with what is committed."""
+"""Writes the goldens and the overlays of other versions, or with --check compares them with what is committed.
+
+The goldens are the answers of the current PyTorch. An overlay is what another version answers differently from the next newer one,
+in reference_data/versions/VERSION. It depends on the goldens and on the overlays of all newer versions, so that a change of these
+asks for writing it again. PyTorch comes from the ignored folder .pytorch/VERSION, into which it is installed on the first run.
+"""
 
 import argparse
-import importlib.metadata
 import re
 import sys
-import tempfile
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
-HERE = Path(__file__).parent
-DATA = HERE.parent.parent / "reference_data"
+from .ask import DATA, LOSSES, TUTORIAL, Record, ask, golden
+from .environment import NoEnvironment, interpreter
+from .overlay import differences, folder, overlay_file, states_of, version_file
+from .state import CRASHES, UNDEFINED, Golden, State, asked, goldens
+from .versions import CURRENT, VERSIONS, newer
+from .write import golden_file
+
+# By their paths below the reference data.
+Files = dict[str, str]
+# Two bytes that fresh memory is filled with, to find answers that depend on it.
+FILLS = (0x2A, 0xD5)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="regenerate-goldens", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a file differs")
-    check = parser.parse_args().check
-    if complaints := wrong_versions():
-        print(f"regenerate-goldens: {sys.executable}: {'; '.join(complaints)}", file=sys.stderr)
+    parser = argparse.ArgumentParser(
+        prog="regenerate-goldens", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--pytorch",
+        metavar="VERSION",
+        default=CURRENT,
+        help=f"the version to ask: {', '.join(VERSIONS)}, or `all` of them, newest first (default: {CURRENT})",
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file differs")
+    arguments = parser.parse_args()
+    if arguments.pytorch not in (*VERSIONS, "all"):
+        known = ", ".join(VERSIONS)
+        parser.error(f"--pytorch: expected one of the versions {known}, or `all`, found {arguments.pytorch}")
+    versions = VERSIONS if arguments.pytorch == "all" else (arguments.pytorch,)
+    try:
+        # One after the other: an overlay depends on the newer ones.
+        return max([update(version, arguments.check) for version in versions])
+    except (NoEnvironment, FileNotFoundError) as error:
+        print(f"regenerate-goldens: {error}", file=sys.stderr)
         return 2
-    if not check:
-        generate(DATA)
-        return 0
-    with tempfile.TemporaryDirectory() as folder:
-        total = generate(Path(folder))
-        differences = compare(DATA, Path(folder))
-    for difference in differences:
-        print(difference)
-    if not differences:
-        print(f"identical: {total} cases")
-    return 1 if differences else 0
 
 
-def wrong_versions() -> list[str]:
-    complaints = []
-    for line in (HERE / "requirements.txt").read_text().split():
-        package, wanted = line.split("==")
-        try:
-            # 2.13.0+cpu is 2.13.0, built for fewer devices.
-            found = importlib.metadata.version(package).split("+")[0]
-        except importlib.metadata.PackageNotFoundError:
-            found = "missing"
-        if found != wanted:
-            complaints.append(f"needs {package} {wanted}, which is {found} here")
-    return complaints
+def update(version: str, check: bool) -> int:
+    """Writes or compares the files of a version, and returns the exit status."""
+    python = interpreter(version)
+    print(f"regenerate-goldens: asking PyTorch {version} ...", file=sys.stderr)
+    total, files = golden_files(python) if version == CURRENT else overlay_files(python, version)
+    committed = committed_files(version)
+    if check:
+        found = compare({name: (DATA / name).read_bytes() for name in committed}, files)
+        print("\n".join(found) or f"identical: {total} cases")
+        return 1 if found else 0
+    for name, text in files.items():
+        (DATA / name).parent.mkdir(parents=True, exist_ok=True)
+        (DATA / name).write_text(text, encoding="utf-8", newline="\n")
+    if version != CURRENT:
+        for name in committed - files.keys():
+            (DATA / name).unlink()
+    return 0
 
 
-def generate(folder: Path) -> int:
-    """Writes every file below the folder, prints the counts, and returns the number of cases."""
-    # Only now: PyTorch may be missing, and that deserves a better message than a traceback.
-    import torch
-
-    from . import integers
-    from .case import Rejection, evaluate
-    from .losses import LOSSES
-    from .square_root import defined_square_roots
-    from .tutorial import examples
-    from .write import write
-
-    torch.set_num_threads(1)
-    # In 16 bits oneDNN multiplies matrices only where the processor can, and then in its own way.
-    torch.backends.mkldnn.set_flags(_enabled=False)
-    pytorch = importlib.metadata.version("torch").split("+")[0]
-    by_name = {loss.name: loss for loss in LOSSES}
-    files = {f"goldens/{loss.name}.json": [*loss.cases(), *integers.cases(loss.name)] for loss in LOSSES}
-    files["tutorial.json"] = list(examples())
-    ids = Counter(case.id for cases in files.values() for case in cases)
-    if twice := [case_id for case_id, count in ids.items() if count > 1]:
-        raise AssertionError(f"more than one case is called {', '.join(twice)}")
-    # Everything is answered before anything is written, so that a failure leaves no mixture of old and new.
-    with defined_square_roots():
-        answers = {
-            path: [(case, evaluate(by_name[case.loss], case)) for case in cases] for path, cases in files.items()
-        }
-    for path, answered in answers.items():
-        write(folder / path, pytorch, answered)
-        rejected = sum(isinstance(answer, Rejection) for _, answer in answered)
-        print(f"{Path(path).stem:<34} {len(answered):>5} cases, {rejected:>3} of them rejected")
-    return len(ids)
+def committed_files(version: str) -> set[str]:
+    if version != CURRENT:
+        files = [*folder(version).glob("*.json")]
+    else:
+        files = [file for file in (*DATA.glob("goldens/*.json"), golden(TUTORIAL)) if file.exists()]
+    return {file.relative_to(DATA).as_posix() for file in files}
 
 
-def compare(committed: Path, fresh: Path) -> list[str]:
-    """A line for each file that differs, with the first case that does."""
-    differences = []
-    names = {file.relative_to(fresh) for file in fresh.rglob("*.json")}
-    names |= {file.relative_to(committed) for file in committed.glob("goldens/*.json")}
-    for name in sorted(names):
-        old, new = committed / name, fresh / name
-        if not old.exists():
-            differences.append(f"{name}: missing")
-        elif not new.exists():
-            differences.append(f"{name}: nothing generates it")
-        elif old.read_bytes() != new.read_bytes():
-            differences.append(f"{name}: first differs in {first_difference(old, new)}")
-    return differences
+def golden_files(python: str) -> tuple[int, Files]:
+    """Returns the number of cases, and the goldens."""
+    (records,) = ask(python, strict=True)
+    files = {}
+    for file, answered in records.items():
+        files[golden(file).relative_to(DATA).as_posix()] = golden_file(CURRENT, [record["line"] for record in answered])
+        rejected = sum('"expected": {"error": ' in record["line"] for record in answered)
+        print(f"{file:<34} {len(answered):>5} cases, {rejected:>3} of them rejected")
+    return sum(map(len, records.values())), files
 
 
-def first_difference(old: Path, new: Path) -> str:
-    lines = zip_longest(*(file.read_text(encoding="utf-8", errors="replace").split("\n") for file in (old, new)))
-    for before, after in lines:
+def overlay_files(python: str, version: str) -> tuple[int, Files]:
+    """Returns the number of cases, and the overlay of a version."""
+    newer_states = states_of(newer(version))
+    repeated = ask(python, strict=False, fills=FILLS)
+    files: Files = {}
+    for file in (*LOSSES, TUTORIAL):
+        cases = goldens(file)
+        if cases.keys() != {record["id"] for record in repeated[0][file]}:
+            raise FileNotFoundError(f"{golden(file)} has other cases: write the goldens first")
+        states = merged(cases, [each[file] for each in repeated])
+        if file == TUTORIAL:
+            check_tutorial(cases, states)
+        elif overlay := differences(cases, states, newer_states[file]):
+            files[f"versions/{version}/{file}.json"] = overlay_file(version, file, cases, overlay)
+            different = (state for case_id, state in states.items() if not state.same(newer_states[file][case_id]))
+            counts = Counter(state.answer for state in different)
+            print(f"{file:<34} {', '.join(f'{count} {answer}' for answer, count in sorted(counts.items()))}")
+    losses = [Path(name).stem for name in files]
+    files[f"versions/{version}/version.json"] = version_file(version, losses)
+    return sum(map(len, repeated[0].values())), files
+
+
+def merged(cases: Mapping[str, Golden], repeated: Sequence[Sequence[Record]]) -> dict[str, State]:
+    """Returns the answers that are the same each time, and marks the others as undefined."""
+    result = {}
+    for records in zip(*repeated, strict=True):
+        case_id = records[0]["id"]
+        states = [asked(record, cases[case_id].state) for record in records]
+        if crash := next((state for state in states if state.answer == CRASHES), None):
+            result[case_id] = crash
+        else:
+            result[case_id] = states[0] if len(set(states)) == 1 else State(UNDEFINED)
+    return result
+
+
+def check_tutorial(cases: Mapping[str, Golden], states: Mapping[str, State]) -> None:
+    for case_id, state in states.items():
+        if not state.same(cases[case_id].state):
+            raise AssertionError(f"{case_id}: a case of the tutorial is answered otherwise: {state}")
+
+
+def compare(committed: Mapping[str, bytes], fresh: Files) -> list[str]:
+    """Returns a line for each file that differs, with the first case that does."""
+    found = []
+    for name in sorted({*committed, *fresh}):
+        if name not in committed:
+            found.append(f"{name}: missing")
+        elif name not in fresh:
+            found.append(f"{name}: nothing generates it")
+        elif committed[name] != fresh[name].encode():
+            found.append(f"{name}: first differs in {first_difference(committed[name], fresh[name])}")
+    return found
+
+
+def first_difference(old: bytes, new: str) -> str:
+    for before, after in zip_longest(old.decode(errors="replace").split("\n"), new.split("\n")):
         if before != after:
             found = re.match(r'\{"id": "([^"]+)"', after or "") or re.match(r'\{"id": "([^"]+)"', before or "")
-            return found[1] if found else "the header or the end"
+            return found[1] if found else "the header, a group or the end"
     return "its line endings"
 
 

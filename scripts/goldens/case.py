@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from .compatibility import differentiate
 from .draw import Draw
 from .tensors import NAMES, Seeded, Shape, Tensor
 
@@ -60,9 +61,8 @@ class Loss:
     function: Callable[..., torch.Tensor] | None = None
     leaves_unused: bool = False
 
-    def __post_init__(self) -> None:
-        if self.function is None:
-            object.__setattr__(self, "function", getattr(torch.nn.functional, self.name))
+    def call(self, **arguments: object) -> torch.Tensor:
+        return (self.function or getattr(torch.nn.functional, self.name))(**arguments)
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,25 @@ class Answer:
     value: torch.Tensor
     cotangent: Tensor | None
     gradients: Mapping[str, torch.Tensor]
+    # The message of the backward pass, if that failed.
+    backward_error: str = ""
 
 
 @dataclass(frozen=True)
 class Rejection:
     error: str
     message: str
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What a version of PyTorch does not have yet: `no_loss` or `no_option`."""
+
+    answer: str
+    message: str
+
+
+Reply = Answer | Rejection | Missing | None
 
 
 def name(loss: str, dtype: str, *parts: str) -> str:
@@ -104,8 +117,8 @@ def options_name(options: Options) -> str:
 UNASKED = ("uninitialised_result", "unchecked_label")
 
 
-def evaluate(loss: Loss, case: Case) -> Answer | Rejection | None:
-    """Asks PyTorch. The flags say what to expect of it, so that a change of its mind does not pass unseen."""
+def evaluate(loss: Loss, case: Case) -> Reply:
+    """Asks PyTorch, and returns None for what it is not asked."""
     if any(flag in UNASKED for flag in case.flags):
         return None
     tensors = {key: tensor.torch() for key, tensor in case.inputs.items()}
@@ -116,26 +129,18 @@ def evaluate(loss: Loss, case: Case) -> Answer | Rejection | None:
     }
     for leaf in leaves.values():
         leaf.requires_grad_()
-    answer = _call(loss, case, tensors, leaves)
-    if isinstance(answer, Rejection) != ("invalid" in case.flags):
-        raise AssertionError(f"{case.id}: the flag `invalid` disagrees with PyTorch, which answers {answer}")
-    return answer
-
-
-def _call(
-    loss: Loss, case: Case, tensors: Mapping[str, torch.Tensor], leaves: Mapping[str, torch.Tensor]
-) -> Answer | Rejection:
     try:
-        with warnings.catch_warnings():
-            # The regression losses warn when they broadcast, and broadcasting is what some cases are about.
-            warnings.filterwarnings("ignore", message="Using a target size")
-            # The mean of kl_div is not the divergence, and it says so.
-            warnings.filterwarnings("ignore", message="reduction: 'mean' divides")
-            # An adaptive softmax may project to nothing.
-            warnings.filterwarnings("ignore", message="Initializing zero-element tensors")
-            value = loss.function(**tensors, **case.options)
-    except (RuntimeError, ValueError, IndexError, ZeroDivisionError) as error:
-        return Rejection(type(error).__name__, str(error).split("\nException raised from", 1)[0])
+        value = _forward(loss, case, tensors)
+    except (RuntimeError, ValueError, IndexError, ZeroDivisionError, AssertionError) as error:
+        return Rejection(type(error).__name__, _message(error))
+    except AttributeError as error:
+        if not getattr(error.obj, "__name__", "").startswith("torch.nn"):
+            raise
+        return Missing("no_loss", _message(error))
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error):
+            raise
+        return Missing("no_option", _message(error))
 
     if not value.is_floating_point():
         return Answer(value, None, {})  # indices
@@ -147,12 +152,34 @@ def _call(
     if not leaves:
         return Answer(value, cotangent, {})  # all of it integers
     try:
-        zeros = loss.leaves_unused
-        gradients = torch.autograd.grad(value, list(leaves.values()), start, materialize_grads=zeros)
-    except RuntimeError:
-        if "backward_fails" not in case.flags:
-            raise
-        return Answer(value, cotangent, {})
-    if "backward_fails" in case.flags:
-        raise AssertionError(f"{case.id}: the backward pass has learnt to work")
+        gradients = differentiate(value, list(leaves.values()), start, zeros=loss.leaves_unused)
+    except RuntimeError as error:
+        return Answer(value, cotangent, {}, _message(error))
     return Answer(value, cotangent, dict(zip(leaves, gradients)))
+
+
+def check_flags(case: Case, reply: Reply) -> None:
+    """Raises an error if the flags disagree with the current PyTorch, so that a change of its mind does not pass unseen.
+
+    An older one may reject what is not `invalid` by now, for example.
+    """
+    if isinstance(reply, Missing) or reply and isinstance(reply, Rejection) != ("invalid" in case.flags):
+        raise AssertionError(f"{case.id}: the flag `invalid` disagrees with PyTorch, which answers {reply}")
+    error = reply.backward_error if isinstance(reply, Answer) else ""
+    if isinstance(reply, Answer) and bool(error) != ("backward_fails" in case.flags):
+        raise AssertionError(f"{case.id}: the flag `backward_fails` disagrees with PyTorch: {error or 'it works'}")
+
+
+def _forward(loss: Loss, case: Case, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    with warnings.catch_warnings():
+        # The regression losses warn when they broadcast, and broadcasting is what some cases are about.
+        warnings.filterwarnings("ignore", message="Using a target size")
+        # The mean of kl_div is not the divergence, and it says so.
+        warnings.filterwarnings("ignore", message="reduction: 'mean' divides")
+        # An adaptive softmax may project to nothing.
+        warnings.filterwarnings("ignore", message="Initializing zero-element tensors")
+        return loss.call(**tensors, **case.options)
+
+
+def _message(error: Exception) -> str:
+    return str(error).split("\nException raised from", 1)[0]

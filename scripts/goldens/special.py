@@ -42,7 +42,7 @@ def subnormal_product(dtype: str) -> tuple[float, float]:
 def neighbours(dtype: str, value: float) -> list[float]:
     """A positive number, rounded to the dtype, between the ones next to it."""
     number = torch.tensor([value], dtype=DTYPES[dtype])
-    integer = {2: torch.int16, 4: torch.int32, 8: torch.int64}[number.itemsize]
+    integer = {2: torch.int16, 4: torch.int32, 8: torch.int64}[number.element_size()]
     return [(number.view(integer) + step).view(number.dtype).item() for step in (-1, 0, 1)]
 
 

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 import numpy
 import torch
 
+from .compatibility import override
+
 
 def root(x: torch.Tensor) -> torch.Tensor:
     # Of a number of 16 bits the root in 32, rounded, is the nearest.
-    wide = x.float() if x.dtype.itemsize == 2 else x
+    wide = x.float() if x.element_size() == 2 else x
     with numpy.errstate(invalid="ignore"):
         return torch.from_numpy(numpy.asarray(numpy.sqrt(wide.detach().numpy()))).to(x.dtype)
 
@@ -34,7 +36,7 @@ def defined_square_roots() -> Iterator[None]:
         "pow.Tensor_Scalar": power,
         "pow_.Scalar": lambda x, exponent: x.copy_(power(x, exponent)),
     }.items():
-        library.impl(operator, function, "CPU", allow_override=True)
+        override(library, operator, function)
     yield
     # PyTorch's own come back when the library goes.
     del library

@@ -5,6 +5,7 @@ from itertools import pairwise, product
 import torch
 
 from ..case import FLOATS, Case, Loss, Options, label, name, shape_name
+from ..compatibility import assign_parameters
 from ..draw import Draw
 from ..special import edges
 from ..tensors import Shape, Stored, Tensor
@@ -35,7 +36,7 @@ def function(*, result: str, input: torch.Tensor, target: torch.Tensor | None = 
     parameters = {key: value for key, value in arguments.items() if isinstance(value, torch.Tensor)}
     options = {key: value for key, value in arguments.items() if key not in parameters}
     module = Module(**options, device="meta")
-    module.load_state_dict(parameters, assign=True)
+    assign_parameters(module, parameters)
     inputs = (input,) if target is None else (input, target)
     return torch.func.functional_call(module, parameters, (result, *inputs))
 
