@@ -1,8 +1,10 @@
 """Writes the goldens and the overlays of other versions, or with --check compares them with what is committed.
 
-The goldens are the answers of the current PyTorch. An overlay is what another version answers differently from the next newer one,
-in reference_data/versions/VERSION. It depends on the goldens and on the overlays of all newer versions, so that a change of these
-asks for writing it again. PyTorch comes from the ignored folder .pytorch/VERSION, into which it is installed on the first run.
+The goldens are the answers of the current PyTorch. An overlay is what another version answers differently from
+the next newer one, in reference_data/versions/VERSION. It depends on the goldens and on the overlays of all newer
+versions: if these change, write it again. PyTorch comes from the ignored folder .pytorch/VERSION, into which it is
+installed on the first run; older versions need Python 3.11, as `python3.11`. For the current version, LOSSCHECK_PYTHON
+may name a Python that has the versions in scripts/goldens/requirements.txt.
 """
 
 import argparse
@@ -13,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
-from .ask import DATA, LOSSES, TUTORIAL, Record, ask, golden
+from .ask import DATA, LOSSES, TUTORIAL, NoAnswer, Record, ask, golden
 from .environment import NoEnvironment, interpreter
 from .overlay import differences, folder, overlay_file, states_of, version_file
 from .state import CRASHES, UNDEFINED, Golden, State, asked, goldens
@@ -45,7 +47,7 @@ def main() -> int:
     try:
         # One after the other: an overlay depends on the newer ones.
         return max([update(version, arguments.check) for version in versions])
-    except (NoEnvironment, FileNotFoundError) as error:
+    except (NoEnvironment, NoAnswer, FileNotFoundError) as error:
         print(f"regenerate-goldens: {error}", file=sys.stderr)
         return 2
 
@@ -97,7 +99,7 @@ def overlay_files(python: str, version: str) -> tuple[int, Files]:
         cases = goldens(file)
         if cases.keys() != {record["id"] for record in repeated[0][file]}:
             raise FileNotFoundError(f"{golden(file)} has other cases: write the goldens first")
-        states = merged(cases, [each[file] for each in repeated])
+        states = merged([each[file] for each in repeated])
         if file == TUTORIAL:
             check_tutorial(cases, states)
         elif overlay := differences(cases, states, newer_states[file]):
@@ -110,12 +112,12 @@ def overlay_files(python: str, version: str) -> tuple[int, Files]:
     return sum(map(len, repeated[0].values())), files
 
 
-def merged(cases: Mapping[str, Golden], repeated: Sequence[Sequence[Record]]) -> dict[str, State]:
+def merged(repeated: Sequence[Sequence[Record]]) -> dict[str, State]:
     """Returns the answers that are the same each time, and marks the others as undefined."""
     result = {}
     for records in zip(*repeated, strict=True):
         case_id = records[0]["id"]
-        states = [asked(record, cases[case_id].state) for record in records]
+        states = [asked(record) for record in records]
         if crash := next((state for state in states if state.answer == CRASHES), None):
             result[case_id] = crash
         else:

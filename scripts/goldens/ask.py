@@ -20,9 +20,13 @@ Record = Mapping[str, str]
 Records = dict[str, list[Record]]
 
 
+class NoAnswer(Exception):
+    """Says that the process which asks has failed, in words for the user."""
+
+
 def ask(python: str, *, strict: bool, fills: Sequence[int] = (0,)) -> list[Records]:
     """Returns the answers of each file, once for each byte that fresh memory is filled with; 0 leaves it as it is."""
-    workers = max(1, len(os.sched_getaffinity(0)) // len(fills))
+    workers = max(1, (os.cpu_count() or 1) // len(fills))
     jobs = [(fill, share) for fill in fills for share in shares(workers)]
     results: dict[int, Records] = {fill: {} for fill in fills}
     with ThreadPoolExecutor(len(jobs)) as pool:
@@ -58,7 +62,7 @@ def run(python: str, strict: bool, fill: int, files: Sequence[str]) -> Records:
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True)
         if done.returncode:
             errors.seek(0)
-            raise RuntimeError(f"{' '.join(command)} failed:\n{errors.read()}")
+            raise NoAnswer(f"{' '.join(command)} failed\n{errors.read()}")
     records: Records = {file: [] for file in files}
     for line in done.stdout.splitlines():
         file, _, record = line.partition("\t")

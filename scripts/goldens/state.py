@@ -11,7 +11,8 @@ from .ask import Record, golden
 EXPECTED, UNASKED = "expected", "unasked"
 NO_LOSS, NO_OPTION, NO_KERNEL, NO_GRADIENT = "no_loss", "no_option", "no_kernel", "no_gradient"
 CRASHES, UNDEFINED = "crashes", "undefined"
-NO_KERNEL_MESSAGE = re.compile(r"not implemented for '")
+# Refused integers are rejections like any other.
+NO_KERNEL_MESSAGE = re.compile(r"not implemented for '(Half|BFloat16)'")
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def given(fields: Mapping[str, object], cotangent: str = "") -> State:
     return State(EXPECTED, expected) if state.is_rejection else state
 
 
-def asked(record: Record, golden: State) -> State:
+def asked(record: Record) -> State:
     """Returns the state of a case that was asked."""
     message = record.get("message") or record.get("backward_error", "")
     if "answer" in record:
@@ -79,8 +80,7 @@ def asked(record: Record, golden: State) -> State:
     state = given({key: json.loads(record[key]) for key in ("expected", "cotangent") if key in record})
     if state.is_rejection:
         message = json.loads(state.expected)["message"]
-        # What the current version refuses for this reason, too, is a rejection like any other.
-        if NO_KERNEL_MESSAGE.search(message) and not NO_KERNEL_MESSAGE.search(golden.expected):
+        if NO_KERNEL_MESSAGE.search(message):
             return State(NO_KERNEL, message=message)
     elif NO_KERNEL_MESSAGE.search(message):
         return State(NO_GRADIENT, state.expected, state.cotangent, message)

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -113,6 +114,12 @@ def short_decimal(value: float, read: Callable[[float], float]) -> str:
         return '"NaN"'
     if math.isinf(value):
         return '"Infinity"' if value > 0 else '"-Infinity"'
+    # The zeros are equal, so that the cache would take one for the other.
+    return shortest_decimal(value, read) if value else repr(value)
+
+
+@cache
+def shortest_decimal(value: float, read: Callable[[float], float]) -> str:
     for digits in range(1, 10):
         shortest = float(f"{value:.{digits}g}")
         with np.errstate(over="ignore"):
