@@ -1,32 +1,37 @@
-"""Runs what may end the process in processes of its own."""
+"""Runs what may end the process, or never end, in processes of its own."""
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
+# Seconds of the processor that an item may take. The largest takes less than one.
+LIMIT = 10
 
 
 def isolated(items: Sequence[T], line: Callable[[T], str], crashed: Callable[[T], str]) -> list[str]:
-    """Returns a line for each item, and another one for an item whose process was ended by a signal.
+    """Returns a line for each item, and another one for an item that ends its process or takes too long.
 
-    A process does all items. If it ends early, each half of them gets one of its own, and so on.
+    A process does all items. If a signal ends it, each half of them gets a process of its own, and so on: what broke the
+    memory may have been an earlier item.
     """
     if not items:
         return []
-    lines = in_a_process(items, line)
-    if lines is not None:
+    lines, ended = in_a_process(items, line)
+    if not ended:
         return lines
     if len(items) == 1:
         return [crashed(items[0])]
-    middle = len(items) // 2
+    # The item that takes too long is known.
+    middle = max(1, len(lines)) if ended == signal.SIGPROF else len(items) // 2
     return isolated(items[:middle], line, crashed) + isolated(items[middle:], line, crashed)
 
 
-def in_a_process(items: Sequence[T], line: Callable[[T], str]) -> list[str] | None:
-    """Returns the lines, or None if a signal ended the process."""
+def in_a_process(items: Sequence[T], line: Callable[[T], str]) -> tuple[list[str], int]:
+    """Returns the lines, and the signal that ended the process, if one did."""
     reading, writing = os.pipe()
     sys.stderr.flush()
     child = os.fork()
@@ -36,7 +41,10 @@ def in_a_process(items: Sequence[T], line: Callable[[T], str]) -> list[str] | No
         try:
             with open(writing, "w", encoding="utf-8") as pipe:
                 for item in items:
+                    # Unless it is set again in time, the timer ends the process.
+                    signal.setitimer(signal.ITIMER_PROF, LIMIT)
                     pipe.write(line(item) + "\n")
+                    pipe.flush()
             status = 0
         except BaseException:
             traceback.print_exc()
@@ -48,7 +56,7 @@ def in_a_process(items: Sequence[T], line: Callable[[T], str]) -> list[str] | No
         lines = pipe.read().splitlines()
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
-        return None
+        return lines, os.WTERMSIG(status)
     if os.WEXITSTATUS(status) != 0 or len(lines) != len(items):
         raise RuntimeError("the process of a group of cases failed")
-    return lines
+    return lines, 0
