@@ -113,16 +113,33 @@ def overlay_files(python: str, version: str) -> tuple[int, Files]:
 
 
 def merged(repeated: Sequence[Sequence[Record]]) -> dict[str, State]:
-    """Returns the answers that are the same each time, and marks the others as undefined."""
+    """Returns the answers that are the same each time, and marks the others as undefined.
+
+    Whether memory that does not belong to the call shows in one answer is chance. Hence what is undefined in one dtype and
+    reduction is undefined in all of them, and so for crashes.
+    """
     result = {}
+    worst: dict[str, State] = {}
     for records in zip(*repeated, strict=True):
         case_id = records[0]["id"]
         states = [asked(record) for record in records]
-        if crash := next((state for state in states if state.answer == CRASHES), None):
-            result[case_id] = crash
+        if any(state.answer == CRASHES for state in states):
+            result[case_id] = worst[family(case_id)] = State(CRASHES)
+        elif len(set(states)) > 1:
+            result[case_id] = State(UNDEFINED)
+            worst.setdefault(family(case_id), State(UNDEFINED))
         else:
-            result[case_id] = states[0] if len(set(states)) == 1 else State(UNDEFINED)
-    return result
+            result[case_id] = states[0]
+    return {
+        case_id: worst.get(family(case_id), state) if state.answer == UNDEFINED or state.is_value else state
+        for case_id, state in result.items()
+    }
+
+
+def family(case_id: str) -> str:
+    """Returns what the cases have in common that differ in dtype and reduction alone."""
+    loss, _, *parts = case_id.split("/")
+    return "/".join([loss, *parts[:-1]])
 
 
 def check_tutorial(cases: Mapping[str, Golden], states: Mapping[str, State]) -> None:

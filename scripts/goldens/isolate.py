@@ -23,10 +23,10 @@ def isolated(items: Sequence[T], line: Callable[[T], str], crashed: Callable[[T]
     lines, ended = in_a_process(items, line)
     if not ended:
         return lines
-    if len(items) == 1:
-        return [crashed(items[0])]
-    # The item that takes too long is known.
-    middle = max(1, len(lines)) if ended == signal.SIGPROF else len(items) // 2
+    if len(items) == 1 or ended == signal.SIGPROF and not lines:
+        return [crashed(items[0]), *isolated(items[1:], line, crashed)]
+    # Which item takes too long is known, but not whether it does so alone.
+    middle = len(lines) if ended == signal.SIGPROF else len(items) // 2
     return isolated(items[:middle], line, crashed) + isolated(items[middle:], line, crashed)
 
 

@@ -30,6 +30,10 @@ class State:
     def is_rejection(self) -> bool:
         return self.expected.startswith('{"error"')
 
+    @property
+    def is_value(self) -> bool:
+        return self.answer in (EXPECTED, NO_GRADIENT) and not self.is_rejection
+
     def same(self, newer: "State") -> bool:
         """Returns whether a file says nothing about this answer where the next newer version has the other."""
         if self.answer == NO_GRADIENT and newer.answer == EXPECTED:
