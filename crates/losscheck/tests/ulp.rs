@@ -29,6 +29,10 @@ fn distances() {
         (inf, inf, nan, None),
         (1.0, inf, nan, Some(0.0)),
         (1.0, 1.0, inf, None),
+        (1.0, inf, inf, Some(0.0)),
+        (1.0, inf, -inf, None),
+        (0.0, inf, inf, Some(0.0)),
+        (0.0, inf, -inf, Some(0.0)),
     ] {
         let distance = distance(DType::F64, DoubleDouble::from_f64(exact), DoubleDouble::from_f64(scale), actual);
         assert_eq!(distance, expected, "{exact} {scale} {actual}");

@@ -17,7 +17,9 @@ pub fn distance(dtype: DType, exact: DoubleDouble, scale: DoubleDouble, actual: 
     }
     if expected.is_infinite() || actual.is_infinite() {
         let rounds = actual.is_infinite() && scale.abs().maximum(exact.abs()).to_f64() > dtype.format().largest;
-        return (expected == actual || rounds && (expected > 0.0) == (actual > 0.0)).then_some(0.0);
+        // Terms that cancel to 0 may go beyond either end of the range before they do.
+        let same_end = expected == 0.0 || (expected > 0.0) == (actual > 0.0);
+        return (expected == actual || rounds && same_end).then_some(0.0);
     }
     // The terms may go beyond the dtype's range, though their sum does not.
     let magnitude = scale.abs().to_f64().max(expected.abs());

@@ -21,8 +21,7 @@ fn part(
         swap: options.swap,
         reduction: options.reduction,
     };
-    let smallest_normal = inputs.smallest_normal();
-    let terms = PairwiseScale { distance, epsilon: inputs.epsilon(), smallest_normal };
+    let terms = PairwiseScale::new(distance, inputs);
     triplets::part(part, loss, &terms, inputs)
 }
 

@@ -26,21 +26,20 @@ fn part(
     part: Part,
     inputs: &Inputs<DoubleDouble>,
 ) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-    let (margin, epsilon) = (inputs.option(options.margin), inputs.epsilon());
-    let smallest_normal = inputs.smallest_normal();
+    let margin = inputs.option(options.margin);
     match options.distance_function {
         DistanceFunction::Pairwise => {
             let distance = pairwise(inputs);
-            let terms = PairwiseScale { distance, epsilon, smallest_normal };
+            let terms = PairwiseScale::new(distance, inputs);
             triplets::part(part, with(options, distance, margin), &terms, inputs)
         }
         DistanceFunction::Manhattan => {
             let distance = PairwiseDistance { p: 1.0, eps: 0.0 };
-            let terms = PairwiseScale { distance, epsilon, smallest_normal };
+            let terms = PairwiseScale::new(distance, inputs);
             triplets::part(part, with(options, distance, margin), &terms, inputs)
         }
         DistanceFunction::SquaredEuclidean => {
-            let terms = SquareScale { smallest_normal };
+            let terms = SquareScale { smallest_normal: inputs.smallest_normal() };
             triplets::part(part, with(options, SquaredEuclideanDistance, margin), &terms, inputs)
         }
     }

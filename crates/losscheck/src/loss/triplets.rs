@@ -144,12 +144,18 @@ impl<D: Distance, T: DistanceScale> Vectorwise<DoubleDouble, 3> for Triplets<'_,
 
 /// The terms of [`PairwiseDistance`]: each element is a difference plus eps, whose rounding the norm spreads.
 pub(super) struct PairwiseScale {
-    pub(super) distance: PairwiseDistance,
-    pub(super) epsilon: f64,
-    pub(super) smallest_normal: f64,
+    distance: PairwiseDistance,
+    epsilon: f64,
+    smallest_normal: f64,
+    largest: f64,
 }
 
 impl PairwiseScale {
+    pub(super) fn new(distance: PairwiseDistance, inputs: &Inputs<DoubleDouble>) -> Self {
+        let (epsilon, smallest_normal) = (inputs.epsilon(), inputs.smallest_normal());
+        Self { distance, epsilon, smallest_normal, largest: inputs.largest() }
+    }
+
     /// The elements, and the magnitudes of their terms.
     fn differences<'a>(
         &'a self,
@@ -207,7 +213,7 @@ impl DistanceScale for PairwiseScale {
         let largest = differences.iter().fold(0.0, |largest, (d, _)| Real::maximum(largest, d.abs()));
         let unit = if largest > 0.0 && largest < f64::INFINITY { largest } else { 1.0 };
         let (elements, terms): (Vec<f64>, Vec<f64>) =
-            differences.into_iter().map(|(d, terms)| (d / unit, terms / unit)).unzip();
+            differences.iter().map(|&(d, terms)| (d / unit, terms / unit)).unzip();
         let (norm, terms_of_norm) = (self.norm(&elements), self.terms_of_norm(&terms, unit));
 
         // Rounding may make a tie, or end one, with the largest (smallest) difference, which shares the slope of the norm.
@@ -215,24 +221,32 @@ impl DistanceScale for PairwiseScale {
             let towards = if p > 0.0 { d.abs() - norm } else { norm - d.abs() };
             Side::of(self.epsilon, towards, terms + terms_of_norm)
         };
-        let differences = elements.iter().copied().zip(terms.iter().copied());
+        let in_units = elements.iter().copied().zip(terms.iter().copied());
         let has_near_tie =
-            p.is_infinite() && differences.clone().any(|(d, terms)| side_of_norm(d, terms) == Side::Uncertain);
+            p.is_infinite() && in_units.clone().any(|(d, terms)| side_of_norm(d, terms) == Side::Uncertain);
         let has_near_tie = has_near_tie || p.is_infinite() && self.has_tie_by_rounding(a, b, &elements, norm);
-        let slope = |(d, terms): (f64, f64)| {
-            let is_uncertain = has_near_tie && side_of_norm(d, terms) != Side::Below;
-            let is_uncertain = is_uncertain || Side::of(self.epsilon, d, terms) == Side::Uncertain;
+        // A difference that is out of range rounds to infinity, and ties with one that is infinite.
+        let rounds_to_norm = |d: f64| p == f64::INFINITY && norm == f64::INFINITY && d.abs() > self.largest;
+        let has_near_tie = has_near_tie || elements.iter().any(|&d| d.is_finite() && rounds_to_norm(d));
+        let slope = |((d, terms), (element, element_terms)): ((f64, f64), (f64, f64))| {
+            let may_be_norm = rounds_to_norm(element) || side_of_norm(element, element_terms) != Side::Below;
+            let is_uncertain = has_near_tie && may_be_norm;
+            let is_uncertain = is_uncertain || Side::of(self.epsilon, element, element_terms) == Side::Uncertain;
             if p == 1.0 || p.is_infinite() {
                 return Slope { size: 1.0, is_uncertain };
             }
-            let ratio = d.abs() / norm;
-            if ratio == 0.0 {
+            let d = d.abs();
+            if d == 0.0 {
                 return Slope { size: 0.0, is_uncertain };
             }
-            let relative = terms / d.abs() + terms_of_norm / norm + Real::ln(ratio).abs();
-            Slope { size: Real::powf(ratio, p - 1.0) * (1.0 + (p - 1.0).abs() * relative), is_uncertain }
+            let power = |x| Real::powf(x, p - 1.0);
+            // A small power of the ratio is in range where the ratio itself may not be.
+            let slope = if p > 0.0 && p < 2.0 { power(d) / power(unit) / power(norm) } else { power(d / unit / norm) };
+            let logarithm = Real::ln(d) - Real::ln(unit) - Real::ln(norm);
+            let relative = terms / d + terms_of_norm / norm + logarithm.abs();
+            Slope { size: slope * (1.0 + (p - 1.0).abs() * relative), is_uncertain }
         };
-        differences.map(slope).collect()
+        differences.iter().copied().zip(in_units).map(slope).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use losscheck_options::{CrossEntropyLoss, LinearCrossEntropyLoss, Reduction};
 
-use super::properties::{classes, mean_weights, most, smallest_normal, value_of, value_reduced_by};
+use super::properties::{classes, compute_format, mean_weights, most, smallest_normal, value_of, value_reduced_by};
 use super::{About, Condition};
 use crate::case::parts::Part;
 use crate::loss::Loss;
@@ -37,6 +37,18 @@ pub(super) const CONDITIONS: &[Condition] = &[
             let smallest = part.case.dtype().format().ulp(0.0);
             let losses = value_reduced_by(Reduction::Sum, &part.case);
             has_no_weight && losses.iter().all(|loss| loss.abs() < smallest)
+        },
+    },
+    Condition {
+        name: "underflow_over_nothing",
+        about: About::Part,
+        describes: "a row with a probability that underflows, of a mean that divides by weights that sum to 0",
+        holds: |part| {
+            let scores = part.numbers("input");
+            let range = scores.iter().fold(f64::NEG_INFINITY, |most, &x| most.max(x))
+                - scores.iter().fold(f64::INFINITY, |least, &x| least.min(x));
+            let smallest = compute_format(part.case.dtype()).ulp(0.0);
+            part.denominator == 0.0 && range > 2.0_f64.ln() - smallest.ln()
         },
     },
     Condition {
