@@ -34,7 +34,7 @@ use crate::{LossOptions, Reduction, Signature};
 /// Cutoffs that are not increasing numbers from 1 to n_classes - 1, or none at all, a `div_value` that is not
 /// positive, and a target that is no class are errors.
 ///
-/// Sources: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.AdaptiveLogSoftmaxWithLoss.html>; E. Grave et al.,
+/// Sources: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.AdaptiveLogSoftmaxWithLoss.html>; E. Grave et al.,
 /// "Efficient softmax approximation for GPUs", 2017.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
@@ -165,7 +165,7 @@ impl AdaptiveLogSoftmaxWithLoss {
 /// An index that is neither a class nor `ignore_index`, a smoothing above 1, and an `ignore_index` that is not
 /// negative while the target holds probabilities are errors.
 ///
-/// Sources: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.CrossEntropyLoss.html>; C. Szegedy et al.,
+/// Sources: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.CrossEntropyLoss.html>; C. Szegedy et al.,
 /// "Rethinking the Inception Architecture for Computer Vision", 2016, for the smoothing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
@@ -225,7 +225,7 @@ impl LossOptions for CrossEntropyLoss {
 /// Whatever [`CrossEntropyLoss`] refuses is an error, and so is any `ignore_index` while the target holds
 /// probabilities.
 ///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.linear_cross_entropy.html>
+/// Source: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.functional.linear_cross_entropy.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -279,7 +279,7 @@ impl LossOptions for LinearCrossEntropyLoss {
 ///
 /// An index that is neither a class nor -1 is an error.
 ///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.MultiLabelMarginLoss.html>
+/// Source: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.MultiLabelMarginLoss.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -314,7 +314,7 @@ impl LossOptions for MultiLabelMarginLoss {
 /// - *weight*, optional: a shape that broadcasts to that of *input*, for example (C); floats or integers.
 /// - *output*: the broadcast shape without its last dimension, or a scalar if it is reduced.
 ///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.MultiLabelSoftMarginLoss.html>
+/// Source: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.MultiLabelSoftMarginLoss.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -354,7 +354,7 @@ impl LossOptions for MultiLabelSoftMarginLoss {
 ///
 /// An index that is no class, and a `p` other than 1 and 2, are errors.
 ///
-/// Sources: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.MultiMarginLoss.html>; K. Crammer and Y. Singer,
+/// Sources: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.MultiMarginLoss.html>; K. Crammer and Y. Singer,
 /// "On the Algorithmic Implementation of Multiclass Kernel-based Vector Machines", 2001, for the hinge.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
@@ -405,7 +405,7 @@ impl LossOptions for MultiMarginLoss {
 ///
 /// An index that is neither a class nor `ignore_index` is an error.
 ///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.NLLLoss.html>
+/// Source: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.NLLLoss.html>
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -447,7 +447,7 @@ impl LossOptions for NLLLoss {
 /// - *weight*, optional: (C).
 /// - *output*: the shape of *input* without C, or a scalar if it is reduced.
 ///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.NLLLoss.html>
+/// Source: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.NLLLoss.html>
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

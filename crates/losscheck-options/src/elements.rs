@@ -23,7 +23,7 @@ use crate::{KLDivReduction, LossOptions, Reduction, Signature};
 ///
 /// An input or a target that is not a number from 0 to 1 is an error.
 ///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.BCELoss.html>
+/// Source: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.BCELoss.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -57,7 +57,7 @@ impl LossOptions for BCELoss {
 /// - *weight*, *pos_weight*, optional: shapes that broadcast to that of *input*; floats or integers.
 /// - *output*: the shape of *input*, or a scalar if it is reduced.
 ///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.BCEWithLogitsLoss.html>
+/// Source: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.BCEWithLogitsLoss.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -98,7 +98,7 @@ impl LossOptions for BCEWithLogitsLoss {
 ///
 /// A negative variance is an error.
 ///
-/// Sources: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.GaussianNLLLoss.html>; D. A. Nix and A. S. Weigend,
+/// Sources: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.GaussianNLLLoss.html>; D. A. Nix and A. S. Weigend,
 /// "Estimating the mean and variance of the target probability distribution", 1994.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
@@ -137,8 +137,8 @@ impl LossOptions for GaussianNLLLoss {
 /// max(0, margin - x)  if target = -1
 /// ```
 ///
-/// As in PyTorch, any other label adds up both terms, which gives max(margin, x). The slope is -1 where x equals the
-/// margin.
+/// As in PyTorch, any other label adds up both terms, which gives max(margin, x). Where x equals the margin, the slope of the
+/// second term is 0; up to PyTorch 2.13 it was -1.
 ///
 /// # Shapes
 ///
@@ -146,7 +146,7 @@ impl LossOptions for GaussianNLLLoss {
 /// - *target*: a shape that broadcasts with that of *input*; floats or integers.
 /// - *output*: the broadcast shape, or a scalar if it is reduced.
 ///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.HingeEmbeddingLoss.html>
+/// Source: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.HingeEmbeddingLoss.html>
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -195,7 +195,7 @@ impl LossOptions for HingeEmbeddingLoss {
 ///
 /// A `delta` that is not positive is an error.
 ///
-/// Sources: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.HuberLoss.html>; P. J. Huber, "Robust Estimation of
+/// Sources: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.HuberLoss.html>; P. J. Huber, "Robust Estimation of
 /// a Location Parameter", 1964.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
@@ -238,7 +238,7 @@ impl LossOptions for HuberLoss {
 /// - *target*: a shape that broadcasts with that of *input*; differentiable.
 /// - *output*: the broadcast shape, or a scalar if it is reduced.
 ///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.KLDivLoss.html>
+/// Source: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.KLDivLoss.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -276,7 +276,7 @@ impl LossOptions for KLDivLoss {
 /// - *weight*, optional: the shape of *input*; floats or integers.
 /// - *output*: the broadcast shape, or a scalar if it is reduced.
 ///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.L1Loss.html>
+/// Source: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.L1Loss.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -312,7 +312,7 @@ impl LossOptions for L1Loss {
 /// - *weight*, optional: the shape of *input*; floats or integers.
 /// - *output*: the broadcast shape, or a scalar if it is reduced.
 ///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.MSELoss.html>
+/// Source: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.MSELoss.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -339,7 +339,8 @@ impl LossOptions for MSELoss {
 /// max(0, -target (x1 - x2) + margin)
 /// ```
 ///
-/// The slope of the hinge is 1 at 0: equal scores still have a gradient if the margin is 0.
+/// The slope of the hinge is 0 at 0: equal scores have no gradient if the margin is 0, which is the default. Up to PyTorch 2.13
+/// the slope was 1 there.
 ///
 /// # Shapes
 ///
@@ -348,7 +349,7 @@ impl LossOptions for MSELoss {
 ///   are differentiable, or integers.
 /// - *output*: the broadcast shape, or a scalar if it is reduced.
 ///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.MarginRankingLoss.html>
+/// Source: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.MarginRankingLoss.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -387,7 +388,7 @@ impl LossOptions for MarginRankingLoss {
 /// - *target*: a shape that broadcasts with that of *input*; floats, which are differentiable, or integers.
 /// - *output*: the broadcast shape, or a scalar if it is reduced.
 ///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.PoissonNLLLoss.html>
+/// Source: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.PoissonNLLLoss.html>
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -439,7 +440,7 @@ impl LossOptions for PoissonNLLLoss {
 ///
 /// A negative `beta` is an error.
 ///
-/// Sources: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.SmoothL1Loss.html>; R. Girshick, "Fast R-CNN",
+/// Sources: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.SmoothL1Loss.html>; R. Girshick, "Fast R-CNN",
 /// 2015.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
@@ -481,7 +482,7 @@ impl LossOptions for SmoothL1Loss {
 /// - *target*: a shape that broadcasts to that of *input*; floats or integers.
 /// - *output*: the shape of *input*, or a scalar if it is reduced.
 ///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.SoftMarginLoss.html>
+/// Source: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.SoftMarginLoss.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

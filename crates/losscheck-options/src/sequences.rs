@@ -32,7 +32,7 @@ use crate::{LossOptions, Reduction, Signature};
 /// Shapes and lengths that do not fit each other, and a `blank` or a label that is no class, are errors. PyTorch does
 /// not check labels (<https://github.com/pytorch/pytorch/issues/193794>).
 ///
-/// Sources: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.CTCLoss.html>; A. Graves, S. Fernández, F. Gomez
+/// Sources: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.CTCLoss.html>; A. Graves, S. Fernández, F. Gomez
 /// and J. Schmidhuber, "Connectionist Temporal Classification: Labelling Unsegmented Sequence Data with Recurrent
 /// Neural Networks", 2006.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -12,7 +12,7 @@ use crate::{LossOptions, Reduction, Signature};
 /// c = x1 . x2 / sqrt((|x1|^2 + eps) (|x2|^2 + eps)),    eps = 1e-12
 /// ```
 ///
-/// As in PyTorch, any other label gives 0. The slope of the hinge is 1 at 0.
+/// As in PyTorch, any other label gives 0. The slope of the hinge is 0 at 0; up to PyTorch 2.13 it was 1.
 ///
 /// # Shapes
 ///
@@ -21,7 +21,7 @@ use crate::{LossOptions, Reduction, Signature};
 /// - *target*: a scalar or (N); floats or integers.
 /// - *output*: (N) or a scalar.
 ///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.CosineEmbeddingLoss.html>
+/// Source: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.CosineEmbeddingLoss.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -51,8 +51,8 @@ impl LossOptions for CosineEmbeddingLoss {
 /// d(a, b) = (sum over i of |a[i] - b[i] + eps|^p)^(1/p)
 /// ```
 ///
-/// With `swap` the second distance is the smaller of d(a, n) and d(p, n). The slope of the hinge is 1 at 0, and equal
-/// distances share the slope.
+/// With `swap` the second distance is the smaller of d(a, n) and d(p, n), and equal distances share the slope. The slope of the
+/// hinge is 0 at 0; up to PyTorch 2.13 it was 1.
 ///
 /// # Shapes
 ///
@@ -66,7 +66,7 @@ impl LossOptions for CosineEmbeddingLoss {
 ///
 /// A margin that is not positive is an error.
 ///
-/// Sources: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.TripletMarginLoss.html>; V. Balntas et al.,
+/// Sources: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.TripletMarginLoss.html>; V. Balntas et al.,
 /// "Learning shallow convolutional feature descriptors with triplet losses", 2016.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
@@ -110,7 +110,8 @@ impl LossOptions for TripletMarginLoss {
 /// max(0, margin + d(a, p) - d(a, n))
 /// ```
 ///
-/// With `swap` the second distance is the smaller of d(a, n) and d(p, n).
+/// With `swap` the second distance is the smaller of d(a, n) and d(p, n). The slope of the hinge is 0 at 0; up to PyTorch 2.13
+/// it was 1.
 ///
 /// # Shapes
 ///
@@ -124,7 +125,7 @@ impl LossOptions for TripletMarginLoss {
 ///
 /// A margin that is not positive is an error.
 ///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.TripletMarginWithDistanceLoss.html>
+/// Source: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.TripletMarginWithDistanceLoss.html>
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
 #[cfg_attr(

@@ -65,7 +65,7 @@ fn through_log_softmax<R: Real>(case: &Case, inputs: &mut Inputs<R>) {
 fn kink(case: &Case, name: &str, at: usize) -> Option<&'static str> {
     let x = || case.inputs["input"].to_f64()[at];
     match &case.loss {
-        Loss::GaussianNllLoss(options) if name == "var" && case.inputs[name].to_f64()[at] < options.eps => {
+        Loss::GaussianNllLoss(options) if name == "var" && case.inputs[name].to_f64()[at] <= options.eps => {
             Some("the clamp of the variance is in the value alone")
         }
         Loss::BinaryCrossEntropy(_) if x().ln() < -100.0 || (-x()).ln_1p() < -100.0 => {

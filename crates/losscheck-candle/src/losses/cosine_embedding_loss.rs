@@ -67,7 +67,7 @@ pub fn cosine_embedding_loss(
     let slack = cosine.affine(1., -margin)?;
     let unlike = is_unlike.where_cond(&slack.maximum(&zeros)?, &zeros)?;
     let losses = is_alike.where_cond(&cosine.affine(-1., 1.)?, &unlike)?;
-    let active = slack.ge(0.)?.where_cond(&zeros.ones_like()?, &zeros)?;
+    let active = slack.gt(0.)?.where_cond(&zeros.ones_like()?, &zeros)?;
     let slope = is_alike.where_cond(&zeros.ones_like()?.neg()?, &is_unlike.where_cond(&active, &zeros)?)?;
     let mut losses = losses;
     for (argument, own, other, norm, scale) in [(&input1, &u1, &u2, n1, s1), (&input2, &u2, &u1, n2, s2)] {

@@ -23,7 +23,7 @@ pub fn hinge_embedding_loss(input: &Tensor, target: &Tensor, options: HingeEmbed
     let unlike = is_alike.where_cond(&zeros, &slack.maximum(&zeros)?)?;
     let alike = is_unlike.where_cond(&zeros, &x)?;
     let losses = with_custom_gradient((unlike + alike)?, &input, move |gradient| {
-        let hinge = slack.ge(0.)?.where_cond(&gradient.neg()?, &zeros)?;
+        let hinge = slack.gt(0.)?.where_cond(&gradient.neg()?, &zeros)?;
         is_alike.where_cond(&zeros, &hinge)? + is_unlike.where_cond(&zeros, gradient)?
     })?;
     reduced(&losses, options.reduction)

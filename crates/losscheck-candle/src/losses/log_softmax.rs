@@ -25,10 +25,11 @@ pub(super) fn log_softmax(rows: &Tensor) -> Result<Tensor> {
         let gradient_of_others = gradient.force_contiguous()?;
         let at_largest = gradient_of_others.gather(&largest, 1)?;
         gradient_of_others.scatter_set(&largest, &at_largest.zeros_like()?, 1)?;
-        // 0, but NaN where the difference of infinities in PyTorch's formula is.
-        let undefined = at_largest.affine(0., 0.)?;
-        let rest = (sum_rows(&gradient_of_others)? + undefined)?;
+        let rest = sum_rows(&gradient_of_others)?;
         let total = (&rest + &at_largest)?;
+        // 0, but NaN where the largest logit's own gradient is a difference of infinities in PyTorch's formula.
+        let undefined = at_largest.affine(0., 0.)?;
+        let rest = (rest + undefined)?;
 
         let denominator = s.affine(1., 1.)?;
         let result = (gradient - others.broadcast_mul(&(total / &denominator)?)?)?;

@@ -29,7 +29,7 @@ pub fn margin_ranking_loss(
     let t = target.detach();
     let shortfall = (&t * &difference)?.affine(-1., options.margin)?;
     let zeros = shortfall.zeros_like()?;
-    let is_short = shortfall.ge(0.)?;
+    let is_short = shortfall.gt(0.)?;
     let mut losses = shortfall.maximum(&zeros)?;
     for (argument, slope) in [(&input1, t.neg()?), (&input2, t), (&target, difference.neg()?)] {
         let (is_short, zeros) = (is_short.clone(), zeros.clone());

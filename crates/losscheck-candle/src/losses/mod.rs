@@ -1,5 +1,5 @@
 //! PyTorch's loss functions, composed from candle-core's tensor operations: every option, and the values, gradients,
-//! errors and NaNs of PyTorch 2.13.
+//! errors and NaNs of PyTorch 2.15.
 //!
 //! The functions have the names of `torch.nn.functional`. Predictions come first, then the target, then weights, then a
 //! struct with the options of the PyTorch class, by the same names and with the same defaults. The struct documents the

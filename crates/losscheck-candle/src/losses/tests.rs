@@ -1,4 +1,4 @@
-//! The edges of each loss, as PyTorch 2.13 has them.
+//! The edges of each loss, as PyTorch 2.15 has them.
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 

@@ -89,7 +89,7 @@ fn by_distance(
         to_swapped = to_swapped.zeros_like()?;
     }
     let shortfall = (of_positive.affine(1., margin)? - nearest)?;
-    let (active, inactive) = (shortfall.ge(0.)?, shortfall.lt(0.)?);
+    let (active, inactive) = (shortfall.gt(0.)?, shortfall.le(0.)?);
     let mut losses = shortfall.maximum(&zeros)?;
     let by_anchor = (&to_positive - &to_negative)?;
     let by_positive = (&to_positive + &to_swapped)?.neg()?;

@@ -67,7 +67,7 @@ pub(super) fn of(loss: LossKind) -> Vec<Mutant> {
             }),
             scaled(loss, "the half is left out", |_| 2.0),
         ],
-        Kind::HingeEmbeddingLoss => vec![negated(loss, "target"), nudged(loss, "input", 1.0)],
+        Kind::HingeEmbeddingLoss => vec![negated(loss, "target"), nudged(loss, "input", -1.0)],
         Kind::HuberLoss => vec![
             scaled(loss, "it is smooth L1 of beta = delta", |case| 1.0 / option(case, "delta")),
             widened(loss, "delta"),

@@ -2,6 +2,7 @@ use ndarray::ArrayViewMutD;
 
 use crate::call::{Call, IntoView};
 use crate::losses::Triple;
+use crate::losses::kink::{PassingAtKink, passes};
 use crate::vectors::{Vectors, Vectorwise};
 use crate::{Backward, CosineEmbeddingLoss, Error, Loss, Real, Reduction, Shapes, Sum, fold};
 
@@ -209,8 +210,8 @@ fn loss<R: Real>(margin: f64, cosine: &Cosine<R>, label: R) -> R {
 }
 
 #[inline(always)]
-fn slope<R: Real>(margin: f64, cosine: &Cosine<R>, label: R) -> R {
-    let unlike = if cosine.cosine() - R::from_f64(margin) >= R::ZERO { R::ONE } else { R::ZERO };
+fn slope<R: Real>(margin: f64, at_kink: bool, cosine: &Cosine<R>, label: R) -> R {
+    let unlike = if passes(cosine.cosine() - R::from_f64(margin), at_kink) { R::ONE } else { R::ZERO };
     let other = if label == -R::ONE { unlike } else { R::ZERO };
     if label == R::ONE { -R::ONE } else { other }
 }
@@ -234,7 +235,14 @@ fn vectors<'a, R: Real>(
     Ok(Vectors { operands, labels: Some(target.view()), reduction })
 }
 
-impl<R: Real> Vectorwise<R, 2> for CosineEmbeddingLoss {
+/// The formula.
+struct Formula {
+    margin: f64,
+    /// Whether the gradient passes where the hinge is 0.
+    at_kink: bool,
+}
+
+impl<R: Real> Vectorwise<R, 2> for Formula {
     #[inline(always)]
     fn value(&self, vectors: [&[R]; 2], label: R) -> R {
         R::narrow(loss(self.margin, &Cosine::of(vectors), label.widen()))
@@ -243,7 +251,7 @@ impl<R: Real> Vectorwise<R, 2> for CosineEmbeddingLoss {
     #[inline(always)]
     fn value_and_pullback(&self, cotangent: R, [x1, x2]: [&[R]; 2], label: R, [by_1, by_2]: [&mut [R]; 2]) -> R {
         let (cosine, label) = (Cosine::of([x1, x2]), label.widen());
-        let slope = cotangent.widen() * slope(self.margin, &cosine, label);
+        let slope = cotangent.widen() * slope(self.margin, self.at_kink, &cosine, label);
         if cosine.pull_back(slope, [x1, x2], [&mut *by_1, &mut *by_2]) && !cosine.is_doubled {
             Cosine::with_twice_the_digits([x1, x2]).pull_back(slope, [x1, x2], [by_1, by_2]);
         }
@@ -262,6 +270,23 @@ impl<'a, R: Real> Loss<R, Triple<'a, R>, 2> for CosineEmbeddingLoss {
         value: ArrayViewMutD<'_, R>,
         backward: Option<Backward<'_, R, 2>>,
     ) -> Result<(), Error> {
-        vectors(self.reduction, &inputs)?.evaluate_into(self, NAMES, value, backward)
+        let formula = Formula { margin: self.margin, at_kink: false };
+        vectors(self.reduction, &inputs)?.evaluate_into(&formula, NAMES, value, backward)
+    }
+}
+
+impl<'a, R: Real> Loss<R, Triple<'a, R>, 2> for PassingAtKink<CosineEmbeddingLoss> {
+    fn shapes(&self, inputs: &Triple<'a, R>) -> Result<Shapes<2>, Error> {
+        self.0.shapes(inputs)
+    }
+
+    fn evaluate_into(
+        &self,
+        inputs: Triple<'a, R>,
+        value: ArrayViewMutD<'_, R>,
+        backward: Option<Backward<'_, R, 2>>,
+    ) -> Result<(), Error> {
+        let formula = Formula { margin: self.0.margin, at_kink: true };
+        vectors(self.0.reduction, &inputs)?.evaluate_into(&formula, NAMES, value, backward)
     }
 }

@@ -28,7 +28,7 @@ impl<R: Real, F: Fn([&[R]; 2], [&mut [R::Working]; 2])> Pullback<R> for F {}
 /// As in PyTorch p = 0 counts the elements that are not 0, an infinite p takes the largest, minus infinity the smallest, and
 /// the slope of an element that is 0 is 0. Where several are the largest, or smallest, they share the slope.
 ///
-/// Source: <https://docs.pytorch.org/docs/2.13/generated/torch.nn.PairwiseDistance.html>
+/// Source: <https://docs.pytorch.org/docs/2.15/generated/torch.nn.PairwiseDistance.html>
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PairwiseDistance {
     /// The norm's degree.

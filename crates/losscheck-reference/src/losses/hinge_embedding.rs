@@ -1,6 +1,7 @@
 use ndarray::ArrayViewD;
 
 use crate::call::{Call, IntoView};
+use crate::losses::kink::{Hinge, passes};
 use crate::losses::{InputAndTarget, PointwiseLoss, pointwise_loss};
 use crate::pointwise::{Elements, Pointwise};
 use crate::{Error, HingeEmbeddingLoss, Real};
@@ -37,8 +38,15 @@ impl Pointwise<2> for HingeEmbeddingLoss {
     }
 
     #[inline(always)]
-    fn pullback<R: Real>(&self, cotangent: R, [x, t]: [R; 2]) -> [R; 2] {
-        let hinge = if R::from_f64(self.margin) - x >= R::ZERO { -cotangent } else { R::ZERO };
+    fn pullback<R: Real>(&self, cotangent: R, operands: [R; 2]) -> [R; 2] {
+        self.slopes(false, cotangent, operands)
+    }
+}
+
+impl Hinge<2> for HingeEmbeddingLoss {
+    #[inline(always)]
+    fn slopes<R: Real>(&self, at_kink: bool, cotangent: R, [x, t]: [R; 2]) -> [R; 2] {
+        let hinge = if passes(R::from_f64(self.margin) - x, at_kink) { -cotangent } else { R::ZERO };
         let unlike = if t == R::ONE { R::ZERO } else { hinge };
         let alike = if t == -R::ONE { R::ZERO } else { cotangent };
         [unlike + alike, R::ZERO]

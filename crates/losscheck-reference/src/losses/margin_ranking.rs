@@ -1,6 +1,7 @@
 use ndarray::ArrayViewD;
 
 use crate::call::{Call, IntoView};
+use crate::losses::kink::{Hinge, passes};
 use crate::losses::{PointwiseLoss, Triple, pointwise_loss};
 use crate::pointwise::{Elements, Pointwise};
 use crate::{Error, MarginRankingLoss, Real};
@@ -47,7 +48,14 @@ impl Pointwise<3> for MarginRankingLoss {
 
     #[inline(always)]
     fn pullback<R: Real>(&self, cotangent: R, [x1, x2, t]: [R; 3]) -> [R; 3] {
-        let slope = if shortfall(self.margin, [x1, x2, t]) >= R::ZERO { cotangent } else { R::ZERO };
+        self.slopes(false, cotangent, [x1, x2, t])
+    }
+}
+
+impl Hinge<3> for MarginRankingLoss {
+    #[inline(always)]
+    fn slopes<R: Real>(&self, at_kink: bool, cotangent: R, [x1, x2, t]: [R; 3]) -> [R; 3] {
+        let slope = if passes(shortfall(self.margin, [x1, x2, t]), at_kink) { cotangent } else { R::ZERO };
         [-(slope * t), slope * t, -(slope * (x1 - x2))]
     }
 }

@@ -10,6 +10,7 @@ mod distance;
 mod gaussian_nll;
 mod hinge_embedding;
 mod huber;
+mod kink;
 mod kl_div;
 mod l1;
 mod linear_cross_entropy;
@@ -46,6 +47,8 @@ pub use distance::{
 pub use gaussian_nll::gaussian_nll_loss;
 pub use hinge_embedding::hinge_embedding_loss;
 pub use huber::huber_loss;
+#[doc(hidden)]
+pub use kink::PassingAtKink;
 pub use kl_div::kl_div;
 pub use l1::l1_loss;
 pub use linear_cross_entropy::linear_cross_entropy;

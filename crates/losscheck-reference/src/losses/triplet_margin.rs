@@ -3,6 +3,7 @@ use ndarray::ArrayViewMutD;
 use crate::call::{Call, IntoView};
 use crate::losses::Triple;
 use crate::losses::distance::{Distance, PULLBACK_ELEMENTS, PairwiseDistance};
+use crate::losses::kink::{PassingAtKink, passes};
 use crate::vectors::{Vectors, Vectorwise};
 use crate::{
     Backward, Error, Loss, Real, Reduction, Shapes, TripletMarginLoss, TripletMarginWithDistanceLoss, prefetch,
@@ -34,18 +35,21 @@ struct Triplets<D> {
     margin: f64,
     swap: bool,
     reduction: Reduction,
+    /// Whether the gradient passes where the hinge is 0.
+    at_kink: bool,
 }
 
 impl Triplets<PairwiseDistance> {
     fn new(&TripletMarginLoss { margin, p, eps, swap, reduction }: &TripletMarginLoss) -> Self {
-        Self { distance_function: PairwiseDistance { p, eps }, margin, swap, reduction }
+        Self { distance_function: PairwiseDistance { p, eps }, margin, swap, reduction, at_kink: false }
     }
 }
 
 impl<D: Clone> Triplets<D> {
     fn with_distance(options: &TripletMarginWithDistanceLoss<D>) -> Self {
         let TripletMarginWithDistanceLoss { distance_function, margin, swap, reduction } = options;
-        Self { distance_function: distance_function.clone(), margin: *margin, swap: *swap, reduction: *reduction }
+        let distance_function = distance_function.clone();
+        Self { distance_function, margin: *margin, swap: *swap, reduction: *reduction, at_kink: false }
     }
 }
 
@@ -171,8 +175,8 @@ impl<R: Real, D: Distance> Vectorwise<R, 3> for Triplets<D> {
         let distances = self.distances(vectors);
         let shortfall = self.shortfall::<R>(&distances);
         // NaN has to show in the gradients of what it comes from.
-        if shortfall >= zero || shortfall.is_nan() {
-            let cotangent = if shortfall >= zero { cotangent.widen() } else { zero };
+        if passes(shortfall, self.at_kink) || shortfall.is_nan() {
+            let cotangent = if shortfall.is_nan() { zero } else { cotangent.widen() };
             self.pull_back(cotangent, &distances, vectors, gradients);
         } else {
             gradients.into_iter().for_each(|gradient| gradient.fill(R::ZERO));
@@ -209,6 +213,22 @@ impl<'a, R: Real> Loss<R, Triple<'a, R>, 3> for TripletMarginLoss {
         backward: Option<Backward<'_, R, 3>>,
     ) -> Result<(), Error> {
         let triplets = Triplets::new(self);
+        triplets.vectors(&inputs)?.evaluate_into(&triplets, NAMES, value, backward)
+    }
+}
+
+impl<'a, R: Real, D: Distance + Clone> Loss<R, Triple<'a, R>, 3> for PassingAtKink<TripletMarginWithDistanceLoss<D>> {
+    fn shapes(&self, inputs: &Triple<'a, R>) -> Result<Shapes<3>, Error> {
+        self.0.shapes(inputs)
+    }
+
+    fn evaluate_into(
+        &self,
+        inputs: Triple<'a, R>,
+        value: ArrayViewMutD<'_, R>,
+        backward: Option<Backward<'_, R, 3>>,
+    ) -> Result<(), Error> {
+        let triplets = Triplets { at_kink: true, ..Triplets::with_distance(&self.0) };
         triplets.vectors(&inputs)?.evaluate_into(&triplets, NAMES, value, backward)
     }
 }

@@ -112,6 +112,11 @@ impl<R: Real> Real for Dual<R> {
         self.value.to_f64()
     }
 
+    /// The larger of the two, and of equals the second: the slope of max(z, 0) is 0 at z = 0, as in PyTorch.
+    fn maximum(self, other: Self) -> Self {
+        if self > other || self.value.is_nan() { self } else { other }
+    }
+
     #[inline(always)]
     fn widen(self) -> Self::Working {
         Dual { value: self.value.widen(), derivative: self.derivative.widen() }
