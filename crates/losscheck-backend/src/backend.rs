@@ -7,6 +7,7 @@ use losscheck_options::LossKind;
 use serde::{Deserialize, Serialize};
 
 use crate::case::{Answer, Case};
+use crate::pytorch::PytorchVersion;
 
 /// Something that evaluates cases: the reference, candle, libtorch, or yours.
 ///
@@ -17,6 +18,12 @@ pub trait Backend: Sync {
 
     /// Returns the library behind the backend, with its version.
     fn version(&self) -> String;
+
+    /// Returns the version of PyTorch that the backend is to agree with. It is the current one, unless the backend keeps to an
+    /// older one, whose answers to some cases are others.
+    fn pytorch(&self) -> PytorchVersion {
+        PytorchVersion::CURRENT
+    }
 
     /// Returns how the backend comes by a loss.
     fn coverage(&self, loss: LossKind) -> Coverage;

@@ -51,9 +51,11 @@
 
 pub mod backend;
 pub mod case;
+pub mod pytorch;
 pub mod tensor;
 
 pub use losscheck_options::*;
 
 pub use backend::{Backend, Outcome};
 pub use case::Case;
+pub use pytorch::PytorchVersion;

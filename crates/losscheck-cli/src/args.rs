@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use losscheck::backend::PytorchVersion;
 use losscheck::judge::MeasuredAt;
 use losscheck::loss::LossKind;
 use losscheck::run::accuracy::{SearchBudget, Shard};
@@ -54,6 +55,9 @@ pub(crate) enum Command {
     /// Measure how exact each backend is: the worst error of each output, with its input
     #[command(after_help = "Example: losscheck accuracy --loss huber_loss --dtype f32 --exhaustive --results found")]
     Accuracy(Accuracy),
+    /// Say what changed in PyTorch's losses from one version to another: you upgrade, and which of your losses change?
+    #[command(after_help = "Example: losscheck drift 2.2.2 2.15.0 --loss cross_entropy")]
+    Drift(Drift),
     /// Write the pages of `reports`: conformance, and accuracy from what `accuracy --results` kept
     #[command(after_help = "Example: losscheck report --accuracy found")]
     Report(Report),
@@ -79,6 +83,13 @@ pub(crate) struct Check {
     /// because the error of a careful implementation grows with the terms
     #[arg(long, conflicts_with = "update_deviations")]
     pub(crate) strict: bool,
+
+    /// Judge by this version of PyTorch, such as 2.6.0, and not by the current one: by what it answers to the goldens, and by its
+    /// slope where a hinge is exactly 0. The column `pytorch` holds its answers then, and the exit code says whether the
+    /// backends and these answers differ from it, or from exact arithmetic, in known ways only. Without this option each backend
+    /// is judged by the current version, or by the older one that it is built on, as libtorch is
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) pytorch: Option<PytorchVersion>,
 
     /// Print the known deviations in full: what a backend gives, why, where it is reported, and a case that shows it
     #[arg(long)]
@@ -229,6 +240,27 @@ impl Accuracy {
         let &Self { samples, restarts, steps, .. } = self;
         SearchBudget { samples, restarts, steps }
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Drift {
+    /// The older version of PyTorch, such as 2.2.2
+    pub(crate) from: PytorchVersion,
+
+    /// The newer version of PyTorch, such as 2.15.0
+    pub(crate) to: PytorchVersion,
+
+    /// Only this loss, by PyTorch's functional name; repeatable
+    #[arg(long = "loss", value_name = "NAME", value_parser = loss(), hide_possible_values = true)]
+    pub(crate) losses: Vec<LossKind>,
+
+    /// Print of each change the smallest case, why it came, and Python that shows it
+    #[arg(long)]
+    pub(crate) examples: bool,
+
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]

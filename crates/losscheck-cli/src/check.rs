@@ -9,7 +9,7 @@ use std::io::Write;
 use losscheck::case::format::Goldens;
 use losscheck::data::DataFolder;
 use losscheck::deviations::Scope;
-use losscheck::run::conformance::Conformance;
+use losscheck::run::conformance::{Conformance, Settings};
 
 use crate::args::{self, Check, Format};
 use crate::backends;
@@ -23,7 +23,8 @@ pub(crate) fn run(options: &Check, data: &DataFolder, out: &mut dyn Write) -> Re
     let measured_at = args::measured_at(options.strict);
     let backends = backends::select(&options.selection.backends);
     let bar = progress::bar(goldens.cases.len(), "cases");
-    let run = Conformance::run(goldens, scope, measured_at, &backends::borrow(&backends), data, || bar.inc(1))?;
+    let settings = Settings { scope, measured_at, pytorch: options.pytorch };
+    let run = Conformance::run(goldens, settings, &backends::borrow(&backends), data, || bar.inc(1))?;
     bar.finish_and_clear();
 
     if options.update_deviations {

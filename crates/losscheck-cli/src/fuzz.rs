@@ -13,7 +13,7 @@ use crate::args::Draws;
 use crate::backends;
 use crate::draws::{known, listed};
 use crate::failure::Failure;
-use crate::style::{BAD, GOOD, HEADING};
+use crate::style::{BAD, GOOD, HEADING, NOTE};
 use crate::table::{cases, counted, matrix};
 use crate::{Passed, progress};
 
@@ -64,6 +64,9 @@ fn witnesses(report: &Report, files: &[PathBuf], show: impl Fn(&str) -> String, 
             });
             for witness in of_group {
                 writeln!(out, "    {}", witness.difference.message)?;
+                if let Some(version) = witness.as_pytorch_up_to {
+                    writeln!(out, "    {NOTE}as PyTorch up to {version}{NOTE:#}")?;
+                }
                 writeln!(out, "    {}", show(&witness.case.id))?;
             }
         }

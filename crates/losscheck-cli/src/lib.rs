@@ -5,6 +5,7 @@ mod args;
 mod backends;
 mod check;
 mod draws;
+mod drift;
 mod failure;
 mod fuzz;
 mod list;
@@ -43,6 +44,7 @@ pub fn run() -> ExitCode {
             Command::Fuzz(options) => fuzz::run(&options, &data, &mut out),
             Command::Metamorphic(options) => metamorphic::run(&options, &data, &mut out),
             Command::Accuracy(options) => accuracy::run(&options, &mut out),
+            Command::Drift(options) => drift::run(&options, &data, &mut out),
             Command::Report(options) => report::run(&options, &data, &mut out),
             Command::Mutants(options) => mutants::run(&options, &data, &mut out),
         }?;

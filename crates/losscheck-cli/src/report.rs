@@ -18,17 +18,19 @@ use losscheck::files::write_atomically;
 use losscheck::judge::MeasuredAt;
 use losscheck::loss::LossKind;
 use losscheck::run::accuracy::Results;
-use losscheck::run::conformance::Conformance;
+use losscheck::run::conformance::{Conformance, Settings};
 
 use crate::backends;
 use crate::check::report::Report;
 use crate::failure::Failure;
 use crate::mutants::power::{CASES, Document};
-use crate::{Passed, args, progress};
+use crate::{Passed, args, drift, progress};
 
 pub use accuracy::page as accuracy_page;
 pub use conformance::Page as ConformancePage;
 
+/// The page on the versions of PyTorch.
+pub const VERSIONS: &str = "pytorch-versions.md";
 /// The results that the page of accuracy is written from.
 pub const ACCURACY: &str = "accuracy.json";
 /// The inputs on which each library is the most off, as a file of cases.
@@ -72,6 +74,10 @@ pub(crate) fn run(options: &args::Report, data: &DataFolder, out: &mut dyn Write
     let page = conformance(data, &backends::backends())?;
     write("conformance.md", &page.text())?;
 
+    if let Some(page) = versions_page(data)? {
+        write(VERSIONS, &page)?;
+    }
+
     let backends = data.records()?;
     if backends.is_empty() {
         // Without records there is nothing that could excuse a wrong answer, and nothing to measure.
@@ -82,6 +88,18 @@ pub(crate) fn run(options: &args::Report, data: &DataFolder, out: &mut dyn Write
     Ok(Passed(page.passed && powers.passed()))
 }
 
+/// Returns the page on the versions of PyTorch, or `None` if the answers of one version alone are stored.
+///
+/// # Errors
+///
+/// Returns an error if a file of the reference data cannot be read.
+pub fn versions_page(data: &DataFolder) -> Result<Option<String>, DataError> {
+    let versions = data.versions()?;
+    let [newest, .., oldest] = versions[..] else { return Ok(None) };
+    let document = drift::Document::new(data, LossKind::ALL, (oldest, newest))?;
+    Ok(Some(drift::page(&document, &versions)))
+}
+
 /// The page of conformance, from a run of these backends over all goldens.
 ///
 /// # Errors
@@ -90,10 +108,8 @@ pub(crate) fn run(options: &args::Report, data: &DataFolder, out: &mut dyn Write
 pub fn conformance(data: &DataFolder, backends: &[Box<dyn Backend>]) -> Result<ConformancePage, DataError> {
     let goldens = data.goldens()?;
     let bar = progress::bar(goldens.cases.len(), "cases");
-    let run =
-        Conformance::run(goldens, Scope::Goldens, MeasuredAt::ErrorScale, &backends::borrow(backends), data, || {
-            bar.inc(1)
-        })?;
+    let settings = Settings { scope: Scope::Goldens, measured_at: MeasuredAt::ErrorScale, pytorch: None };
+    let run = Conformance::run(goldens, settings, &backends::borrow(backends), data, || bar.inc(1))?;
     bar.finish_and_clear();
     Ok(ConformancePage::new(&Report::new(&run, backends, &args::Check::default(), data)))
 }

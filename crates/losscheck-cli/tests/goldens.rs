@@ -16,11 +16,12 @@ use losscheck::error::DataError;
 use losscheck::judge::bounds::Bounds;
 use losscheck::judge::verdict::Verdict;
 use losscheck::loss::LossKind;
-use losscheck::run::conformance::judge_all;
+use losscheck::run::conformance::{JudgedAs, judge_all};
 
 /// All cases, with their verdicts as far as a test has asked for them.
 struct Suite {
     bounds: Bounds,
+    by: JudgedAs,
     backends: Vec<Box<dyn Backend>>,
     /// PyTorch first, as in the verdicts.
     columns: Vec<Column>,
@@ -39,6 +40,10 @@ struct Entry {
     verdicts: OnceLock<Vec<Verdict>>,
 }
 
+fn borrow(backends: &[Box<dyn Backend>]) -> Vec<&dyn Backend> {
+    backends.iter().map(AsRef::as_ref).collect()
+}
+
 impl Column {
     fn policy(&self, scope: Scope) -> &Policy {
         match scope {
@@ -52,22 +57,25 @@ impl Suite {
     fn read() -> Result<Self, DataError> {
         let data = DataFolder::shipped();
         let entry = |scope| move |case| Entry { case, scope, verdicts: OnceLock::new() };
-        let goldens = data.goldens()?.cases.into_iter().map(entry(Scope::Goldens));
         let regressions = data.regressions()?.into_iter().map(entry(Scope::Others));
         let backends = losscheck_cli::backends();
+        let cases = data.goldens()?.cases;
+        let by = JudgedAs::new(&cases, Scope::Goldens, None, &borrow(&backends), &data)?;
         let names = [PYTORCH].into_iter().chain(backends.iter().map(|backend| backend.name()));
         let column = |name| -> Result<Column, DataError> {
             let policy = |scope| data.policy(name, scope);
             Ok(Column { goldens: policy(Scope::Goldens)?, regressions: policy(Scope::Others)? })
         };
         let columns = names.map(column).collect::<Result<_, _>>()?;
-        Ok(Self { bounds: data.bounds()?, columns, entries: goldens.chain(regressions).collect(), backends })
+        let goldens = cases.into_iter().map(entry(Scope::Goldens));
+        Ok(Self { by, bounds: data.bounds()?, columns, entries: goldens.chain(regressions).collect(), backends })
     }
 
     fn verdicts(&self, entry: &'static Entry) -> &'static [Verdict] {
-        let backends: Vec<&dyn Backend> = self.backends.iter().map(AsRef::as_ref).collect();
         let policies = || self.columns.iter().map(|column| column.policy(entry.scope));
-        entry.verdicts.get_or_init(|| judge_all(&entry.case, &backends, policies(), &self.bounds))
+        entry
+            .verdicts
+            .get_or_init(|| judge_all(&entry.case, &borrow(&self.backends), policies(), &self.by, &self.bounds))
     }
 
     fn test_case(&'static self, column: usize, entry: &'static Entry) -> Result<Completion, Failed> {

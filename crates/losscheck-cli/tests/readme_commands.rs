@@ -22,7 +22,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-const VERBS: [&str; 8] = ["check", "list", "show", "fuzz", "metamorphic", "mutants", "accuracy", "report"];
+const VERBS: [&str; 9] = ["check", "list", "show", "fuzz", "metamorphic", "mutants", "accuracy", "drift", "report"];
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -128,6 +128,7 @@ fn bounds(verb: Option<&str>) -> Option<&'static [[&'static str; 2]]> {
         None | Some("check") => &[["--reference-data", SMALL]],
         Some("list" | "show") => &[],
         Some("fuzz" | "metamorphic") => &[["--cases", "24"], ["--seed", "1"], ["--out", "regressions"]],
+        Some("drift") => &[["--loss", "mse_loss"]],
         Some("mutants") => &[["--loss", "mse_loss"], ["--cases", "1"]],
         Some("accuracy") => {
             &[["--loss", "mse_loss"], ["--dtype", "f64"], ["--samples", "4"], ["--restarts", "1"], ["--steps", "2"]]

@@ -8,7 +8,7 @@ use losscheck::data::DataFolder;
 use losscheck::loss::{LossKind, Output};
 use losscheck::run::accuracy::{AccuracyRun, InputSet, Key, Measure, Results, Row, SWEEPS, Shard};
 use losscheck::tensor::DType;
-use losscheck_cli::report::{ACCURACY, WITNESSES, accuracy_page, conformance, reports};
+use losscheck_cli::report::{ACCURACY, VERSIONS, WITNESSES, accuracy_page, conformance, reports, versions_page};
 
 const REWRITE: &str = "`losscheck report` writes it again";
 
@@ -30,6 +30,12 @@ fn the_page_of_accuracy_is_that_of_the_results() {
     losscheck::case::format::write(&folder.path().join(WITNESSES), &witnesses).expect("a writable folder");
     let text = fs::read_to_string(folder.path().join(WITNESSES)).expect("what was written");
     assert!(text == committed(WITNESSES), "reports/{WITNESSES}: {REWRITE}");
+}
+
+#[test]
+fn the_page_on_versions_is_that_of_the_overlays() {
+    let page = versions_page(&DataFolder::shipped()).expect("readable overlays").expect("several versions");
+    assert!(page == committed(VERSIONS), "reports/{VERSIONS}: {REWRITE}");
 }
 
 fn is_as_recorded(measure: &Measure, output: Output) -> bool {

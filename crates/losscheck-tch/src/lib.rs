@@ -37,7 +37,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use losscheck_backend::backend::{Backend, Coverage, Outcome, Pass};
 use losscheck_backend::case::{Answer, Case};
 use losscheck_backend::tensor::Tensors;
-use losscheck_backend::{Loss, LossKind};
+use losscheck_backend::{Loss, LossKind, PytorchVersion};
 use losscheck_options::Reduction;
 use tch::{TchError, Tensor};
 
@@ -55,6 +55,10 @@ impl Backend for Tch {
     fn version(&self) -> String {
         // tch 0.26 goes with 2.13 alone.
         format!("libtorch {} (tch 0.26)", option_env!("LIBTORCH_VERSION").unwrap_or("2.13"))
+    }
+
+    fn pytorch(&self) -> PytorchVersion {
+        PytorchVersion::new(2, 13, 0)
     }
 
     fn coverage(&self, loss: LossKind) -> Coverage {

@@ -3,9 +3,12 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use losscheck_backend::pytorch::{NoVersion, PytorchVersion};
+
 use crate::case::Case;
 use crate::case::format::{self, Goldens};
-use crate::deviations::{Deviations, Policy, Scope};
+use crate::case::versions::Answers;
+use crate::deviations::{Deviations, PYTORCH, Policy, Scope};
 use crate::error::DataError;
 use crate::judge::bounds::Bounds;
 use crate::loss::LossKind;
@@ -115,18 +118,9 @@ impl DataFolder {
     ///
     /// Returns an error if the folder of the records is there and cannot be read.
     pub fn records(&self) -> Result<Vec<String>, DataError> {
-        let folder = self.0.join("deviations");
-        let failed = |error: std::io::Error| DataError::new(&folder, format!("cannot be read: {error}"));
         let mut names = Vec::new();
-        let entries = match std::fs::read_dir(&folder) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(names),
-            entries => entries.map_err(failed)?,
-        };
-        for entry in entries {
-            let file = entry.map_err(failed)?.path();
-            if file.extension().is_some_and(|extension| extension == "toml") {
-                names.extend(file.file_stem().and_then(|name| name.to_str()).map(str::to_owned));
-            }
+        for (name, _) in entries(&self.0.join("deviations"))? {
+            names.extend(name.strip_suffix(".toml").map(str::to_owned));
         }
         names.sort();
         Ok(names)
@@ -150,6 +144,23 @@ impl DataFolder {
         Ok(Policy::new(backend, scope, self.deviations(backend)?))
     }
 
+    /// Reads the deviations of a version of PyTorch: those of the current one, and those in the overlays down to the version.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a file cannot be read or an entry is malformed.
+    pub fn deviations_of_pytorch(&self, version: PytorchVersion) -> Result<Deviations, DataError> {
+        let mut all = self.deviations(PYTORCH)?;
+        if version == PytorchVersion::CURRENT {
+            return Ok(all);
+        }
+        for older in self.versions()?.into_iter().filter(|&older| version <= older && older < PytorchVersion::CURRENT) {
+            let file = self.versions_folder().join(older.to_string()).join("deviations.toml");
+            all = all.with(Deviations::read(&file)?);
+        }
+        Ok(all)
+    }
+
     /// Reads how far the reference is from exact arithmetic on large goldens.
     ///
     /// # Errors
@@ -157,6 +168,62 @@ impl DataFolder {
     /// Returns an error if the file cannot be read or is not in its format.
     pub fn bounds(&self) -> Result<Bounds, DataError> {
         Bounds::read(&self.bounds_file())
+    }
+
+    /// Returns the versions of PyTorch whose answers are stored, the newest first: the current one, and those that have an
+    /// overlay.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the folder of the overlays is there and cannot be read, or if a folder in it is called otherwise
+    /// than a version.
+    pub fn versions(&self) -> Result<Vec<PytorchVersion>, DataError> {
+        let mut versions = vec![PytorchVersion::CURRENT];
+        for (name, folder) in entries(&self.versions_folder())?.into_iter().filter(|(_, path)| path.is_dir()) {
+            let version = name.parse().map_err(|error: NoVersion| DataError::new(&folder, error.to_string()))?;
+            versions.push(version);
+        }
+        versions.sort_by(|a, b| b.cmp(a));
+        Ok(versions)
+    }
+
+    /// Reads what a version of PyTorch answers to goldens where it differs from the current one.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the answers of the version are not stored, or if an overlay cannot be read.
+    pub fn answers(&self, version: PytorchVersion, goldens: &[Case]) -> Result<Answers, DataError> {
+        if version == PytorchVersion::CURRENT {
+            return Ok(Answers::current());
+        }
+        let mut all = self.answers_down_to(version, goldens)?;
+        Ok(all.pop().unwrap_or_else(Answers::current))
+    }
+
+    /// Reads what the versions of PyTorch down to this one answer to goldens, the current one first.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the answers of the version are not stored, or if an overlay cannot be read.
+    pub fn answers_down_to(&self, version: PytorchVersion, goldens: &[Case]) -> Result<Vec<Answers>, DataError> {
+        let versions = self.versions()?;
+        if !versions.contains(&version) {
+            let known: Vec<String> = versions.iter().map(PytorchVersion::to_string).collect();
+            let message = format!("has no answers of PyTorch {version}, but those of {}", known.join(", "));
+            return Err(DataError::new(&self.versions_folder(), message));
+        }
+        let mut all = vec![Answers::current()];
+        for version in versions.into_iter().filter(|&other| version <= other && other < PytorchVersion::CURRENT) {
+            let folder = self.versions_folder().join(version.to_string());
+            let older = all[all.len() - 1].before(version, &folder, goldens)?;
+            all.push(older);
+        }
+        Ok(all)
+    }
+
+    /// The folder of the overlays: what older versions of PyTorch answer.
+    pub fn versions_folder(&self) -> PathBuf {
+        self.0.join("versions")
     }
 
     /// The file of the bounds.
@@ -168,4 +235,19 @@ impl DataFolder {
     pub fn deviations_file(&self, backend: &str) -> PathBuf {
         self.0.join("deviations").join(format!("{backend}.toml"))
     }
+}
+
+/// Returns the names and paths of what is in a folder; none if there is no such folder. Names that are not UTF-8 are left out.
+fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
+    let failed = |error: std::io::Error| DataError::new(folder, format!("cannot be read: {error}"));
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut named = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        named.extend(path.file_name().and_then(|name| name.to_str()).map(|name| (name.to_owned(), path.clone())));
+    }
+    Ok(named)
 }

@@ -379,9 +379,9 @@ fn classes() -> Vec<Edge> {
         edge("nothing_over_nothing", changed(&weighted(json!([1, -1])), &json!({"input": [[104, 0], [0, 105]]})))
             .outside(json!({"input": [[103, 0], [0, 105]]}))
             .outside(json!({"weight": [1, -0.5]})),
-        edge("underflow_over_nothing", changed(&weighted(json!([1, -1])), &json!({"input": [[104, 0], [3, 4]]})))
-            .inside(json!({"input": [[1, 2], [3, -101]]}))
-            .outside(json!({"input": [[103.9, 0], [3, 4]]}))
+        edge("underflow_over_nothing", changed(&weighted(json!([1, -1])), &json!({"input": [[104, 0], [0, 105]]})))
+            .inside(json!({"input": [[1, -103], [3, -101]]}))
+            .outside(json!({"input": [[103.9, 0], [0, 103.9]]}))
             .outside(json!({"weight": [1, -0.5]}))
             .outside(json!({"options": {"reduction": "sum"}})),
         edge("full_smoothing_of_infinity", json!({"loss": "cross_entropy", "options": {"label_smoothing": 1}, "input": ["-Infinity", 0], "target": {"i64": 0}}))

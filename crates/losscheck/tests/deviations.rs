@@ -13,7 +13,7 @@ use losscheck::judge::bounds::Bounds;
 use losscheck::judge::verdict::{DifferenceKind, Verdict};
 use losscheck::judge::{Judge, MeasuredAt, judge, oracle};
 use losscheck::loss::{LossKind, Output};
-use losscheck::run::conformance::judge_all;
+use losscheck::run::conformance::{JudgedAs, judge_all};
 use losscheck::tensor::DType;
 use serde_json::{Value, json};
 
@@ -579,7 +579,8 @@ fn the_reference_is_not_excused_by_an_answer_of_pytorch() {
         Case { expected: Some(Expected::Answer(answer.clone())), expected_by: ExpectedBy::Pytorch("2".into()), ..case };
     let verdict = |name: &str| {
         let backend = Answers(answer.clone());
-        judge_all(&golden, &[&backend], &policies(name), &Bounds::default()).remove(1)
+        let by = JudgedAs::new(&[], Scope::Others, None, &[&backend], &data).expect("the current version");
+        judge_all(&golden, &[&backend], &policies(name), &by, &Bounds::default()).remove(1)
     };
     assert_eq!(data.deviations("reference").expect("a readable record").judged_by, JudgedBy::Oracle);
     assert!(matches!(verdict("reference"), Verdict::Differs { .. }), "{:?}", verdict("reference"));

@@ -1227,7 +1227,7 @@ fn a_nightly_pytorch() {
     let file = r#"{"format": "losscheck-goldens/2", "pytorch": "2.13.0+cpu", "cases": []}"#;
     both_refuse(
         file,
-        r#"mine.json:1:46: `pytorch`: expected a version of PyTorch such as `2.13.0`, found "2.13.0+cpu": it says that the expected results are PyTorch's, so leave it out if they are your own"#,
+        r#"mine.json:1:46: `pytorch`: expected a version of PyTorch such as `2.15.0`, found "2.13.0+cpu": it says that the expected results are PyTorch's, so leave it out if they are your own"#,
     );
 }
 

@@ -50,6 +50,10 @@ fn differences(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         let worst = both(ulps, plain).unwrap_or_else(|| kind.describe().to_owned());
         writeln!(out, "  {BAD}{backend} {loss}: {}, worst: {worst}{BAD:#}", cases(difference.cases))?;
         writeln!(out, "    {message}")?;
+        for (version, count) in &difference.as_pytorch_up_to {
+            let all = if *count == difference.cases { "as".to_owned() } else { format!("{}: as", cases(*count)) };
+            writeln!(out, "    {NOTE}{all} PyTorch up to {version}{NOTE:#}")?;
+        }
         writeln!(out, "    {command}")?;
         // A single one is shown already.
         if report.names_cases && difference.failing.len() > 1 {

@@ -1,9 +1,11 @@
 //! What a run says: the document of `--format json`, which the tables are printed from, too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use losscheck::backend::Backend;
+use losscheck::backend::call::evaluate;
+use losscheck::backend::{Backend, Outcome};
+use losscheck::case::versions::Answers;
 use losscheck::case::{Case, Expected};
 use losscheck::data::DataFolder;
 use losscheck::deviations::Known;
@@ -11,6 +13,7 @@ use losscheck::judge::MeasuredAt;
 use losscheck::judge::verdict::DifferenceKind;
 use losscheck::loss::LossKind;
 use losscheck::run::conformance::{BadCase, Conformance};
+use losscheck::run::older;
 use losscheck::run::table::{Column, Finding, Tally};
 use serde::Serialize;
 
@@ -119,6 +122,8 @@ pub(crate) struct DifferenceReport {
     pub(crate) message: String,
     /// The command that shows it.
     pub(crate) command: String,
+    /// How many of the cases have an answer that agrees with an older version of PyTorch, by the newest such version.
+    pub(crate) as_pytorch_up_to: BTreeMap<String, usize>,
     /// Every difference of every one of the cases.
     pub(crate) failing: Vec<FailingReport>,
 }
@@ -136,6 +141,8 @@ pub(crate) struct FailingReport {
     pub(crate) plain_ulps: Option<f64>,
     /// What was expected and what came.
     pub(crate) message: String,
+    /// The newest older version of PyTorch that the answer to the case agrees with; null if there is none.
+    pub(crate) as_pytorch_up_to: Option<String>,
 }
 
 /// A known deviation, with the cases that it covers in this run.
@@ -195,6 +202,7 @@ impl Report {
     /// Sums up a run of some backends, which was made with these options.
     pub(crate) fn new(run: &Conformance, backends: &[Box<dyn Backend>], options: &Check, data: &DataFolder) -> Self {
         let paths = &options.data;
+        let older = Older::new(run, backends, options, data);
         let version = |name: &str| {
             let backend = backends.iter().find(|backend| backend.name() == name);
             backend.map(|backend| backend.version())
@@ -222,7 +230,12 @@ impl Report {
             cases: run.table.rows.len(),
             bad: run.bad.iter().map(|bad| BadReport::new(bad, &options.data)).collect(),
             columns: run.table.columns.iter().map(column).collect(),
-            differences: run.table.columns.iter().flat_map(|column| differences(run, column, options, data)).collect(),
+            differences: run
+                .table
+                .columns
+                .iter()
+                .flat_map(|column| differences(run, column, &older, options, data))
+                .collect(),
             known: run.table.columns.iter().flat_map(|column| known(run, column)).collect(),
             known_command: known_command(options, data),
             names_cases: !paths.is_empty(),
@@ -273,7 +286,13 @@ fn known_command(Check { selection, data: paths, strict, .. }: &Check, data: &Da
     format!("losscheck check --known{strict}{chosen}{}", reference_data(data))
 }
 
-fn differences(run: &Conformance, column: &Column, options: &Check, data: &DataFolder) -> Vec<DifferenceReport> {
+fn differences(
+    run: &Conformance,
+    column: &Column,
+    older: &Older<'_>,
+    options: &Check,
+    data: &DataFolder,
+) -> Vec<DifferenceReport> {
     let strict = if options.strict { " --strict" } else { "" };
     let mut groups: BTreeMap<LossKind, Vec<Finding<'_, Case>>> = BTreeMap::new();
     for finding in run.table.findings(column).filter(|finding| finding.known.is_none()) {
@@ -285,7 +304,15 @@ fn differences(run: &Conformance, column: &Column, options: &Check, data: &DataF
         let worst = findings.iter().fold(first, |worst, finding| {
             if finding.difference.deciding_ulps() > worst.difference.deciding_ulps() { finding } else { worst }
         });
+        let failing = older.failing(column.name(), &findings);
+        let mut as_pytorch_up_to: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        for failing in &failing {
+            if let Some(version) = &failing.as_pytorch_up_to {
+                as_pytorch_up_to.entry(version.clone()).or_default().insert(&failing.case);
+            }
+        }
         Some(DifferenceReport {
+            as_pytorch_up_to: as_pytorch_up_to.into_iter().map(|(version, cases)| (version, cases.len())).collect(),
             backend: column.name().to_owned(),
             loss: loss.name(),
             kind: worst.difference.kind,
@@ -295,7 +322,7 @@ fn differences(run: &Conformance, column: &Column, options: &Check, data: &DataF
             witness: worst.row.id.clone(),
             message: worst.difference.message.clone(),
             command: show_command(&worst.row.id, &options.data, data) + strict,
-            failing: findings.iter().map(FailingReport::new).collect(),
+            failing,
         })
     };
     groups.into_iter().filter_map(report).collect()
@@ -330,6 +357,52 @@ fn known(run: &Conformance, column: &Column) -> Vec<DeviationReport> {
     groups.into_iter().map(report).collect()
 }
 
+/// The answers of older versions of PyTorch, to which those that differ are compared.
+struct Older<'a> {
+    backends: &'a [Box<dyn Backend>],
+    /// Without the current version; the newest first.
+    versions: Vec<Answers>,
+}
+
+impl<'a> Older<'a> {
+    /// Reads the answers if a backend differs in a new way.
+    fn new(run: &Conformance, backends: &'a [Box<dyn Backend>], options: &Check, data: &DataFolder) -> Self {
+        let is_needed = options.pytorch.is_none() && !run.table.all_known();
+        let versions = if !is_needed {
+            Vec::new()
+        } else if options.data.is_empty() {
+            // They explain, and decide nothing: without them there is one explanation less.
+            let oldest = data.versions().ok().and_then(|versions| versions.last().copied());
+            let all = oldest.and_then(|oldest| data.answers_down_to(oldest, &run.table.rows).ok());
+            all.unwrap_or_default().into_iter().skip(1).collect()
+        } else {
+            older::of_slope()
+        };
+        Self { backends, versions }
+    }
+
+    /// Returns a report of each of the findings in a column.
+    fn failing(&self, column: &str, findings: &[Finding<'_, Case>]) -> Vec<FailingReport> {
+        let backend = self.backends.iter().find(|backend| backend.name() == column);
+        let mut of_case: BTreeMap<&str, Option<String>> = BTreeMap::new();
+        let mut reports = Vec::new();
+        for finding in findings {
+            let case = finding.row;
+            let version = of_case.entry(&case.id).or_insert_with(|| {
+                let outcome = match (backend, &case.expected) {
+                    (Some(backend), _) => evaluate(backend.as_ref(), case),
+                    (None, Some(Expected::Answer(answer))) => Outcome::Answer(answer.clone()),
+                    (None, Some(Expected::Rejection { message, .. })) => Outcome::Rejection(message.clone()),
+                    (None, None) => return None,
+                };
+                older::agrees_with(case, &outcome, &self.versions).map(|version| version.to_string())
+            });
+            reports.push(FailingReport { as_pytorch_up_to: version.clone(), ..FailingReport::new(finding) });
+        }
+        reports
+    }
+}
+
 impl FailingReport {
     fn new(finding: &Finding<'_, Case>) -> Self {
         let Finding { row, difference, .. } = finding;
@@ -339,6 +412,7 @@ impl FailingReport {
             ulps: measured(difference.ulps),
             plain_ulps: measured(difference.plain_ulps),
             message: difference.message.clone(),
+            as_pytorch_up_to: None,
         }
     }
 }

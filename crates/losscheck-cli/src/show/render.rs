@@ -178,7 +178,7 @@ fn worst(elements: usize, columns: &[(&str, &Tensor, Errors<'_>)]) -> Vec<usize>
 fn verdicts(view: &View, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)?;
     let width = view.answers.iter().map(|answer| answer.backend.len()).max().unwrap_or(0);
-    for AnswerView { backend, verdict, message, differences, .. } in &view.answers {
+    for AnswerView { backend, judged_by, verdict, message, differences, .. } in &view.answers {
         write!(out, "{backend:width$}  ")?;
         let message = message.as_ref().map_or_else(String::new, |message| format!(", {message}"));
         let known = differences.iter().all(|difference| difference.known.is_some());
@@ -189,7 +189,8 @@ fn verdicts(view: &View, out: &mut dyn Write) -> io::Result<()> {
             VerdictView::NotProvided => DIM,
         };
         let known = if *verdict == VerdictView::Differs && known { ", known" } else { "" };
-        writeln!(out, "{style}{}{known}{style:#}{message}", verdict.describe())?;
+        let by = judged_by.as_ref().map(|version| format!(", judged by PyTorch {version}")).unwrap_or_default();
+        writeln!(out, "{style}{}{known}{by}{style:#}{message}", verdict.describe())?;
         let room = usize::from(WIDTH).saturating_sub(width + INDENT);
         for difference in differences {
             for line in wrapped(&format!("{}: {}", difference.kind.describe(), difference.message), room) {

@@ -9,13 +9,13 @@ use losscheck::case::{Answer, Case, Expected, ExpectedBy};
 use losscheck::data::DataFolder;
 use losscheck::deviations::{Deviations, Explained, JudgedBy, Known, PYTORCH, Policy, Scope};
 use losscheck::error::DataError;
+use losscheck::judge::MeasuredAt;
 use losscheck::judge::bounds::Bounds;
 use losscheck::judge::oracle::ExactAnswer;
 use losscheck::judge::ulp::distance;
 use losscheck::judge::verdict::{DifferenceKind, Verdict};
-use losscheck::judge::{Judge, MeasuredAt};
 use losscheck::loss::Output;
-use losscheck::run::conformance::EXPECTED;
+use losscheck::run::conformance::{EXPECTED, JudgedAs, Judges};
 use losscheck::tensor::{Data, Tensor};
 use losscheck_reference::{DoubleDouble, Error, Real};
 use ndarray::ArrayD;
@@ -23,6 +23,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::cause::{Cause, causes};
+use crate::backends;
 
 /// A case and what everyone answers.
 #[derive(Debug, Serialize)]
@@ -68,6 +69,8 @@ pub(super) struct Exact {
 pub(super) struct AnswerView {
     /// `pytorch` or `expected` for what the case expects, or the backend.
     pub(super) backend: String,
+    /// The version of PyTorch that the answer is judged by, if it is an older one whose answer to the case is another.
+    pub(super) judged_by: Option<String>,
     /// The verdict on the answer.
     pub(super) verdict: VerdictView,
     /// The message, where it rejects the case, panics or has nothing for it.
@@ -141,7 +144,10 @@ impl View {
         backends: &[Box<dyn Backend>],
         data: &DataFolder,
     ) -> Result<Self, DataError> {
-        let judge = Judge::new(case, &Bounds::default()).measuring_at(measured_at);
+        let by = JudgedAs::new(std::slice::from_ref(case), scope, None, &backends::borrow(backends), data)?;
+        let bounds = Bounds::default();
+        let judges = Judges::new(case, &by, &bounds, measured_at);
+        let judge = judges.of_expectations();
         let exact = judge.exact();
         let explain = |name: &String| {
             let Flag { tests, why, upstream } = flags.get(name)?.clone();
@@ -152,13 +158,15 @@ impl View {
             Expected::Rejection { message, .. } if message.is_empty() => Outcome::Rejection("in any words".to_owned()),
             Expected::Rejection { error, message } => Outcome::Rejection(format!("{error}: {message}")),
         });
-        let of_backends = backends.iter().map(|backend| {
+        let of_backends = backends.iter().enumerate().map(|(position, backend)| {
+            let own = judges.of_backend(position);
             let (policy, outcome) = (data.policy(backend.name(), scope)?, evaluate(backend.as_ref(), case));
             let verdict = match policy.own.judged_by {
-                JudgedBy::OracleOrPytorch => judge.judge(&outcome),
-                JudgedBy::Oracle => judge.judge_by_oracle(&outcome),
+                JudgedBy::OracleOrPytorch => own.judge(&outcome),
+                JudgedBy::Oracle => own.judge_by_oracle(&outcome),
             };
-            Ok(AnswerView::new(case, &policy, outcome, verdict, exact))
+            let judged_by = (!std::ptr::eq(own, judge)).then(|| backend.pytorch().to_string());
+            Ok(AnswerView { judged_by, ..AnswerView::new(case, &policy, outcome, verdict, own.exact()) })
         });
         let of_case = stored.map(|outcome| {
             let policy = match case.expected_by {
@@ -218,7 +226,8 @@ impl AnswerView {
             message: difference.message,
             known: known.map(reason),
         });
-        Self { backend: policy.name.clone(), verdict, message, differences: differences.collect(), outputs }
+        let (backend, differences) = (policy.name.clone(), differences.collect());
+        Self { backend, judged_by: None, verdict, message, differences, outputs }
     }
 }
 

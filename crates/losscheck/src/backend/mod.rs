@@ -4,6 +4,7 @@ pub mod call;
 pub mod reference;
 
 pub use losscheck_backend::backend::{Backend, Coverage, Outcome, Pass};
+pub use losscheck_backend::pytorch::{PytorchVersion, SlopeAtKink};
 
 use crate::loss::Outputs;
 

@@ -3,7 +3,9 @@
 mod batch;
 pub mod format;
 pub mod parts;
+pub mod python;
 pub mod random;
+pub mod versions;
 
 use losscheck_reference::Real;
 

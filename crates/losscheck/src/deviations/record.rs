@@ -132,6 +132,12 @@ impl Deviations {
         Ok(Self { judged_by: read.judged_by, provided: read.provided, entries, borrowed })
     }
 
+    /// Returns the record with the deviations of another besides.
+    pub(crate) fn with(mut self, other: Self) -> Self {
+        self.entries.extend(other.entries);
+        self
+    }
+
     /// Writes the record. If it is empty, the file is removed.
     ///
     /// # Errors

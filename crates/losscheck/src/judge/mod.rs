@@ -12,6 +12,7 @@ pub mod verdict;
 use std::borrow::Borrow;
 use std::sync::OnceLock;
 
+use losscheck_backend::pytorch::SlopeAtKink;
 use losscheck_reference::{Error, Real};
 
 use self::approximation::Approximation;
@@ -39,6 +40,7 @@ pub enum MeasuredAt {
 pub struct Judge<C> {
     case: C,
     measured_at: MeasuredAt,
+    slope: SlopeAtKink,
     /// The reference's answer in f64, if it is known how far it is from the exact one.
     approximation: Option<Approximation>,
     exact: OnceLock<Result<ExactAnswer, Error>>,
@@ -48,7 +50,16 @@ impl<C: Borrow<Case>> Judge<C> {
     /// Gets ready to judge answers to a case. `bounds` spare it the exact answers to large cases.
     pub fn new(case: C, bounds: &Bounds) -> Self {
         let approximation = Approximation::new(case.borrow(), bounds);
-        Self { case, measured_at: MeasuredAt::default(), approximation, exact: OnceLock::new() }
+        let (measured_at, slope) = Default::default();
+        Self { case, measured_at, slope, approximation, exact: OnceLock::new() }
+    }
+
+    /// Returns the judge of another slope where a hinge is exactly 0.
+    #[must_use]
+    pub fn with_slope(self, slope: SlopeAtKink) -> Self {
+        // The reference has the current slope.
+        let approximation = self.approximation.filter(|_| !oracle::matters(slope, self.case.borrow()));
+        Self { slope, approximation, exact: OnceLock::new(), ..self }
     }
 
     /// Returns the judge with errors measured elsewhere.
@@ -63,6 +74,11 @@ impl<C: Borrow<Case>> Judge<C> {
     /// Returns the case.
     pub fn case(&self) -> &Case {
         self.case.borrow()
+    }
+
+    /// Returns the case, which is judged no longer.
+    pub fn into_case(self) -> C {
+        self.case
     }
 
     /// Judges an outcome by the exact answer and by PyTorch's, as [`judge`] does.
@@ -116,7 +132,7 @@ impl<C: Borrow<Case>> Judge<C> {
     ///
     /// Returns why the loss has no value for the inputs and options of the case.
     pub fn exact(&self) -> &Result<ExactAnswer, Error> {
-        once(&self.exact, || oracle::evaluate(self.case()))
+        once(&self.exact, || oracle::evaluate_with(self.case(), self.slope))
     }
 }
 

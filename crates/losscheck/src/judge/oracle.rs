@@ -2,13 +2,14 @@
 
 use std::sync::OnceLock;
 
+use losscheck_backend::pytorch::SlopeAtKink;
 use losscheck_reference::{DoubleDouble, Error, Real};
 
 use super::rules::near_largest;
 use super::ulp::distance;
 use crate::case::Case;
 use crate::case::parts::{Part, Parts};
-use crate::loss::{Inputs, Loss, LossExt, Output, Outputs, ValueAndGradients};
+use crate::loss::{Inputs, Loss, LossExt, LossKindExt, Output, Outputs, ValueAndGradients};
 use crate::tensor::{DType, Tensor};
 
 /// What a case's results are in exact arithmetic.
@@ -188,14 +189,56 @@ impl ArgmaxCandidates {
     }
 }
 
+/// The exact answers to a case, one for each slope where a hinge is exactly 0. Each is worked out when it is first asked for.
+#[derive(Debug)]
+pub struct ExactAnswers<'a> {
+    case: &'a Case,
+    current: OnceLock<Result<ExactAnswer, Error>>,
+    older: OnceLock<Result<ExactAnswer, Error>>,
+}
+
+impl<'a> ExactAnswers<'a> {
+    /// Gets ready to evaluate a case.
+    pub fn new(case: &'a Case) -> Self {
+        Self { case, current: OnceLock::new(), older: OnceLock::new() }
+    }
+
+    /// Returns the exact answer with a slope.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the loss has no value for the inputs and options of the case.
+    pub fn with(&self, slope: SlopeAtKink) -> &Result<ExactAnswer, Error> {
+        if matters(slope, self.case) {
+            once(&self.older, || evaluate_with(self.case, slope))
+        } else {
+            once(&self.current, || evaluate(self.case))
+        }
+    }
+}
+
+/// Returns whether the exact answer to a case depends on it that the slope at a kink is this one, and not the current one.
+pub(crate) fn matters(slope: SlopeAtKink, case: &Case) -> bool {
+    slope != SlopeAtKink::default() && case.loss.kind().has_kink()
+}
+
 /// Evaluates a case exactly.
 ///
 /// # Errors
 ///
 /// Returns an error if the loss has no value for the inputs and options of the case.
 pub fn evaluate(case: &Case) -> Result<ExactAnswer, Error> {
+    evaluate_with(case, SlopeAtKink::default())
+}
+
+/// Evaluates a case exactly, with this slope where a hinge is exactly 0.
+///
+/// # Errors
+///
+/// Returns an error if the loss has no value for the inputs and options of the case.
+pub fn evaluate_with(case: &Case, slope: SlopeAtKink) -> Result<ExactAnswer, Error> {
     let (error_scale, jumps, overflows, parts_that_overflow, candidates) = Default::default();
-    let (case, results) = (Some(Case { expected: None, ..case.clone() }), results(case)?);
+    let (case, results) = (Some(Case { expected: None, ..case.clone() }), results(case, slope)?);
     Ok(ExactAnswer { results, case, error_scale, jumps, overflows, parts_that_overflow, candidates })
 }
 
@@ -215,9 +258,11 @@ pub(crate) fn is_exact_in_f64(case: &Case) -> bool {
 
 /// Wide arithmetic takes a microsecond for a number. The same formulas in f64 take a small part of that, are off by some
 /// 2^-29 of what narrower dtypes are, and are themselves judged in wide arithmetic by the cases in f64.
-fn results(case: &Case) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-    if !is_exact_in_f64(case) {
-        return case.loss.evaluate(&Inputs::from(case), Outputs::Gradients);
+///
+/// The slope at a kink is worked out in wide arithmetic alone, which is compiled for it.
+fn results(case: &Case, slope: SlopeAtKink) -> Result<ValueAndGradients<DoubleDouble>, Error> {
+    if matters(slope, case) || !is_exact_in_f64(case) {
+        return case.loss.evaluate_exactly(&Inputs::from(case), slope);
     }
     let in_f64 = case.loss.evaluate(&Inputs::<f64>::from(case), Outputs::Gradients)?;
     Ok(in_f64.map(|array| array.mapv(DoubleDouble::from_f64)))

@@ -2,12 +2,12 @@
 
 use losscheck_options::CosineEmbeddingLoss;
 use losscheck_reference::vectors::{Vectors, Vectorwise};
-use losscheck_reference::{DoubleDouble, Error, Real};
+use losscheck_reference::{DoubleDouble, Error, PassingAtKink, Real};
 use proptest::prelude::*;
 
 use super::elements::{Part, Side, sign};
 use super::vectors;
-use super::{Inputs, LossSpec, Request, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Outputs, Request, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
 const NAMES: [&str; 2] = ["input1", "input2"];
@@ -103,11 +103,31 @@ fn part(
     vectors::error_scale(&terms, &vectors, NAMES, inputs.cotangent())
 }
 
+/// The loss with its options as PyTorch's kernels take them.
+fn rounded<R: Real>(options: &CosineEmbeddingLoss, inputs: &Inputs<R>) -> CosineEmbeddingLoss {
+    CosineEmbeddingLoss { margin: inputs.option(options.margin), ..*options }
+}
+
 impl LossSpec for CosineEmbeddingLoss {
+    const HAS_KINK: bool = true;
+
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
-        let loss = Self { margin: inputs.option(self.margin), ..*self };
-        let tensors = (inputs.required("input1")?, inputs.required("input2")?, inputs.required("target")?);
-        ValueAndGradients::of(&loss, tensors, inputs, NAMES, request)
+        ValueAndGradients::of(
+            &rounded(self, inputs),
+            inputs.triple(["input1", "input2", "target"])?,
+            inputs,
+            NAMES,
+            request,
+        )
+    }
+
+    fn evaluate_passing_at_kink(
+        &self,
+        inputs: &Inputs<DoubleDouble>,
+    ) -> Option<Result<ValueAndGradients<DoubleDouble>, Error>> {
+        let loss = PassingAtKink(rounded(self, inputs));
+        let of = |tensors| ValueAndGradients::of(&loss, tensors, inputs, NAMES, Outputs::Gradients.into());
+        Some(inputs.triple(["input1", "input2", "target"]).and_then(of))
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {

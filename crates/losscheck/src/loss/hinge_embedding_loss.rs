@@ -2,11 +2,11 @@
 
 use losscheck_options::HingeEmbeddingLoss;
 use losscheck_reference::pointwise::{Elements, Pointwise};
-use losscheck_reference::{DoubleDouble, Error, Real};
+use losscheck_reference::{DoubleDouble, Error, InputAndTarget, PassingAtKink, Real};
 use proptest::prelude::*;
 
 use super::elements::{self, Part, Side};
-use super::{Inputs, LossSpec, Request, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Outputs, Request, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
 /// PyTorch documents the difference of margin and input, and for odd labels adds the input to it.
@@ -50,11 +50,29 @@ fn part(
     elements::error_scale(&terms, elements, ["input"], inputs.cotangent())
 }
 
+/// The loss with its options as PyTorch's kernels take them.
+fn rounded<R: Real>(options: &HingeEmbeddingLoss, inputs: &Inputs<R>) -> HingeEmbeddingLoss {
+    HingeEmbeddingLoss { margin: inputs.option(options.margin), ..*options }
+}
+
+fn pair<R: Real>(inputs: &Inputs<R>) -> Result<InputAndTarget<'_, R>, Error> {
+    Ok((inputs.required("input")?, inputs.required("target")?))
+}
+
 impl LossSpec for HingeEmbeddingLoss {
+    const HAS_KINK: bool = true;
+
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
-        let loss = Self { margin: inputs.option(self.margin), ..*self };
-        let pair = (inputs.required("input")?, inputs.required("target")?);
-        ValueAndGradients::of(&loss, pair, inputs, ["input"], request)
+        ValueAndGradients::of(&rounded(self, inputs), pair(inputs)?, inputs, ["input"], request)
+    }
+
+    fn evaluate_passing_at_kink(
+        &self,
+        inputs: &Inputs<DoubleDouble>,
+    ) -> Option<Result<ValueAndGradients<DoubleDouble>, Error>> {
+        let loss = PassingAtKink(rounded(self, inputs));
+        let of = |pair| ValueAndGradients::of(&loss, pair, inputs, ["input"], Outputs::Gradients.into());
+        Some(pair(inputs).and_then(of))
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {

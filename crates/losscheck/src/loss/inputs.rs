@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use losscheck_reference::{Backward, Error, Loss, Real, Shapes};
+use losscheck_reference::{Backward, Error, Loss, Real, Shapes, Triple};
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD};
 
 use crate::tensor::{DType, Tensor, TensorExt, Tensors};
@@ -82,6 +82,15 @@ impl<R: Real> Inputs<R> {
     /// Returns an error if the tensor holds integers.
     pub fn required(&self, name: &'static str) -> Result<ArrayViewD<'_, R>, Error> {
         self.float(name).ok_or_else(|| self.holds_integers(name))
+    }
+
+    /// Returns three tensors as [`Inputs::required`] does.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if one of the tensors holds integers.
+    pub fn triple(&self, [first, second, third]: [&'static str; 3]) -> Result<Triple<'_, R>, Error> {
+        Ok((self.required(first)?, self.required(second)?, self.required(third)?))
     }
 
     /// Returns the floating-point tensor of a name that the loss does not require, or `None` if there is no such tensor.

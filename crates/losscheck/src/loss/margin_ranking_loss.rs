@@ -2,11 +2,11 @@
 
 use losscheck_options::MarginRankingLoss;
 use losscheck_reference::pointwise::{Elements, Pointwise};
-use losscheck_reference::{DoubleDouble, Error, Real};
+use losscheck_reference::{DoubleDouble, Error, PassingAtKink, Real};
 use proptest::prelude::*;
 
 use super::elements::{self, Part, Side};
-use super::{Inputs, LossSpec, Request, ValueAndGradients, generate};
+use super::{Inputs, LossSpec, Outputs, Request, ValueAndGradients, generate};
 use crate::tensor::{DType, Tensors};
 
 const NAMES: [&str; 3] = ["input1", "input2", "target"];
@@ -48,11 +48,25 @@ fn part(
     elements::error_scale(&terms, Elements::unweighted(operands, options.reduction), NAMES, inputs.cotangent())
 }
 
+/// The loss with its options as PyTorch's kernels take them.
+fn rounded<R: Real>(options: &MarginRankingLoss, inputs: &Inputs<R>) -> MarginRankingLoss {
+    MarginRankingLoss { margin: inputs.option(options.margin), ..*options }
+}
+
 impl LossSpec for MarginRankingLoss {
+    const HAS_KINK: bool = true;
+
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
-        let loss = Self { margin: inputs.option(self.margin), ..*self };
-        let tensors = (inputs.required("input1")?, inputs.required("input2")?, inputs.required("target")?);
-        ValueAndGradients::of(&loss, tensors, inputs, NAMES, request)
+        ValueAndGradients::of(&rounded(self, inputs), inputs.triple(NAMES)?, inputs, NAMES, request)
+    }
+
+    fn evaluate_passing_at_kink(
+        &self,
+        inputs: &Inputs<DoubleDouble>,
+    ) -> Option<Result<ValueAndGradients<DoubleDouble>, Error>> {
+        let loss = PassingAtKink(rounded(self, inputs));
+        let of = |tensors| ValueAndGradients::of(&loss, tensors, inputs, NAMES, Outputs::Gradients.into());
+        Some(inputs.triple(NAMES).and_then(of))
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {

@@ -38,6 +38,7 @@ mod linear;
 mod triplets;
 mod vectors;
 
+use losscheck_backend::pytorch::SlopeAtKink;
 use losscheck_options::*;
 use losscheck_reference::{DoubleDouble, Dual, Error, Real};
 use ndarray::ArrayD;
@@ -62,6 +63,17 @@ pub trait LossExt {
         request: impl Into<Request<R>>,
     ) -> Result<ValueAndGradients<R>, Error>;
 
+    /// Evaluates the reference in wide arithmetic, with this slope where a hinge is exactly 0.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the inputs are invalid.
+    fn evaluate_exactly(
+        &self,
+        inputs: &Inputs<DoubleDouble>,
+        slope: SlopeAtKink,
+    ) -> Result<ValueAndGradients<DoubleDouble>, Error>;
+
     /// Returns what errors of the results are proportional to: see [`LossSpec::error_scale`].
     ///
     /// # Errors
@@ -85,6 +97,10 @@ pub trait LossKindExt {
     /// Returns the dtypes in which PyTorch computes the loss on the CPU.
     fn dtypes(self) -> &'static [DType];
 
+    /// Returns whether the loss has a hinge whose slope at the kink depends on the version of PyTorch: see
+    /// [`LossSpec::HAS_KINK`].
+    fn has_kink(self) -> bool;
+
     /// Generates random options and tensors, edge values included.
     fn generate(self, dtype: DType) -> BoxedStrategy<(Loss, Tensors)>;
 
@@ -101,6 +117,18 @@ macro_rules! losses {
                 request: impl Into<Request<R>>,
             ) -> Result<ValueAndGradients<R>, Error> {
                 R::evaluate(self, inputs, request.into())
+            }
+
+            fn evaluate_exactly(
+                &self,
+                inputs: &Inputs<DoubleDouble>,
+                slope: SlopeAtKink,
+            ) -> Result<ValueAndGradients<DoubleDouble>, Error> {
+                let passing = match (slope, self) {
+                    (SlopeAtKink::Zero, _) => None,
+                    $((SlopeAtKink::One, Loss::$variant(options)) => options.evaluate_passing_at_kink(inputs),)*
+                };
+                passing.unwrap_or_else(|| self.evaluate(inputs, Outputs::Gradients))
             }
 
             fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {
@@ -126,6 +154,12 @@ macro_rules! losses {
             fn dtypes(self) -> &'static [DType] {
                 match self {
                     $(LossKind::$variant => $class::DTYPES,)*
+                }
+            }
+
+            fn has_kink(self) -> bool {
+                match self {
+                    $(LossKind::$variant => $class::HAS_KINK,)*
                 }
             }
 

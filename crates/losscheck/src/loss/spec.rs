@@ -13,12 +13,26 @@ pub trait LossSpec: LossOptions {
     /// The dtypes in which PyTorch computes the loss on the CPU.
     const DTYPES: &'static [DType] = &DType::FLOATS;
 
+    /// Whether the loss has a hinge whose slope, where it is exactly 0, depends on the version of PyTorch. Then it implements
+    /// [`LossSpec::evaluate_passing_at_kink`].
+    const HAS_KINK: bool = false;
+
     /// Evaluates the reference in any arithmetic.
     ///
     /// # Errors
     ///
     /// Returns an error if the inputs are invalid.
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error>;
+
+    /// Evaluates the loss in wide arithmetic with slope 1 where a hinge is exactly 0, as in PyTorch up to version 2.13; there
+    /// [`LossSpec::evaluate`] has slope 0. It returns `None` for a loss without such a hinge. The hinges of `multi_margin_loss`
+    /// and `multilabel_margin_loss` have slope 0 in all versions.
+    fn evaluate_passing_at_kink(
+        &self,
+        _inputs: &Inputs<DoubleDouble>,
+    ) -> Option<Result<ValueAndGradients<DoubleDouble>, Error>> {
+        None
+    }
 
     /// Returns, for each number of the value and of the gradients, the sum of the magnitudes of the terms that the documented
     /// formula adds up to it. The error of a careful implementation is proportional to this sum.

@@ -14,22 +14,34 @@ fn part(
     part: Part,
     inputs: &Inputs<DoubleDouble>,
 ) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-    let distance = PairwiseDistance { p: options.p, eps: inputs.option(options.eps) };
-    let loss = TripletMarginWithDistanceLoss {
-        distance_function: distance,
-        margin: inputs.option(options.margin),
-        swap: options.swap,
-        reduction: options.reduction,
-    };
-    let terms = PairwiseScale::new(distance, inputs);
+    let loss = by_distance(options, inputs);
+    let terms = PairwiseScale::new(loss.distance_function, inputs);
     triplets::part(part, loss, &terms, inputs)
 }
 
+/// The loss with its distance as an option.
+fn by_distance(
+    options: &TripletMarginLoss,
+    inputs: &Inputs<DoubleDouble>,
+) -> TripletMarginWithDistanceLoss<PairwiseDistance> {
+    let &TripletMarginLoss { margin, p, eps, swap, reduction } = options;
+    let distance_function = PairwiseDistance { p, eps: inputs.option(eps) };
+    TripletMarginWithDistanceLoss { distance_function, margin: inputs.option(margin), swap, reduction }
+}
+
 impl LossSpec for TripletMarginLoss {
+    const HAS_KINK: bool = true;
+
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
         let loss = Self { margin: inputs.option(self.margin), eps: inputs.option(self.eps), ..*self };
-        let tensors = (inputs.required("anchor")?, inputs.required("positive")?, inputs.required("negative")?);
-        ValueAndGradients::of(&loss, tensors, inputs, NAMES, request)
+        ValueAndGradients::of(&loss, inputs.triple(NAMES)?, inputs, NAMES, request)
+    }
+
+    fn evaluate_passing_at_kink(
+        &self,
+        inputs: &Inputs<DoubleDouble>,
+    ) -> Option<Result<ValueAndGradients<DoubleDouble>, Error>> {
+        Some(triplets::passing_at_kink(by_distance(self, inputs), inputs))
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {

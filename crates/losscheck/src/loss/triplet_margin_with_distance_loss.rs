@@ -46,9 +46,10 @@ fn part(
 }
 
 impl LossSpec for TripletMarginWithDistanceLoss {
+    const HAS_KINK: bool = true;
+
     fn evaluate<R: Real>(&self, inputs: &Inputs<R>, request: Request<R>) -> Result<ValueAndGradients<R>, Error> {
-        let tensors = (inputs.required("anchor")?, inputs.required("positive")?, inputs.required("negative")?);
-        let margin = inputs.option(self.margin);
+        let (tensors, margin) = (inputs.triple(NAMES)?, inputs.option(self.margin));
         match self.distance_function {
             DistanceFunction::Pairwise => {
                 let loss = with(self, pairwise(inputs), margin);
@@ -61,6 +62,20 @@ impl LossSpec for TripletMarginWithDistanceLoss {
                 ValueAndGradients::of(&with(self, SquaredEuclideanDistance, margin), tensors, inputs, NAMES, request)
             }
         }
+    }
+
+    fn evaluate_passing_at_kink(
+        &self,
+        inputs: &Inputs<DoubleDouble>,
+    ) -> Option<Result<ValueAndGradients<DoubleDouble>, Error>> {
+        let margin = inputs.option(self.margin);
+        Some(match self.distance_function {
+            DistanceFunction::Pairwise => triplets::passing_at_kink(with(self, pairwise(inputs), margin), inputs),
+            DistanceFunction::Manhattan => triplets::passing_at_kink(with(self, ManhattanDistance, margin), inputs),
+            DistanceFunction::SquaredEuclidean => {
+                triplets::passing_at_kink(with(self, SquaredEuclideanDistance, margin), inputs)
+            }
+        })
     }
 
     fn error_scale(&self, inputs: &Inputs<DoubleDouble>) -> Result<ValueAndGradients<DoubleDouble>, Error> {

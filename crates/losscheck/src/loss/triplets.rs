@@ -2,14 +2,15 @@
 
 use losscheck_reference::vectors::{Vectors, Vectorwise};
 use losscheck_reference::{
-    Distance, DoubleDouble, Error, PairwiseDistance, Real, SquaredEuclideanDistance, TripletMarginWithDistanceLoss,
+    Distance, DoubleDouble, Error, PairwiseDistance, PassingAtKink, Real, SquaredEuclideanDistance,
+    TripletMarginWithDistanceLoss,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::elements::{Part, Side};
 use super::vectors;
-use super::{Inputs, ValueAndGradients};
+use super::{Inputs, Outputs, ValueAndGradients};
 use crate::tensor::{DType, Tensors};
 
 pub(super) const NAMES: [&str; 3] = ["anchor", "positive", "negative"];
@@ -236,12 +237,14 @@ impl DistanceScale for PairwiseScale {
                 return Slope { size: 1.0, is_uncertain };
             }
             let d = d.abs();
-            if d == 0.0 {
-                return Slope { size: 0.0, is_uncertain };
-            }
             let power = |x| Real::powf(x, p - 1.0);
             // A small power of the ratio is in range where the ratio itself may not be.
             let slope = if p > 0.0 && p < 2.0 { power(d) / power(unit) / power(norm) } else { power(d / unit / norm) };
+            // Beside an infinite difference, the others have no slope.
+            let is_beside_infinity = norm == f64::INFINITY && d < f64::INFINITY;
+            if d == 0.0 || slope == 0.0 || is_beside_infinity {
+                return Slope { size: 0.0, is_uncertain };
+            }
             let logarithm = Real::ln(d) - Real::ln(unit) - Real::ln(norm);
             let relative = terms / d + terms_of_norm / norm + logarithm.abs();
             Slope { size: slope * (1.0 + (p - 1.0).abs() * relative), is_uncertain }
@@ -278,6 +281,14 @@ pub(super) fn part<D: Distance>(
     let largest = DoubleDouble::from_f64(inputs.largest());
     let triplets = Triplets { part, loss, terms, epsilon: inputs.epsilon(), largest };
     vectors::error_scale(&triplets, &vectors, NAMES, inputs.cotangent())
+}
+
+/// Evaluates a triplet loss with slope 1 where its hinge is exactly 0.
+pub(super) fn passing_at_kink<D: Distance + Clone>(
+    loss: TripletMarginWithDistanceLoss<D>,
+    inputs: &Inputs<DoubleDouble>,
+) -> Result<ValueAndGradients<DoubleDouble>, Error> {
+    ValueAndGradients::of(&PassingAtKink(loss), inputs.triple(NAMES)?, inputs, NAMES, Outputs::Gradients.into())
 }
 
 /// Triplets of vectors whose other dimensions broadcast.

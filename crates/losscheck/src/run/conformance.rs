@@ -1,21 +1,24 @@
 //! The conformance run: all cases on all backends, and what the cases expect against exact arithmetic.
 
+use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use losscheck_backend::pytorch::PytorchVersion;
 use losscheck_reference::Error;
 
 use super::table::{Cell, Column, Table, policies};
 use crate::backend::Backend;
 use crate::backend::call::evaluate;
 use crate::case::format::{Flag, Goldens};
+use crate::case::versions::Answers;
 use crate::case::{Case, ExpectedBy};
 use crate::data::DataFolder;
 use crate::deviations::{Deviations, Judged, JudgedBy, PYTORCH, Policy, Scope};
 use crate::error::DataError;
 use crate::judge::bounds::Bounds;
 use crate::judge::verdict::Verdict;
-use crate::judge::{Judge, MeasuredAt};
+use crate::judge::{Judge, MeasuredAt, oracle};
 
 /// Name of the column of what the authors of cases expect.
 pub const EXPECTED: &str = "expected";
@@ -32,6 +35,8 @@ pub struct Conformance {
     pub bad: Vec<BadCase>,
     /// Where the errors that decide were measured.
     pub measured_at: MeasuredAt,
+    /// The version of PyTorch that all columns are judged by, if one was asked for.
+    pub judged_by: Option<PytorchVersion>,
     pytorch: Deviations,
 }
 
@@ -94,7 +99,7 @@ impl Expectations {
     }
 
     /// Judges what a case expects, for each column.
-    fn judge(self, judge: &Judge<&Case>) -> impl Iterator<Item = Verdict> {
+    fn judge<C: Borrow<Case>>(self, judge: &Judge<C>) -> impl Iterator<Item = Verdict> {
         let of_pytorch = self.of_pytorch.then(|| judge_stored(judge));
         let of_authors = self.of_authors.then(|| match judge.case().expected_by {
             ExpectedBy::Author => judge.judge_expected(),
@@ -105,7 +110,7 @@ impl Expectations {
 }
 
 /// Judges PyTorch's stored answer.
-fn judge_stored(judge: &Judge<&Case>) -> Verdict {
+fn judge_stored<C: Borrow<Case>>(judge: &Judge<C>) -> Verdict {
     match judge.case().expected_by {
         ExpectedBy::Pytorch(_) => judge.judge_expected(),
         ExpectedBy::Author => Verdict::NotProvided("the case has no answer of PyTorch's".to_owned()),
@@ -117,16 +122,16 @@ impl Conformance {
     ///
     /// # Errors
     ///
-    /// Returns an error if a file of deviations, or the file of the bounds, cannot be read.
+    /// Returns an error if a file of deviations, the file of the bounds, or what a version of PyTorch answers cannot be read.
     pub fn run(
         Goldens { cases, flags, .. }: Goldens,
-        scope: Scope,
-        measured_at: MeasuredAt,
+        Settings { scope, measured_at, pytorch: version }: Settings,
         backends: &[&dyn Backend],
         data: &DataFolder,
         progress: impl Fn() + Sync,
     ) -> Result<Self, DataError> {
-        let pytorch = data.policy(PYTORCH, scope)?.own;
+        let by = JudgedAs::new(&cases, scope, version, backends, data)?;
+        let pytorch = data.deviations_of_pytorch(version.unwrap_or(PytorchVersion::CURRENT))?;
         let expectations = Expectations::new(&cases, scope);
         let mut all = expectations.policies(&pytorch, scope);
         let expected = all.len();
@@ -134,30 +139,34 @@ impl Conformance {
         let bounds = data.bounds()?;
         let bad = Mutex::new(Vec::new());
         let judge = |(position, case): (usize, Case), policies: &[Policy]| {
-            let judge = Judge::new(&case, &bounds).measuring_at(measured_at);
+            let judges = Judges::new(&case, &by, &bounds, measured_at);
+            let judge = judges.of_expectations();
             if scope == Scope::Others
                 && case.expected.is_none()
                 && let Some(reason) = judge.refusal().cloned()
             {
+                drop(judges);
                 bad.lock().unwrap_or_else(PoisonError::into_inner).push((position, BadCase { case, reason }));
                 return Vec::new();
             }
-            let of_backends = judge_backends(&judge, backends, &policies[expected..]);
-            let verdicts = expectations.judge(&judge).chain(of_backends).zip(policies);
+            let of_backends = judge_backends(&judges, backends, &policies[expected..]);
+            let verdicts = expectations.judge(judge).chain(of_backends).zip(policies);
             let cells = verdicts.map(|(verdict, policy)| Cell::new(verdict, policy, &case)).collect();
-            vec![(case, cells)]
+            let other = judges.into_other_case();
+            vec![(other.unwrap_or(case), cells)]
         };
         let table = Table::new(cases.into_iter().enumerate().collect(), all, judge, progress);
         let mut bad = bad.into_inner().unwrap_or_else(PoisonError::into_inner);
         bad.sort_by_key(|(position, _)| *position);
         let bad = bad.into_iter().map(|(_, bad)| bad).collect();
-        Ok(Self { table, flags, bad, measured_at, pytorch })
+        Ok(Self { table, flags, bad, measured_at, judged_by: version, pytorch })
     }
 
     /// Returns what is no longer true of the deviations of a column; nothing if they do not have to be true of all cases, or
-    /// speak of other errors than those that decide.
+    /// speak of other errors than those that decide, or of another version of PyTorch.
     pub fn stale(&self, column: &Column) -> Vec<String> {
         match (column.policy.scope, self.measured_at) {
+            _ if self.judged_by.is_some_and(|version| version != PytorchVersion::CURRENT) => Vec::new(),
             (Scope::Goldens, MeasuredAt::ErrorScale) => column.policy.stale(&self.pytorch, self.judged(column)),
             (Scope::Others, _) | (_, MeasuredAt::ExactNumber) => Vec::new(),
         }
@@ -182,25 +191,128 @@ impl Conformance {
     }
 }
 
+/// How a run goes about its cases.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Which cases these are.
+    pub scope: Scope,
+    /// Where errors are measured.
+    pub measured_at: MeasuredAt,
+    /// The version of PyTorch that all columns are judged by. If it is left out, PyTorch's stored answers are those of the
+    /// current one, and each backend is judged by the version that it is to agree with.
+    pub pytorch: Option<PytorchVersion>,
+}
+
+/// The versions of PyTorch that the columns of a run are judged by.
+#[derive(Debug)]
+pub struct JudgedAs {
+    /// The answers of each version once: first those that PyTorch's own column holds.
+    answers: Vec<Answers>,
+    /// For each backend, the position of its version.
+    of_backends: Vec<usize>,
+}
+
+impl JudgedAs {
+    /// Reads what the versions of PyTorch answer that the columns of some cases are judged by.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the answers of a version are not there, or cannot be read.
+    pub fn new(
+        cases: &[Case],
+        scope: Scope,
+        version: Option<PytorchVersion>,
+        backends: &[&dyn Backend],
+        data: &DataFolder,
+    ) -> Result<Self, DataError> {
+        let own = version.unwrap_or(PytorchVersion::CURRENT);
+        let mut versions = vec![own];
+        let mut of_backends = Vec::new();
+        for backend in backends {
+            let version = version.unwrap_or_else(|| backend.pytorch());
+            of_backends.push(versions.iter().position(|known| *known == version).unwrap_or_else(|| {
+                versions.push(version);
+                versions.len() - 1
+            }));
+        }
+        let stored = data.versions()?;
+        // Only goldens have answers of other versions.
+        let goldens = if scope == Scope::Goldens { cases } else { &[] };
+        let answers = |of: PytorchVersion| {
+            // That of a backend, which nobody asked for, does not have to be among them: its slope is known.
+            let is_needed = version == Some(of) || stored.contains(&of);
+            if is_needed { data.answers(of, goldens) } else { Ok(Answers::unchanged(of)) }
+        };
+        Ok(Self { answers: versions.into_iter().map(answers).collect::<Result<_, _>>()?, of_backends })
+    }
+}
+
+/// The judges of one case, one for each version of PyTorch that it makes a difference to.
+#[derive(Debug)]
+pub struct Judges<'a> {
+    judges: Vec<Judge<Cow<'a, Case>>>,
+    /// For each version, the position of its judge.
+    of_versions: Vec<usize>,
+    by: &'a JudgedAs,
+}
+
+impl<'a> Judges<'a> {
+    /// Gets ready to judge the answers to a case.
+    pub fn new(case: &'a Case, by: &'a JudgedAs, bounds: &Bounds, measured_at: MeasuredAt) -> Self {
+        let (mut judges, mut of_versions) = (Vec::new(), Vec::new());
+        for (position, answers) in by.answers.iter().enumerate() {
+            let (slope, own) = (answers.version.slope_at_kink(), answers.case(case));
+            // If there are several versions, the first is the current one.
+            if position > 0 && matches!(own, Cow::Borrowed(_)) && !oracle::matters(slope, case) {
+                of_versions.push(0);
+                continue;
+            }
+            of_versions.push(judges.len());
+            judges.push(Judge::new(own, bounds).measuring_at(measured_at).with_slope(slope));
+        }
+        Self { judges, of_versions, by }
+    }
+
+    /// Returns the judge of what the case expects.
+    pub fn of_expectations(&self) -> &Judge<Cow<'a, Case>> {
+        &self.judges[0]
+    }
+
+    /// Returns the case as PyTorch's column has it, if that is another than the golden.
+    fn into_other_case(mut self) -> Option<Case> {
+        match self.judges.swap_remove(0).into_case() {
+            Cow::Owned(case) => Some(case),
+            Cow::Borrowed(_) => None,
+        }
+    }
+
+    /// Returns the judge of the backend at this position.
+    pub fn of_backend(&self, position: usize) -> &Judge<Cow<'a, Case>> {
+        &self.judges[self.of_versions[self.by.of_backends[position]]]
+    }
+}
+
 /// Judges one case everywhere: PyTorch's stored answer, whose policy comes first, then the answer of each backend.
 pub fn judge_all<'a>(
     case: &Case,
     backends: &[&dyn Backend],
     policies: impl IntoIterator<Item = &'a Policy>,
+    by: &JudgedAs,
     bounds: &Bounds,
 ) -> Vec<Verdict> {
-    let judge = Judge::new(case, bounds);
-    let of_backends = judge_backends(&judge, backends, policies.into_iter().skip(1));
-    [judge_stored(&judge)].into_iter().chain(of_backends).collect()
+    let judges = Judges::new(case, by, bounds, MeasuredAt::default());
+    let of_backends = judge_backends(&judges, backends, policies.into_iter().skip(1));
+    [judge_stored(judges.of_expectations())].into_iter().chain(of_backends).collect()
 }
 
 /// Judges the answer of each backend.
 fn judge_backends<'a>(
-    judge: &Judge<&Case>,
+    judges: &Judges<'_>,
     backends: &[&dyn Backend],
     policies: impl IntoIterator<Item = &'a Policy>,
 ) -> impl Iterator<Item = Verdict> {
-    backends.iter().zip(policies).map(|(backend, policy)| {
+    backends.iter().zip(policies).enumerate().map(|(position, (backend, policy))| {
+        let judge = judges.of_backend(position);
         let outcome = evaluate(*backend, judge.case());
         match policy.own.judged_by {
             JudgedBy::OracleOrPytorch => judge.judge(&outcome),

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use losscheck_backend::pytorch::PytorchVersion;
 use rayon::prelude::*;
 
+use super::older;
 use super::table::{Cell, Column, Table, policies};
 use crate::backend::Backend;
 use crate::backend::call::evaluate;
@@ -16,6 +18,7 @@ use crate::case::{Case, Expected};
 use crate::data::DataFolder;
 use crate::deviations::{Policy, Scope};
 use crate::error::DataError;
+use crate::judge::oracle::ExactAnswers;
 use crate::judge::verdict::{Difference, DifferenceKind};
 use crate::judge::{judge, oracle};
 use crate::loss::LossKind;
@@ -44,6 +47,8 @@ pub struct Witness {
     pub case: Case,
     /// How the backend differs on it.
     pub difference: Difference,
+    /// The newest older version of PyTorch that the backend agrees with on it.
+    pub as_pytorch_up_to: Option<PytorchVersion>,
 }
 
 impl Report {
@@ -71,9 +76,10 @@ pub fn table(
     let policies = policies(backends, Scope::Others, data)?;
     let judge_all = |draw: Draw, policies: &[Policy]| {
         let case = draw.case();
-        let exact = oracle::evaluate(&case);
+        let exact = ExactAnswers::new(&case);
         let cell = |(backend, policy): (&&dyn Backend, &Policy)| {
-            Cell::new(judge(&case, &exact, &evaluate(*backend, &case)), policy, &case)
+            let exact = exact.with(backend.pytorch().slope_at_kink());
+            Cell::new(judge(&case, exact, &evaluate(*backend, &case)), policy, &case)
         };
         let cells = backends.iter().zip(policies).map(cell).collect();
         vec![(draw, cells)]
@@ -166,7 +172,8 @@ struct Shrinking<'a> {
 impl Shrinking<'_> {
     /// Returns the worst difference of the kind on a case, if it is not known.
     fn unexplained(&self, case: &Case) -> Option<Difference> {
-        let verdict = judge(case, &oracle::evaluate(case), &evaluate(self.backend, case));
+        let exact = oracle::evaluate_with(case, self.backend.pytorch().slope_at_kink());
+        let verdict = judge(case, &exact, &evaluate(self.backend, case));
         let explained = self.policy.explain(case, &verdict).into_iter();
         let new = explained.filter(|explained| explained.known.is_none()).map(|explained| explained.difference);
         new.filter(|new| new.kind == self.kind).max_by(|a, b| a.ulps.total_cmp(&b.ulps))
@@ -180,8 +187,9 @@ impl Shrinking<'_> {
             // The loss refuses the case, which would be bad data if nobody expected that.
             let is_refused = difference.kind == DifferenceKind::WronglyAccepted;
             let expected = is_refused.then(Expected::any_rejection);
+            let as_pytorch_up_to = older::agrees_with(&case, &evaluate(self.backend, &case), &older::of_slope());
             let case = Case { expected, ..case };
-            Some(Witness { backend: self.backend.name().to_owned(), case, difference })
+            Some(Witness { backend: self.backend.name().to_owned(), case, difference, as_pytorch_up_to })
         };
         let mut smallest = witness(tree.current())?;
         let mut smaller = tree.simplify();
@@ -204,7 +212,7 @@ impl Shrinking<'_> {
 /// Drops witnesses that have shrunk to the same case for the same backend and kind, and gives each of a kind its own id.
 fn distinct(mut witnesses: Vec<Witness>) -> Vec<Witness> {
     let mut seen = HashSet::new();
-    witnesses.retain(|Witness { backend, case, difference }| {
+    witnesses.retain(|Witness { backend, case, difference, .. }| {
         let nameless = Case { id: String::new(), ..case.clone() };
         seen.insert((backend.clone(), difference.kind, format::write_case(&nameless).to_string()))
     });

@@ -2,6 +2,8 @@
 
 pub mod accuracy;
 pub mod conformance;
+pub mod drift;
 pub mod fuzz;
 pub mod metamorphic;
+pub mod older;
 pub mod table;

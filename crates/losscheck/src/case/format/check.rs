@@ -29,15 +29,8 @@ pub(super) fn read_case(raw: RawCase, expected_by: &ExpectedBy, folder: Option<&
         Some(Object(RawExpected { error: Some(_), .. } | RawExpected { rejected: Some(_), .. }))
     );
     let inputs = read_inputs(raw.inputs, kind, folder, expects_rejection)?;
-    let likely = likely_dtype(&inputs, kind);
-    let context = Context { loss: kind, folder, likely };
-
-    let read_float = |raw: MaybeTensor, path: FieldPath| {
-        let tensor = read_tensor(raw, &path, context)?;
-        float(&tensor, &path)?;
-        Ok::<_, Problem>(tensor)
-    };
-    let cotangent = raw.cotangent.map(|raw| read_float(raw, "cotangent".into())).transpose()?;
+    let context = Context { folder, ..context_of(&inputs, kind) };
+    let cotangent = raw.cotangent.map(|raw| read_cotangent(raw, context)).transpose()?;
     let answers_with_indices = loss.argmax_candidates().is_some();
     let expected = match raw.expected {
         Some(Object(raw)) => Some(read_expected(raw, answers_with_indices, &inputs, context)?),
@@ -68,12 +61,20 @@ fn check_id(id: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Returns the dtype to suggest for results that are no tensors: that of the first tensor, or of another if that holds
-/// integers.
-fn likely_dtype(inputs: &Tensors, kind: LossKind) -> DType {
-    let first = inputs.get(kind.signature().first()).into_iter();
+/// Returns what reading the results of a case depends on, if no tensor is in a file. The dtype to suggest is that of the first
+/// tensor, or of another if that holds integers.
+pub(super) fn context_of(inputs: &Tensors, loss: LossKind) -> Context<'static> {
+    let first = inputs.get(loss.signature().first()).into_iter();
     let mut dtypes = first.chain(inputs.values()).map(Tensor::dtype);
-    dtypes.find(|dtype| dtype.is_float()).unwrap_or(DType::F32)
+    let likely = dtypes.find(|dtype| dtype.is_float()).unwrap_or(DType::F32);
+    Context { loss, folder: None, likely }
+}
+
+pub(super) fn read_cotangent(raw: MaybeTensor, context: Context<'_>) -> Result<Tensor, Problem> {
+    let path = FieldPath::from("cotangent");
+    let tensor = read_tensor(raw, &path, context)?;
+    float(&tensor, &path)?;
+    Ok(tensor)
 }
 
 /// Reads the tensors of a case. Integers in a tensor of floats are for the loss to refuse if the case expects a rejection, and
@@ -125,7 +126,7 @@ fn float(tensor: &Tensor, path: &FieldPath) -> Result<(), Problem> {
     Err(Problem::new(path.key("dtype"), message))
 }
 
-fn read_expected(
+pub(super) fn read_expected(
     raw: RawExpected,
     answers_with_indices: bool,
     inputs: &Tensors,

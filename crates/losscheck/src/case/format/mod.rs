@@ -5,6 +5,7 @@ mod check;
 mod json;
 mod names;
 mod options;
+pub(crate) mod overlay;
 mod raw;
 mod read;
 mod schema;

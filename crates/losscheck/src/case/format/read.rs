@@ -281,7 +281,7 @@ fn check_header(raw: &RawFile<'_>) -> Result<(), Problem> {
     }
     if let Some(version) = raw.pytorch.as_ref().filter(|version| !is_version(version)) {
         let message = format!(
-            "expected a version of PyTorch such as `2.13.0`, found {version:?}: it says that the expected results are \
+            "expected a version of PyTorch such as `2.15.0`, found {version:?}: it says that the expected results are \
              PyTorch's, so leave it out if they are your own"
         );
         return Err(Problem::new("pytorch", message));
