@@ -229,10 +229,15 @@ fn goldens_survive_writing_and_reading() {
 /// The numbers are the first five that SplitMix64 gives for the seed 1234567, without their lowest 40 bits.
 #[test]
 fn a_seed_stands_for_the_numbers_of_split_mix_64() {
-    let target = json!({"dtype": "f64", "shape": [5], "random": {"seed": 1234567, "low": 0.0, "high": 16_777_216.0}});
-    let case = json!({"id": "mse_loss/f64/seed", "loss": "mse_loss", "inputs": {"input": target, "target": target}});
+    const SPAN: f64 = 16_777_216.0;
+    let numbers = [5_873_360.0, 2_913_264.0, 8_928_956.0, 4_177_655.0, 14_923_828.0];
+    let from =
+        |low: f64| json!({"dtype": "f64", "shape": [5], "random": {"seed": 1234567, "low": low, "high": low + SPAN}});
+    let case =
+        json!({"id": "mse_loss/f64/seed", "loss": "mse_loss", "inputs": {"input": from(0.0), "target": from(-1.0)}});
     let case = format::case_of(&case).expect("a case in the golden format");
-    assert_eq!(case.inputs["input"].to_f64(), [5_873_360.0, 2_913_264.0, 8_928_956.0, 4_177_655.0, 14_923_828.0]);
+    assert_eq!(case.inputs["input"].to_f64(), numbers);
+    assert_eq!(case.inputs["target"].to_f64(), numbers.map(|number| number - 1.0));
 }
 
 #[test]

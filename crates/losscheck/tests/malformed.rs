@@ -127,9 +127,47 @@ fn pythons_none() {
 }
 
 #[test]
+fn words_and_numbers_of_other_languages() {
+    for (word, instead) in [
+        ("True", "true"),
+        ("False", "false"),
+        (".5", "a digit before the decimal point"),
+        ("-.5", "a digit before the decimal point"),
+        ("+1", "the number without the plus sign"),
+        ("1.", "a digit after the decimal point"),
+    ] {
+        let file = format!(
+            r#"{{"format": "losscheck-goldens/2", "cases": [{{"id": "mine", "loss": "mse_loss", "note": {word}}}]}}"#
+        );
+        let message =
+            format!("mine.json:1:88: case `mine`: `note`: expected a JSON value, found {word}: write {instead}");
+        no_json(&file, &message);
+    }
+}
+
+#[test]
 fn pythons_quotes() {
     let file = r#"{'format': 'losscheck-goldens/2', 'cases': []}"#;
     no_json(file, r#"mine.json:1:2: expected a JSON value, found 'format': write strings in double quotes"#);
+}
+
+#[test]
+fn a_name_without_quotes() {
+    let file = r#"{format: "losscheck-goldens/2", "cases": []}"#;
+    no_json(file, r#"mine.json:1:2: expected the name of a field in double quotes"#);
+}
+
+#[test]
+fn a_bare_nan_in_another_list_than_that_of_the_cases() {
+    let file = r#"{"format": "losscheck-goldens/2", "generator": [1, NaN], "cases": []}"#;
+    no_json(file, r#"mine.json:1:52: `generator[1]`: expected a JSON value, found NaN: write "NaN""#);
+}
+
+/// The error is at the second of the two bytes of the letter; columns count letters.
+#[test]
+fn an_escape_with_a_letter_that_is_not_ascii() {
+    let file = r#"{"format": "losscheck-goldens/2", "generator": "\u12ü", "cases": []}"#;
+    no_json(file, r#"mine.json:1:53: `generator`: invalid escape"#);
 }
 
 #[test]
@@ -147,6 +185,12 @@ fn a_comma_too_many() {
         file,
         r#"mine.json:5:71: case `mse_loss/f32/mine`: `inputs.input.data`: expected another element after the comma, found the end of the list or object: remove the comma"#,
     );
+}
+
+#[test]
+fn two_commas() {
+    let file = r#"{"format": "losscheck-goldens/2", "generator": [1,, 2], "cases": []}"#;
+    no_json(file, r#"mine.json:1:51: `generator[1]`: expected a JSON value"#);
 }
 
 #[test]
@@ -181,6 +225,29 @@ fn a_misspelt_nan() {
         file,
         r#"mine.json:5:69: case `mse_loss/f32/mine`: `inputs.input.data[1]`: expected a number, "NaN", "Infinity" or "-Infinity", found "nan": write "NaN""#,
     );
+}
+
+#[test]
+fn infinities_by_other_names() {
+    for (word, name) in
+        [("inf", "Infinity"), ("+Infinity", "Infinity"), ("-inf", "-Infinity"), ("-INFINITY", "-Infinity")]
+    {
+        let file = format!(
+            r#"{{
+  "format": "losscheck-goldens/2",
+  "cases": [
+    {{"id": "mse_loss/f32/mine", "loss": "mse_loss",
+     "inputs": {{"input": {{"dtype": "f32", "shape": [2], "data": [1, "{word}"]}},
+                "target": {{"dtype": "f32", "shape": [2], "data": [0, 0]}}}}}}
+  ]
+}}
+"#
+        );
+        let message = format!(
+            r#"mine.json:5:69: case `mse_loss/f32/mine`: `inputs.input.data[1]`: expected a number, "NaN", "Infinity" or "-Infinity", found "{word}": write "{name}""#
+        );
+        both_refuse(&file, &message);
+    }
 }
 
 #[test]
@@ -462,6 +529,36 @@ fn a_string_for_a_number_that_may_be_infinite() {
     both_refuse(
         file,
         r#"mine.json:4:65: case `x`: `options.p`: expected a number, "Infinity" or "-Infinity", found the string "inf": write "Infinity""#,
+    );
+}
+
+#[test]
+fn a_number_for_an_option_that_is_a_list() {
+    let file = r#"{
+  "format": "losscheck-goldens/2",
+  "cases": [
+    {"id": "x", "loss": "adaptive_log_softmax_with_loss", "options": {"cutoffs": 3}, "inputs": {}}
+  ]
+}
+"#;
+    both_refuse(
+        file,
+        r#"mine.json:4:82: case `x`: `options.cutoffs`: expected a list of at most 4 integers that are not negative, found the number 3"#,
+    );
+}
+
+#[test]
+fn a_negative_number_for_an_option_that_may_be_null() {
+    let file = r#"{
+  "format": "losscheck-goldens/2",
+  "cases": [
+    {"id": "x", "loss": "linear_cross_entropy", "options": {"batch_chunk_size": -1}, "inputs": {}}
+  ]
+}
+"#;
+    both_refuse(
+        file,
+        r#"mine.json:4:81: case `x`: `options.batch_chunk_size`: expected an integer that is not negative or null, found the number -1"#,
     );
 }
 
@@ -881,6 +978,46 @@ fn random_numbers_beyond_f32() {
 }
 
 #[test]
+fn random_integers_beyond_their_dtype() {
+    for (dtype, high, range, found) in
+        [("u8", "257", "0 to 255", "257.0"), ("i64", "1e19", "-2^63 to 2^63 - 1", "1e19")]
+    {
+        let file = format!(
+            r#"{{
+  "format": "losscheck-goldens/2",
+  "cases": [
+    {{"id": "mse_loss/f32/mine", "loss": "mse_loss",
+     "inputs": {{"input": {{"dtype": "f32", "shape": [2], "data": [1, 2]}},
+                "target": {{"shape": [2], "random": {{"high": {high}, "seed": 1, "low": 0}}, "dtype": "{dtype}"}}}}}}
+  ]
+}}
+"#
+        );
+        let message = format!(
+            "mine.json:6:61: case `mse_loss/f32/mine`: `inputs.target.random.high`: expected a number within the range of {dtype}, which is {range}, found {found}"
+        );
+        the_reader_refuses(&file, &message);
+    }
+}
+
+#[test]
+fn random_numbers_with_too_wide_a_range() {
+    let file = r#"{
+  "format": "losscheck-goldens/2",
+  "cases": [
+    {"id": "mse_loss/f64/mine", "loss": "mse_loss",
+     "inputs": {"input": {"dtype": "f64", "shape": [2], "random": {"seed": 1, "low": -1e308, "high": 1e308}},
+                "target": {"dtype": "f64", "shape": [2], "data": [0, 0]}}}
+  ]
+}
+"#;
+    the_reader_refuses(
+        file,
+        r#"mine.json:5:67: case `mse_loss/f64/mine`: `inputs.input.random`: expected `high` - `low` within the range of f64"#,
+    );
+}
+
+#[test]
 fn a_label_that_is_no_integer() {
     let file = r#"{
   "format": "losscheck-goldens/2",
@@ -926,6 +1063,32 @@ fn too_many_elements_to_allocate() {
     the_reader_refuses(
         file,
         r#"mine.json:5:52: case `mse_loss/f32/mine`: `inputs.input.shape`: expected at most 16777216 elements, found shape [65536, 65536]"#,
+    );
+}
+
+/// The first shape may be read, but not with a single element.
+#[test]
+fn as_many_elements_as_may_be_allocated_and_one_more() {
+    let file = |shape: &str| {
+        format!(
+            r#"{{
+  "format": "losscheck-goldens/2",
+  "cases": [
+    {{"id": "mse_loss/f32/mine", "loss": "mse_loss",
+     "inputs": {{"input": {{"dtype": "f32", "shape": {shape}, "data": [1]}},
+                "target": {{"dtype": "f32", "shape": [2], "data": [0, 0]}}}}}}
+  ]
+}}
+"#
+        )
+    };
+    the_reader_refuses(
+        &file("[4096, 4096]"),
+        r#"mine.json:5:74: case `mse_loss/f32/mine`: `inputs.input.data`: expected 16777216 elements for shape [4096, 4096], found 1"#,
+    );
+    the_reader_refuses(
+        &file("[16777217]"),
+        r#"mine.json:5:52: case `mse_loss/f32/mine`: `inputs.input.shape`: expected at most 16777216 elements, found shape [16777217]"#,
     );
 }
 
@@ -1072,6 +1235,18 @@ fn a_list_for_a_case() {
 }
 "#;
     both_refuse(file, r#"mine.json:4:5: case number 1: expected an object, found a list"#);
+}
+
+#[test]
+fn a_list_for_the_inputs() {
+    let file = r#"{
+  "format": "losscheck-goldens/2",
+  "cases": [
+    {"id": "x", "loss": "mse_loss", "inputs": []}
+  ]
+}
+"#;
+    both_refuse(file, r#"mine.json:4:47: case `x`: `inputs`: expected an object, found a list"#);
 }
 
 #[test]
@@ -1278,6 +1453,44 @@ fn a_value_that_is_a_number() {
 }
 
 #[test]
+fn a_value_of_classes_that_is_a_list() {
+    let file = r#"{
+  "format": "losscheck-goldens/2",
+  "cases": [
+    {"id": "x", "loss": "adaptive_log_softmax_with_loss", "expected": {"value": [1, 0]},
+     "options": {"in_features": 1, "n_classes": 2, "cutoffs": [1], "result": "predict"},
+     "inputs": {"input": {"dtype": "f32", "shape": [2, 1], "data": [1, 2]},
+                "head.weight": {"dtype": "f32", "shape": [2, 1], "data": [1, 2]},
+                "tail.0.0.weight": {"dtype": "f32", "shape": [0, 1], "data": []},
+                "tail.0.1.weight": {"dtype": "f32", "shape": [1, 0], "data": []}}}
+  ]
+}
+"#;
+    both_refuse(
+        file,
+        r#"mine.json:4:81: case `x`: `expected.value`: expected a tensor, found a list: write {"dtype": "i64", "shape": [2], "data": [1, 0]}"#,
+    );
+}
+
+/// The dtype that is suggested is that of the input that it is the gradient of.
+#[test]
+fn a_gradient_that_is_a_list() {
+    let file = r#"{
+  "format": "losscheck-goldens/2",
+  "cases": [
+    {"id": "x", "loss": "mse_loss", "expected": {"gradients": {"target": [1, 2]}, "value": {"dtype": "bf16", "shape": [], "data": [1]}},
+     "inputs": {"input": {"dtype": "bf16", "shape": [2], "data": [1, 2]},
+                "target": {"dtype": "f64", "shape": [2], "data": [0, 0]}}}
+  ]
+}
+"#;
+    both_refuse(
+        file,
+        r#"mine.json:4:74: case `x`: `expected.gradients.target`: expected a tensor, found a list: write {"dtype": "f64", "shape": [2], "data": [1, 2]}"#,
+    );
+}
+
+#[test]
 fn a_value_and_an_error() {
     let file = r#"{
   "format": "losscheck-goldens/2",
@@ -1313,19 +1526,23 @@ fn an_error_without_a_message() {
 
 #[test]
 fn an_error_that_is_no_class() {
-    let file = r#"{
+    for error in ["any", "Any", "valueError", "Value1Error", "Error"] {
+        let file = format!(
+            r#"{{
   "format": "losscheck-goldens/2",
   "cases": [
-    {"id": "mse_loss/f32/mine", "loss": "mse_loss", "expected": {"error": "any", "message": "x"},
-     "inputs": {"input": {"dtype": "f32", "shape": [2], "data": [1, 2]},
-                "target": {"dtype": "f32", "shape": [2], "data": [0, 0]}}}
+    {{"id": "mse_loss/f32/mine", "loss": "mse_loss", "expected": {{"error": "{error}", "message": "x"}},
+     "inputs": {{"input": {{"dtype": "f32", "shape": [2], "data": [1, 2]}},
+                "target": {{"dtype": "f32", "shape": [2], "data": [0, 0]}}}}}}
   ]
-}
-"#;
-    both_refuse(
-        file,
-        r#"mine.json:4:75: case `mse_loss/f32/mine`: `expected.error`: expected the class of Python's exception, such as `ValueError`, found "any": to expect a rejection without naming one, write {"rejected": true}"#,
-    );
+}}
+"#
+        );
+        let message = format!(
+            "mine.json:4:75: case `mse_loss/f32/mine`: `expected.error`: expected the class of Python's exception, such as `ValueError`, found \"{error}\": to expect a rejection without naming one, write {{\"rejected\": true}}"
+        );
+        both_refuse(&file, &message);
+    }
 }
 
 #[test]
@@ -1533,6 +1750,23 @@ fn a_negative_tolerance() {
 }
 
 #[test]
+fn a_tolerance_of_0() {
+    let file = r#"{
+  "format": "losscheck-goldens/2",
+  "cases": [
+    {"id": "mse_loss/f32/mine", "loss": "mse_loss", "tolerance": {"relative": 0},
+     "inputs": {"input": {"dtype": "f32", "shape": [2], "data": [1, 2]},
+                "target": {"dtype": "f32", "shape": [2], "data": [0, 0]}}}
+  ]
+}
+"#;
+    both_refuse(
+        file,
+        r#"mine.json:4:79: case `mse_loss/f32/mine`: `tolerance.relative`: expected a positive number, found 0.0"#,
+    );
+}
+
+#[test]
 fn a_tolerance_that_is_a_number() {
     let file = r#"{
   "format": "losscheck-goldens/2",
@@ -1630,4 +1864,22 @@ fn half_a_file() {
         file,
         r#"mine.json:4:44: case `mse_loss/f32/mine`: `loss`: expected the end of a string, found the end of the file"#,
     );
+}
+
+#[test]
+fn files_that_end_between_their_parts() {
+    for (file, message) in [
+        ("", "mine.json:1:1: expected a JSON value, found the end of the file"),
+        (r#"{"format":"#, "mine.json:1:10: `format`: expected a JSON value, found the end of the file"),
+        (
+            r#"{"format": "losscheck-goldens/2", "cases": ["#,
+            "mine.json:1:44: `cases`: expected the end of a list, found the end of the file",
+        ),
+        (
+            r#"{"format": "losscheck-goldens/2", "cases": [{"id": "x""#,
+            "mine.json:1:54: case `x`: expected the end of an object, found the end of the file",
+        ),
+    ] {
+        no_json(file, message);
+    }
 }

@@ -95,6 +95,12 @@ fn a_note_and_a_tolerance_are_read_and_written() {
 }
 
 #[test]
+fn a_printed_number_is_read_and_written() {
+    let case = only(&file(case(json!({"printed": 0.5}))));
+    assert_eq!((case.printed, again(&case).printed), (Some(0.5), Some(0.5)));
+}
+
+#[test]
 fn a_header_says_whose_expectations_they_are() {
     let expected = case(json!({"expected": {"value": value("f32", json!(2.5))}}));
     let mut pytorchs = file(expected.clone());
@@ -242,6 +248,39 @@ fn an_id_that_stands_twice_is_an_error_with_both_places() {
         path("a.json").display()
     );
     assert_eq!(error, expected);
+}
+
+/// What is wrong with another case goes unnoticed.
+#[test]
+fn a_case_is_found_by_its_id() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let files = ["a.json", "b.json"].map(|name| folder.path().join(name));
+    let first = r#"{"format": "losscheck-goldens/2", "flags": {"odd": {"tests": "a", "why": "b", "upstream": []}}, "cases": [
+{"id": "two", "loss": "no loss", "inputs": {}},
+{"id": "one", "loss": "mse_loss", "flags": ["odd"], "inputs": {
+  "input": {"dtype": "f32", "shape": [1], "data": [1]},
+  "target": {"dtype": "f32", "shape": [1], "data": [2]}}}
+]}"#;
+    std::fs::write(&files[0], first).expect("a writable folder");
+    std::fs::write(&files[1], file(case(json!({"id": "three"}))).to_string()).expect("a writable folder");
+
+    let found = format::find(&files, "one").expect("a readable case").expect("a case");
+    assert_eq!((found.cases.len(), found.cases[0].id.as_str()), (1, "one"));
+    assert_eq!((found.flags["odd"].tests.as_str(), found.sources[0].file.as_path()), ("a", files[0].as_path()));
+    let found = format::find(&files, "three").expect("a readable case").expect("a case");
+    assert_eq!(found.cases[0].id, "three");
+    assert!(format::find(&files, "four").expect("readable files").is_none());
+    let error = format::find(&files, "two").expect_err("an unknown loss").to_string();
+    assert!(error.contains("a.json:2:") && error.contains("case `two`: `loss`: unknown loss"), "{error}");
+
+    assert_eq!(format::ids(&files).expect("readable files"), ["two", "one", "three"]);
+    let place = |id: &str, field: &str| {
+        format::place(&files, id, field).map(|place| place.replace(&files[0].display().to_string(), "a"))
+    };
+    assert_eq!(place("one", "id").as_deref(), Some("a:3:8"));
+    assert_eq!(place("one", "inputs.target").as_deref(), Some("a:5:13"));
+    assert_eq!(place("one", "options.margin").as_deref(), Some("a:3:1"));
+    assert_eq!(place("four", "id"), None);
 }
 
 /// The documentation of `Case::dtype` says so.

@@ -171,6 +171,17 @@ fn a_file_that_is_not_there_is_named() {
     assert!(error.contains("names are relative to the case's file"), "{error}");
 }
 
+#[test]
+fn a_folder_is_no_file() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::create_dir(folder.path().join("input.npy")).expect("a writable folder");
+    assert_fails(
+        input(folder.path(), json!({"file": "input.npy"})),
+        folder.path(),
+        "`inputs.input.file`: input.npy: is a folder, expected a file",
+    );
+}
+
 /// A folder with `batch.safetensors`, as the crate writes it.
 fn batch() -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -203,6 +214,21 @@ fn tensors_of_a_safetensors_file_are_read_by_name() {
         "`inputs.input.file`: batch.safetensors: tensor \"labels\" has dtype i32, expected f16, bf16, f32, f64, i64 or u8: \
          convert it to 64-bit signed integers before it is saved",
     );
+}
+
+/// The labels are neither the first nor the last tensor of the file.
+#[test]
+fn labels_of_32_bits_in_a_safetensors_file_are_taken_if_pytorch_takes_them() {
+    let folder = batch();
+    let one = json!({"dtype": "i64", "shape": [1], "data": [1]});
+    let inputs = json!({
+        "log_probs": {"dtype": "f32", "shape": [2, 1, 3], "data": [0, 0, 0, 0, 0, 0]},
+        "targets": {"file": "batch.safetensors", "tensor": "labels"},
+        "input_lengths": one,
+        "target_lengths": one,
+    });
+    let case = read(folder.path(), &json!({"id": "mine", "loss": "ctc_loss", "inputs": inputs})).expect("labels");
+    assert!(matches!(case.inputs["targets"].data(), Data::I64(labels) if labels == &[3, -1]));
 }
 
 #[test]
@@ -266,6 +292,31 @@ fn a_header_that_numpy_does_not_write_is_an_error() {
         assert!(error.contains("`inputs.input.file`"), "{error}");
         assert!(error.contains(expected), "{header}: {error}");
     }
+}
+
+#[test]
+fn a_header_may_be_as_long_as_its_format_allows_and_no_longer() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let error = |name: &str, bytes: &[u8]| {
+        fs::write(folder.path().join(name), bytes).expect("a writable folder");
+        input(folder.path(), json!({ "file": name })).err()
+    };
+    // Version 2 of the format, whose length has four bytes.
+    let array = |length: u32, header: &str| {
+        let bytes = [b"\x93NUMPY\x02\x00", &length.to_le_bytes()[..], header.as_bytes(), &[0; 8]].concat();
+        error("array.npy", &bytes)
+    };
+    let padded = |length: usize| format!("{:length$}", "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }");
+    assert_eq!(array(10_000, &padded(10_000)), None);
+    let too_long = array(10_001, &padded(10_001)).expect("a header that is too long");
+    assert!(too_long.ends_with("its header is too long"), "{too_long}");
+    let too_short = array(100, &padded(60)).expect("a header that is too short");
+    assert!(too_short.ends_with("its header ends too early"), "{too_short}");
+
+    let tensors =
+        |length: u64| error("batch.safetensors", &[&length.to_le_bytes()[..], b"{}"].concat()).expect("no tensor");
+    assert!(tensors(100_000_001).ends_with("its header is too long"), "{}", tensors(100_000_001));
+    assert!(tensors(100_000_000).ends_with("the file holds nothing"), "{}", tensors(100_000_000));
 }
 
 #[test]
