@@ -20,27 +20,40 @@ fn scores(classes: usize, place: usize) -> Vec<f32> {
     (0..classes).map(score).collect()
 }
 
+#[track_caller]
+fn assert_counted_once(scores: &[f32], class: usize) {
+    let exact = evaluated::<DoubleDouble>(scores, class);
+    for (dtype, actual, epsilon) in [
+        ("f32", evaluated::<f32>(scores, class), f64::from(f32::EPSILON)),
+        ("f64", evaluated::<f64>(scores, class), f64::EPSILON),
+    ] {
+        for (at, (&actual, &exact)) in actual.iter().zip(&exact).enumerate() {
+            // A few roundings; a class too many or too few is a fiftieth.
+            let close = (actual - exact).abs() <= 4.0 * epsilon * exact.abs();
+            assert!(close, "{dtype}, {scores:?}, {class}, number {at}: {actual:e}, exact {exact:e}");
+        }
+    }
+}
+
 #[test]
 fn cross_entropy_counts_every_class_once() {
     for classes in 1..=40 {
         for place in 0..classes {
             let scores = scores(classes, place);
             for class in [place, (place + 1) % classes] {
-                let exact = evaluated::<DoubleDouble>(&scores, class);
-                for (dtype, actual, epsilon) in [
-                    ("f32", evaluated::<f32>(&scores, class), f64::from(f32::EPSILON)),
-                    ("f64", evaluated::<f64>(&scores, class), f64::EPSILON),
-                ] {
-                    for (at, (&actual, &exact)) in actual.iter().zip(&exact).enumerate() {
-                        // A few roundings; a class too many or too few is a fiftieth.
-                        let close = (actual - exact).abs() <= 4.0 * epsilon * exact.abs();
-                        assert!(
-                            close,
-                            "{dtype}, {classes} classes, {place}, {class}, number {at}: {actual:e}, exact {exact:e}"
-                        );
-                    }
-                }
+                assert_counted_once(&scores, class);
             }
+        }
+    }
+}
+
+#[test]
+fn cross_entropy_counts_every_one_of_several_largest_classes() {
+    for classes in 2..=40 {
+        for (first, second) in (0..classes).flat_map(|second| (0..second).map(move |first| (first, second))) {
+            let mut scores = scores(classes, first);
+            scores[second] = scores[first];
+            assert_counted_once(&scores, second);
         }
     }
 }
@@ -52,6 +65,18 @@ fn a_class_that_is_no_number_shows_in_rows_of_every_length() {
             let mut scores = scores(classes, 0);
             scores[place] = f32::NAN;
             assert!(evaluated::<f32>(&scores, 0)[0].is_nan(), "{classes} classes, NaN at {place}");
+        }
+    }
+}
+
+#[test]
+fn the_loss_of_a_row_of_nan_is_nan() {
+    for classes in 1..=40 {
+        let scores = vec![f32::NAN; classes];
+        for loss in
+            [evaluated::<f32>(&scores, 0)[0], evaluated::<f64>(&scores, 0)[0], evaluated::<DoubleDouble>(&scores, 0)[0]]
+        {
+            assert!(loss.is_nan(), "{classes} classes: {loss}");
         }
     }
 }
