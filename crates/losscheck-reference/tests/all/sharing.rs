@@ -127,6 +127,24 @@ fn vectors_that_cannot_be_cut_are_worked_on_as_a_whole() {
     }
 }
 
+/// More classes than a part has elements.
+#[test]
+fn a_row_of_classes_is_worked_on_as_a_whole() {
+    let (scores, target) = (scattered(&[1 << 17], 19), classes(1, 1 << 17));
+    let options = CrossEntropyLoss { reduction: Reduction::Sum, ..Default::default() };
+    let batch = scores.view().insert_axis(Axis(0));
+    let (value, gradient) = cross_entropy(&batch, &target, options).value_and_gradient(None).unwrap();
+    let class = target.index_axis(Axis(0), 0);
+    for (own_value, own_gradient) in
+        on_threads(|| cross_entropy(&scores, &class, options).value_and_gradient(None).unwrap())
+    {
+        assert!((own_value, own_gradient.insert_axis(Axis(0))) == (value.clone(), gradient.clone()));
+    }
+    // ln of the sum of 2^17 powers of e, the exponents of which are spread evenly from -2 to 2.
+    let expected = (131_072.0 * 2f32.sinh() / 2.0).ln() - scores[[0]];
+    assert!((value.sum() - expected).abs() < 0.01, "{value}, expected {expected}");
+}
+
 #[test]
 fn the_samples_of_ctc_are_shared() {
     let log_probs = scattered(&[300, 8, 20], 9).mapv(|x| x - 4.0);
