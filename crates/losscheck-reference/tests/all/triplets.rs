@@ -1,9 +1,9 @@
 //! The distances of triplets at the edges of range and at 0, the smallest difference as a norm, and long vectors.
 
 use losscheck_reference::{
-    Distance, Error, ManhattanDistance, PairwiseDistance, Real, TripletMarginLoss, triplet_margin_loss,
+    Distance, Error, ManhattanDistance, PairwiseDistance, Real, Reduction, TripletMarginLoss, triplet_margin_loss,
 };
-use ndarray::{Array1, ArrayView1};
+use ndarray::{Array1, Array2, ArrayView1};
 
 /// The distance of a vector from 0, and its slopes.
 fn distance_and_slopes<R: Real>(p: f64, a: &[R]) -> (f64, Vec<f64>) {
@@ -26,6 +26,28 @@ fn a_slope_is_in_range_where_its_ratio_is_not() {
     let (norm, slopes) = distance_and_slopes(1.5, &[1e-200, 1e200]);
     assert_eq!((norm, slopes[1]), (1e200, 1.0));
     assert!((slopes[0] / 1e-200 - 1.0).abs() < 1e-12, "(1e-400)^0.5: {slopes:?}");
+}
+
+#[test]
+fn a_norm_is_in_range_where_its_square_is_not() {
+    for scale in [1e-170, 1e170] {
+        let (norm, slopes) = distance_and_slopes(2.0, &[3.0 * scale, -4.0 * scale]);
+        assert!((norm / (5.0 * scale) - 1.0).abs() < 1e-15, "{norm}");
+        assert!((slopes[0] - 0.6).abs() < 1e-15 && (slopes[1] + 0.8).abs() < 1e-15, "{scale}: {slopes:?}");
+    }
+}
+
+#[test]
+fn the_gradients_of_a_mean_are_those_of_the_sum_divided_by_the_rows() {
+    let [a, p, n] =
+        [5, 7, 11].map(|step| Array2::from_shape_fn((4, 3), |(i, j)| ((i * 3 + j) * step % 13) as f64 / 8.0));
+    let gradients = |reduction| {
+        let options = TripletMarginLoss { reduction, ..Default::default() };
+        triplet_margin_loss(&a, &p, &n, options).value_and_gradients(None).expect("rows of three vectors").1
+    };
+    let of_sum = gradients(Reduction::Sum);
+    assert!(of_sum[0].iter().any(|x| *x != 0.0));
+    assert_eq!(gradients(Reduction::Mean), of_sum.map(|gradient| gradient / 4.0));
 }
 
 #[test]
