@@ -172,6 +172,105 @@ fn wide_arithmetic_keeps_exact_identities() {
     }
 }
 
+#[test]
+fn a_double_double_holds_the_sum_of_two_numbers_exactly() {
+    let mut draw = Draw(3);
+    for _ in 0..100_000 {
+        let [a, b] = std::array::from_fn(|_| draw.signed(0, 100).round());
+        let sum = DoubleDouble::sum_of(a, b);
+        assert_eq!(sum.high(), a + b);
+        assert_eq!(sum.high() as i128 + sum.low() as i128, a as i128 + b as i128, "{a} + {b}: {sum:?}");
+    }
+}
+
+/// Asserts that a number is within 2^-90 of another.
+#[track_caller]
+fn assert_double_double(what: &str, actual: DoubleDouble, exact: DoubleDouble) {
+    let error = ((actual - exact).abs() / exact.abs()).to_f64();
+    assert!(error <= power_of_two(-90), "{what}: {actual:?}, exact {exact:?}, 2^{}", error.log2());
+}
+
+#[test]
+fn double_double_logarithms_of_numbers_near_1_keep_their_digits() {
+    let mut draw = Draw(4);
+    for _ in 0..10_000 {
+        let distance = DoubleDouble::from_f64(draw.signed(-50, -5));
+        assert_double_double("ln(1 + z)", (DoubleDouble::ONE + distance).ln(), distance.ln_1p());
+    }
+}
+
+#[test]
+fn double_double_roots_and_powers_keep_their_digits() {
+    let of = DoubleDouble::from_f64;
+    let mut draw = Draw(5);
+    for _ in 0..10_000 {
+        let x = DoubleDouble::sum_of(draw.magnitude(-40, 40), draw.signed(-100, -60));
+        let (root, y) = (x.sqrt(), draw.signed(-4, 3));
+        assert_double_double("the square of a root", root * root, x);
+        assert_double_double("x^1.5", x.powf(of(1.5)), x * root);
+        assert_double_double("x^-0.5", x.powf(of(-0.5)), DoubleDouble::ONE / root);
+        assert_double_double("x^y", x.powf(of(y)), (of(y) * x.ln()).exp());
+        // An exponent that is an integer in its high half alone.
+        let almost_2 = DoubleDouble::sum_of(2.0, power_of_two(-60));
+        assert_double_double("x^(2 + 2^-60)", x.powf(almost_2), x * x * (of(power_of_two(-60)) * x.ln()).exp());
+        let power = |count: usize| (0..count).fold(DoubleDouble::ONE, |power, _| power * x);
+        for count in [0, 1, 2, 3, 15, 16] {
+            let exponent = of(count as f64);
+            assert_eq!(x.powf(exponent), power(count), "x^{count} for {x:?}");
+            assert_eq!(x.powf(-exponent), DoubleDouble::ONE / power(count), "x^-{count} for {x:?}");
+        }
+        for count in [17, 18] {
+            let (exponent, sign) = (of(count as f64), if count == 17 { -DoubleDouble::ONE } else { DoubleDouble::ONE });
+            assert_double_double("x^n", x.powf(exponent), power(count));
+            assert_double_double("(-x)^n", (-x).powf(exponent), sign * power(count));
+            assert_double_double("(-x)^-n", (-x).powf(-exponent), sign / power(count));
+        }
+    }
+}
+
+#[test]
+fn double_double_roots_and_powers_at_their_edges() {
+    let of = DoubleDouble::from_f64;
+    for (x, root) in [(0.0, 0.0), (-0.0, -0.0), (INF, INF), (-1.0, NAN), (NAN, NAN), (-INF, NAN), (4.0, 2.0)] {
+        let actual = of(x).sqrt().to_f64();
+        assert!(actual == root || actual.is_nan() && root.is_nan(), "the root of {x} is {actual}");
+        assert!(root.is_nan() || actual.is_sign_negative() == root.is_sign_negative(), "the root of {x} is {actual}");
+    }
+    for (x, y, power) in [
+        (-2.0, 3.0, -8.0),
+        (-2.0, 4.0, 16.0),
+        (-2.0, -3.0, -0.125),
+        (NAN, 0.0, 1.0),
+        (INF, 0.0, 1.0),
+        (0.0, 2.0, 0.0),
+        (0.0, -2.0, INF),
+        (0.0, 1.5, 0.0),
+        (0.0, -1.5, INF),
+        (0.0, 17.0, 0.0),
+        (0.0, -17.0, INF),
+        (-0.0, -17.0, -INF),
+        (INF, 1.5, INF),
+        (INF, -1.5, 0.0),
+        (-INF, 17.0, -INF),
+        (-INF, 18.0, INF),
+        (-INF, -17.0, 0.0),
+        (-2.0, 1.5, NAN),
+        (-2.0, -17.5, NAN),
+        (2.0, INF, INF),
+        (2.0, -INF, 0.0),
+        (0.5, INF, 0.0),
+        (1.0, INF, 1.0),
+        (-1.0, INF, 1.0),
+        (-2.0, INF, INF),
+        (-0.5, INF, 0.0),
+        (2.0, NAN, NAN),
+        (NAN, 1.5, NAN),
+    ] {
+        let actual = of(x).powf(of(y)).to_f64();
+        assert!(actual == power || actual.is_nan() && power.is_nan(), "{x}^{y} is {actual}, expected {power}");
+    }
+}
+
 /// Every f32 by its bits: f64's own functions, from the C library, are exact beside it, to 2^-28 of its ULP.
 fn worst_of_f32(function: Function, bits: impl Iterator<Item = u32>) -> Worst {
     let mut bits = bits.map(f32::from_bits).peekable();
