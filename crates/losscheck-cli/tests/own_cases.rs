@@ -156,6 +156,27 @@ fn every_known_case_is_named() {
 }
 
 #[test]
+fn an_answer_of_an_older_pytorch_is_said_to_be_one() {
+    let current = check("older_slope", &[]);
+    assert_eq!(current.code, Some(1));
+    assert!(current.stdout.contains("as PyTorch up to 2.13.0"), "{}", current.stdout);
+    let report = report("older_slope", &[]);
+    assert_eq!(report["differences"][0]["failing"][0]["as_pytorch_up_to"], "2.13.0");
+
+    // Judged by that version, the expectation is right, and the current slope is wrong.
+    let older = self::report("older_slope", &["--pytorch", "2.13.0", "--backend", "reference"]);
+    assert!(failing(&older, "expected").is_empty(), "{older}");
+    assert_eq!(failing(&older, "reference"), ["equal_scores"]);
+}
+
+#[test]
+fn a_version_without_answers_is_named() {
+    let Ran { code, stderr, .. } = check("older_slope", &["--pytorch", "2.3.0"]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("has no answers of PyTorch 2.3.0, but those of 2.15.0, 2.14.1"), "{stderr}");
+}
+
+#[test]
 fn errors_are_given_at_scale_and_in_plain_ulps() {
     let ran = check("confident_negative", &["--strict"]);
     assert!(ran.stdout.contains(" ULPs at scale, ") && ran.stdout.contains(" plain)"), "{}", ran.stdout);
