@@ -1,7 +1,7 @@
 //! Tensors as stretches of elements in the order of the output, copied only where they do not lie in that order.
 
 use ndarray::iter::{Iter, IterMut};
-use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
+use ndarray::{ArrayViewD, ArrayViewMutD, Axis, IxDyn};
 
 use crate::{Real, Sum};
 
@@ -22,12 +22,65 @@ pub(crate) fn broadcast<'a, R>(view: &'a ArrayViewD<'_, R>, shape: &[usize]) -> 
     view.broadcast(IxDyn(shape)).expect("the shapes have been checked to broadcast")
 }
 
+/// Views as those of `shape`, which they have been checked to broadcast to.
+pub(crate) fn broadcast_all<'a, R, const N: usize>(
+    views: &'a [ArrayViewD<'_, R>; N],
+    shape: &[usize],
+) -> [ArrayViewD<'a, R>; N] {
+    views.each_ref().map(|view| broadcast(view, shape))
+}
+
+/// The parts of views before and from `middle` on.
+pub(crate) fn split_all<'a, R, const N: usize>(
+    mut views: [ArrayViewD<'a, R>; N],
+    axis: Axis,
+    middle: usize,
+) -> [[ArrayViewD<'a, R>; N]; 2] {
+    let mut rests = views.clone();
+    for (view, rest) in views.iter_mut().zip(&mut rests) {
+        (*view, *rest) = view.clone().split_at(axis, middle);
+    }
+    [views, rests]
+}
+
+/// The parts of views to write to, cut where views of `ndim` dimensions that they broadcast to are cut along `axis`.
+pub(crate) fn split_all_mut<'a, R, const K: usize>(
+    mut views: [Option<ArrayViewMutD<'a, R>>; K],
+    ndim: usize,
+    axis: usize,
+    middle: usize,
+) -> [[Option<ArrayViewMutD<'a, R>>; K]; 2] {
+    let mut rests = [const { None }; K];
+    for (place, rest) in views.iter_mut().zip(&mut rests) {
+        if let Some(view) = place.take() {
+            let own = Axis(axis + view.ndim() - ndim);
+            let (before, after) = view.split_at(own, middle);
+            (*place, *rest) = (Some(before), Some(after));
+        }
+    }
+    [views, rests]
+}
+
 impl<'a, R: Real> Source<'a, R> {
     pub(crate) fn new(view: &'a ArrayViewD<'a, R>) -> Self {
         match view.as_slice() {
             Some(slice) => Self::InOrder(slice),
             None => Self::Gathered { elements: Box::new(view.iter()), buffer: Vec::new() },
         }
+    }
+
+    pub(crate) fn of_all<const N: usize>(views: &'a [ArrayViewD<'a, R>; N]) -> [Self; N] {
+        views.each_ref().map(Self::new)
+    }
+
+    /// The block of each source.
+    #[inline(always)]
+    pub(crate) fn blocks<const N: usize>(sources: &mut [Self; N], start: usize, n: usize) -> [&[R]; N] {
+        let mut blocks = [&[][..]; N];
+        for (block, source) in blocks.iter_mut().zip(sources) {
+            *block = source.block(start, n);
+        }
+        blocks
     }
 
     /// The `n` elements from `start`; blocks are asked for in order.
@@ -99,6 +152,31 @@ impl<'a, R: Real> Sink<'a, R> {
         } else {
             Self::Scattered { elements: Box::new(view.iter_mut()), buffer: Vec::new() }
         }
+    }
+
+    /// The sinks of views that broadcast to `shape`.
+    pub(crate) fn of_all<const K: usize>(
+        views: &'a mut [Option<ArrayViewMutD<'_, R>>; K],
+        shape: &[usize],
+    ) -> [Option<Self>; K] {
+        let mut sinks = [const { None }; K];
+        for (sink, view) in sinks.iter_mut().zip(views) {
+            *sink = view.as_mut().map(|view| Self::new(view, shape));
+        }
+        sinks
+    }
+
+    /// The block of each sink.
+    pub(crate) fn blocks<const K: usize>(
+        sinks: &mut [Option<Self>; K],
+        start: usize,
+        n: usize,
+    ) -> [Option<&mut [R]>; K] {
+        let mut blocks = [const { None }; K];
+        for (block, sink) in blocks.iter_mut().zip(sinks) {
+            *block = sink.as_mut().map(|sink| sink.block(start, n));
+        }
+        blocks
     }
 
     /// Where to write the `n` elements from `start`; blocks are asked for in order, each followed by `flush`.

@@ -94,6 +94,20 @@ impl<R: Real, const N: usize> Elements<'_, R, N> {
         Ok(elements)
     }
 
+    /// The shape that everything is broadcast to, where the buffers fit it.
+    fn checked_shape<const K: usize>(
+        &self,
+        names: [&'static str; N],
+        value: &ArrayViewMutD<'_, R>,
+        backward: &Option<Backward<'_, R, K>>,
+    ) -> Result<Vec<usize>, Error> {
+        let shape = self.shape(names)?;
+        let of_value = reduction::value_shape(self.reduction, &shape);
+        let of_gradients = std::array::from_fn(|operand| self.operands[operand].shape());
+        check_buffer_shapes(of_value, of_gradients, value, backward)?;
+        Ok(shape)
+    }
+
     /// What the sum is divided by, where there are that many elements.
     fn divisor(&self, losses: usize) -> R::Sum {
         let number = |n: f64| R::Sum::ZERO.plus(R::from_f64(n));
@@ -119,10 +133,7 @@ impl<R: Real, const N: usize> Elements<'_, R, N> {
         value: ArrayViewMutD<'_, R>,
         backward: Option<Backward<'_, R, K>>,
     ) -> Result<(), Error> {
-        let shape = self.shape(names)?;
-        let of_value = reduction::value_shape(self.reduction, &shape);
-        let of_gradients = std::array::from_fn(|operand| self.operands[operand].shape());
-        check_buffer_shapes(of_value, of_gradients, &value, &backward)?;
+        let shape = self.checked_shape(names, &value, &backward)?;
         // Both are constants, so that only one of the two is compiled.
         if R::HAS_EXTRA_DIGITS && F::NEEDS_EXTRA_PRECISION {
             Kernel::<R, Widened, N, K>::with(formula, |kernel| chunk::run(self, &shape, kernel, value, backward));

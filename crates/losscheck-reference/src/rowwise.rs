@@ -417,7 +417,7 @@ impl<'a, R: Real, T: Targets<R>> SplitWork for Chunk<'a, R, T> {
         self.scores.len() / per_row
     }
 
-    fn split(self) -> Result<[Self; 2], Self> {
+    fn split(self) -> Result<(Self, Self), Self> {
         let samples = self.scores.shape()[0];
         if self.class_axis == 0 || samples < 2 {
             return Err(self);
@@ -431,7 +431,7 @@ impl<'a, R: Real, T: Targets<R>> SplitWork for Chunk<'a, R, T> {
         let (score_gradient, rest_of_score_gradient) = self.score_gradient.map(cut).unzip();
         let (target_gradient, rest_of_target_gradient) = self.target_gradient.map(cut).unzip();
         let Self { class_axis, takes_all, .. } = self;
-        Ok([
+        Ok((
             Chunk { scores, targets, cotangents, losses, score_gradient, target_gradient, class_axis, takes_all },
             Chunk {
                 scores: rest_of_scores,
@@ -443,7 +443,7 @@ impl<'a, R: Real, T: Targets<R>> SplitWork for Chunk<'a, R, T> {
                 class_axis,
                 takes_all,
             },
-        ])
+        ))
     }
 }
 

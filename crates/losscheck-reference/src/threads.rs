@@ -6,7 +6,7 @@ pub(crate) trait SplitWork: Sized + Send {
     fn size(&self) -> usize;
 
     /// Both parts in order, or all of it where it cannot be cut.
-    fn split(self) -> Result<[Self; 2], Self>;
+    fn split(self) -> Result<(Self, Self), Self>;
 }
 
 /// The most elements that are gone through in one chunk. Where work is cut depends on its shape alone, and so does what is
@@ -42,8 +42,8 @@ fn run_chunks<W: SplitWork, T: Send>(
     }
     match work.split() {
         Err(mut whole) => run(&mut whole),
-        Ok(parts) => {
-            let [mut first, mut second] = parts.map(|part| (Some(part), None));
+        Ok((first, second)) => {
+            let (mut first, mut second) = ((Some(first), None), (Some(second), None));
             let run_part = |(part, result): &mut (Option<W>, Option<T>)| {
                 *result = part.take().map(|part| run_chunks(part, is_shared, run, merge));
             };
@@ -64,18 +64,4 @@ fn join(is_shared: bool, first: &mut (dyn FnMut() + Send), second: &mut (dyn FnM
         first();
         second();
     }
-}
-
-/// The first and the second of each pair of optional things.
-pub(crate) fn unzip<T, const N: usize>(pairs: [Option<(T, T)>; N]) -> [[Option<T>; N]; 2] {
-    let mut seconds = [const { None }; N];
-    let mut places = seconds.iter_mut();
-    let firsts = pairs.map(|pair| {
-        let (first, second) = pair.unzip();
-        if let Some(place) = places.next() {
-            *place = second;
-        }
-        first
-    });
-    [firsts, seconds]
 }

@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 
-use crate::buffers::{Sink, Source, broadcast};
+use crate::buffers::{self, Sink, Source, broadcast};
 use crate::loss::{PreparedBackward, check_buffer_shapes};
 use crate::pointwise::broadcast_shapes;
 use crate::reduction::{self, Losses};
@@ -107,7 +107,7 @@ impl<R: Real, const N: usize> Vectors<'_, R, N> {
         let prepared = PreparedBackward::new(backward, is_reduced);
         let common_cotangent = prepared.scalar / divisor.total();
         let all = Chunk {
-            operands: self.operands.each_ref().map(|operand| broadcast(operand, &shape)),
+            operands: buffers::broadcast_all(&self.operands, &shape),
             labels: self.labels.as_ref().map(|labels| broadcast(labels, rows)),
             cotangents: prepared.per_element,
             losses: if is_reduced { None } else { Some(value.view_mut()) },
@@ -141,24 +141,21 @@ impl<'a, R: Real, const N: usize> SplitWork for Chunk<'a, R, N> {
         self.operands[0].len()
     }
 
-    fn split(self) -> Result<[Self; 2], Self> {
+    fn split(self) -> Result<(Self, Self), Self> {
         let shape = self.operands[0].shape();
         // Gradients that are summed over a dimension are summed in one chunk.
         let is_whole = |gradient: &ArrayViewMutD<'_, R>| gradient.shape() == shape;
         if shape.len() < 2 || shape[0] < 2 || !self.gradients.iter().flatten().all(is_whole) {
             return Err(self);
         }
-        let middle = shape[0] / 2;
+        let (ndim, middle) = (shape.len(), shape[0] / 2);
         let cut = |view: ArrayViewD<'a, R>| view.split_at(Axis(0), middle);
-        let cut_mut = |view: ArrayViewMutD<'a, R>| view.split_at(Axis(0), middle);
-        let operands = self.operands.map(cut);
+        let [operands, rest_of_operands] = buffers::split_all(self.operands, Axis(0), middle);
         let (labels, rest_of_labels) = self.labels.map(cut).unzip();
         let (cotangents, rest_of_cotangents) = self.cotangents.map(cut).unzip();
-        let (losses, rest_of_losses) = self.losses.map(cut_mut).unzip();
-        let [gradients, rest_of_gradients] = threads::unzip(self.gradients.map(|gradient| gradient.map(cut_mut)));
-        let rest_of_operands = operands.each_ref().map(|(_, rest)| rest.clone());
-        let operands = operands.map(|(operand, _)| operand);
-        Ok([
+        let (losses, rest_of_losses) = self.losses.map(|losses| losses.split_at(Axis(0), middle)).unzip();
+        let [gradients, rest_of_gradients] = buffers::split_all_mut(self.gradients, ndim, 0, middle);
+        Ok((
             Chunk { operands, labels, cotangents, losses, gradients },
             Chunk {
                 operands: rest_of_operands,
@@ -167,7 +164,7 @@ impl<'a, R: Real, const N: usize> SplitWork for Chunk<'a, R, N> {
                 losses: rest_of_losses,
                 gradients: rest_of_gradients,
             },
-        ])
+        ))
     }
 }
 
@@ -184,24 +181,24 @@ impl<R: Real, const N: usize> Chunk<'_, R, N> {
         let shape = self.operands[0].shape();
         let (length, rows) = shape.split_last().map_or((0, shape), |(&length, rows)| (length, rows));
         let count: usize = rows.iter().product();
-        let mut operands = self.operands.each_ref().map(Source::new);
+        let mut operands = Source::of_all(&self.operands);
         let mut labels = self.labels.as_ref().map(Source::new);
         let mut cotangents = self.cotangents.as_ref().map(Source::new);
-        let mut sinks = self.gradients.each_mut().map(|gradient| gradient.as_mut().map(|view| Sink::new(view, shape)));
+        let mut sinks = Sink::of_all(&mut self.gradients, shape);
         // Where the gradients go that nobody asked for.
-        let mut scratch: [Vec<R>; N] = std::array::from_fn(|_| vec![R::ZERO; if backs { length } else { 0 }]);
+        let mut scratch = [const { Vec::new() }; N];
+        if backs {
+            scratch.fill(vec![R::ZERO; length]);
+        }
         let mut losses = Losses::new(self.losses.as_mut());
         let mut sum = R::Sum::ZERO;
         for row in 0..count {
-            let mut vectors = [&[][..]; N];
-            for (vector, operand) in vectors.iter_mut().zip(&mut operands) {
-                *vector = operand.block(row * length, length);
-            }
+            let vectors = Source::blocks(&mut operands, row * length, length);
             let label = labels.as_mut().map_or(R::ONE, |labels| labels.block(row, 1)[0]);
             let cotangent = cotangents.as_mut().map_or(common_cotangent, |cotangents| cotangents.block(row, 1)[0]);
             let loss = if backs {
                 let mut gradients = scratch.each_mut().map(Vec::as_mut_slice);
-                for (gradient, sink) in gradients.iter_mut().zip(sinks.iter_mut()) {
+                for (gradient, sink) in gradients.iter_mut().zip(&mut sinks) {
                     if let Some(sink) = sink {
                         *gradient = sink.block(row * length, length);
                     }

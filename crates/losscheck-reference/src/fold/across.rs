@@ -28,6 +28,18 @@ pub(crate) fn each<R: Real, const N: usize>(of: impl Fn(usize) -> R) -> [R; N] {
     all
 }
 
+/// Places in 32 bits, to vectorise comparisons with them.
+#[inline(always)]
+fn narrow<const N: usize>(places: [usize; N]) -> [u32; N] {
+    places.map(|place| place as u32)
+}
+
+/// The other way round.
+#[inline(always)]
+fn widen<const N: usize>(places: [u32; N]) -> [usize; N] {
+    places.map(|place| place as usize)
+}
+
 /// The element of each row at its place.
 #[inline(always)]
 pub(crate) fn element_of_each<R: Real, const N: usize>(rows: &[[R; N]], places: [usize; N]) -> [R; N] {
@@ -45,8 +57,7 @@ pub(crate) fn max_of_each<R: Real, const N: usize>(rows: &[[R; N]]) -> ([R; N], 
         return ([maximum; N], [place; N]);
     }
     let mut maxima = [R::from_f64(f64::NEG_INFINITY); N];
-    // Of 32 bits, to vectorise.
-    let mut places = [0u32; N];
+    let mut places = [0; N];
     for (at, elements) in (0..).zip(rows) {
         for row in 0..N {
             let is_larger = elements[row] > maxima[row];
@@ -54,7 +65,7 @@ pub(crate) fn max_of_each<R: Real, const N: usize>(rows: &[[R; N]]) -> ([R; N], 
             places[row] = if is_larger { at } else { places[row] };
         }
     }
-    (maxima, places.map(|place| place as usize))
+    (maxima, widen(places))
 }
 
 /// [`sum_of_others`] of each row; the term takes the row's number, too.
@@ -76,7 +87,7 @@ pub(crate) fn sum_of_others_of_each<S: Copy, R: Real, const N: usize>(
         );
         return [sum; N];
     }
-    let left_out = left_out.map(|place| place as u32);
+    let left_out = narrow(left_out);
     let mut sums = SumsOf::<R, N>::ZERO;
     for (at, elements) in rows.iter().enumerate() {
         let terms: [_; N] = each(
@@ -103,13 +114,10 @@ pub(crate) fn guarded_sum_of_others_of_each<R: Real, const N: usize>(
 ) -> [R::Sum; N] {
     if N == 1 {
         let (before, rest) = rows.as_flattened().split_at(left_out[0]);
-        let [before, after] = [before, rest.get(1..).unwrap_or_default()].map(
-            #[inline(always)]
-            |row| sum_of(row, |x| term(0, x)),
-        );
-        return [before.merge(after); N];
+        let after = rest.get(1..).unwrap_or_default();
+        return [sum_of(before, |x| term(0, x)).merge(sum_of(after, |x| term(0, x))); N];
     }
-    let left_out = left_out.map(|place| place as u32);
+    let left_out = narrow(left_out);
     let mut sums = SumsOf::<R, N>::ZERO;
     for (at, elements) in rows.iter().enumerate() {
         let terms: [_; N] = each(

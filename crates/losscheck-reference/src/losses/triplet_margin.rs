@@ -115,13 +115,13 @@ impl<D: Distance> Triplets<D> {
         let to_negative = d.pullback(-(cotangent * own), distances.negative, [a, n]);
         let swapped = distances.swapped.filter(|_| of_swapped > zero);
         let between = swapped.map(|swapped| d.pullback(-(cotangent * of_swapped), swapped, [p, n]));
-        let ([mut by_a, mut by_p, mut by_n], mut terms) =
+        let ([mut by_a, mut by_p, mut by_n], [mut first, mut second]) =
             ([[zero; PULLBACK_ELEMENTS]; 3], [[zero; PULLBACK_ELEMENTS]; 2]);
         for start in (0..a.len()).step_by(PULLBACK_ELEMENTS) {
             let part = start..a.len().min(start + PULLBACK_ELEMENTS);
-            let [a, p, n] = [a, p, n].map(|vector| &vector[part.clone()]);
-            let [by_a, by_p, by_n] = [&mut by_a, &mut by_p, &mut by_n].map(|by| &mut by[..a.len()]);
-            let [first, second] = terms.each_mut().map(|terms| &mut terms[..a.len()]);
+            let (a, p, n) = (&a[part.clone()], &p[part.clone()], &n[part.clone()]);
+            let (by_a, by_p, by_n) = (&mut by_a[..a.len()], &mut by_p[..a.len()], &mut by_n[..a.len()]);
+            let (first, second) = (&mut first[..a.len()], &mut second[..a.len()]);
             to_positive([a, p], [&mut *by_a, &mut *by_p]);
             if own > zero {
                 to_negative([a, n], [&mut *first, &mut *by_n]);

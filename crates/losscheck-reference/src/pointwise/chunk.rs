@@ -5,7 +5,7 @@ use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 use super::arithmetic::Arithmetic;
 use super::kernel::{Kernel, Stretch, Totals};
 use super::{Elements, LANES};
-use crate::buffers::{BLOCK, Sink, Source, broadcast};
+use crate::buffers::{self, BLOCK, Sink, Source, broadcast};
 use crate::loss::PreparedBackward;
 use crate::threads::{self, SplitWork};
 use crate::{Backward, Real, Reduction, Sum};
@@ -29,7 +29,7 @@ pub(super) fn run<R: Real, A: Arithmetic<R>, const N: usize, const K: usize>(
     let prepared = PreparedBackward::new(backward, is_reduced);
     let common_cotangent = A::enter(prepared.scalar) / A::enter(divisor.total());
     let all = Chunk {
-        operands: elements.operands.each_ref().map(|operand| broadcast(operand, shape)),
+        operands: buffers::broadcast_all(&elements.operands, shape),
         weight: elements.weight.as_ref().map(|weight| broadcast(weight, shape)),
         cotangents: prepared.per_element,
         losses: if is_reduced { None } else { Some(value.view_mut()) },
@@ -57,7 +57,7 @@ impl<'a, R: Real, const N: usize, const K: usize> SplitWork for Chunk<'a, R, N, 
         self.operands[0].len()
     }
 
-    fn split(self) -> Result<[Self; 2], Self> {
+    fn split(self) -> Result<(Self, Self), Self> {
         let shape = self.operands[0].shape();
         // A gradient that is summed over a dimension is summed in one chunk.
         let gradients_have = |axis: usize| {
@@ -73,19 +73,12 @@ impl<'a, R: Real, const N: usize, const K: usize> SplitWork for Chunk<'a, R, N, 
         };
         let (ndim, middle) = (shape.len(), shape[axis] / 2);
         let cut = |view: ArrayViewD<'a, R>| view.split_at(Axis(axis), middle);
-        let operands = self.operands.map(cut);
+        let [operands, rest_of_operands] = buffers::split_all(self.operands, Axis(axis), middle);
         let (weight, rest_of_weight) = self.weight.map(cut).unzip();
         let (cotangents, rest_of_cotangents) = self.cotangents.map(cut).unzip();
         let (losses, rest_of_losses) = self.losses.map(|losses| losses.split_at(Axis(axis), middle)).unzip();
-        let [gradients, rest_of_gradients] = threads::unzip(self.gradients.map(|gradient| {
-            gradient.map(|gradient| {
-                let own = Axis(axis + gradient.ndim() - ndim);
-                gradient.split_at(own, middle)
-            })
-        }));
-        let rest_of_operands = operands.each_ref().map(|(_, rest)| rest.clone());
-        let operands = operands.map(|(operand, _)| operand);
-        Ok([
+        let [gradients, rest_of_gradients] = buffers::split_all_mut(self.gradients, ndim, axis, middle);
+        Ok((
             Chunk { operands, weight, cotangents, losses, gradients },
             Chunk {
                 operands: rest_of_operands,
@@ -94,7 +87,7 @@ impl<'a, R: Real, const N: usize, const K: usize> SplitWork for Chunk<'a, R, N, 
                 losses: rest_of_losses,
                 gradients: rest_of_gradients,
             },
-        ])
+        ))
     }
 }
 
@@ -102,22 +95,19 @@ impl<R: Real, const N: usize, const K: usize> Chunk<'_, R, N, K> {
     /// Runs the kernel, and returns the sum of the losses if they have no places of their own.
     fn run<A: Arithmetic<R>>(&mut self, kernel: &Kernel<'_, R, A, N, K>, common_cotangent: A::Number) -> R::Sum {
         let count = self.size();
-        let mut operands = self.operands.each_ref().map(Source::new);
+        let mut operands = Source::of_all(&self.operands);
         let mut weight = self.weight.as_ref().map(Source::new);
         let mut cotangents = self.cotangents.as_ref().map(Source::new);
         let mut losses = self.losses.as_mut().map(|view| Sink::new(view, self.operands[0].shape()));
-        let mut gradients = self.gradients.each_mut().map(|gradient| {
-            let shape = self.operands[0].shape();
-            gradient.as_mut().map(|view| Sink::new(view, shape))
-        });
+        let mut gradients = Sink::of_all(&mut self.gradients, self.operands[0].shape());
 
         let mut totals = Totals::ZERO;
         let mut start = 0;
         while start < count {
             let n = BLOCK.min(count - start);
             let mut stretch = Stretch {
-                operands: operands.each_mut().map(|source| source.block(start, n)),
-                gradients: gradients.each_mut().map(|sink| sink.as_mut().map(|sink| sink.block(start, n))),
+                operands: Source::blocks(&mut operands, start, n),
+                gradients: Sink::blocks(&mut gradients, start, n),
                 is_far: count >= PREFETCH_FROM,
             };
             let mut own = Own {
@@ -218,19 +208,16 @@ fn evaluate_rest<R: Real, A: Arithmetic<R>, const N: usize, const K: usize>(
     losses: &mut [A::Number],
 ) {
     let count = rest.operands[0].len();
-    let operands = rest.operands.map(|operand| {
-        let mut lanes = [operand[0]; LANES];
-        lanes[..count].copy_from_slice(operand);
-        lanes
-    });
-    let mut slopes = [[R::ZERO; LANES]; K];
-    let mut to = slopes.each_mut().map(|slopes| Some(&mut slopes[..]));
-    for (to, gradient) in to.iter_mut().zip(&rest.gradients) {
-        if gradient.is_none() {
-            *to = None;
-        }
+    let (mut operands, mut slopes) = ([[R::ZERO; LANES]; N], [[R::ZERO; LANES]; K]);
+    let mut lanes = Stretch { operands: [&[][..]; N], gradients: [const { None }; K], is_far: false };
+    for ((lanes, elements), operand) in lanes.operands.iter_mut().zip(&mut operands).zip(&rest.operands) {
+        elements.fill(operand[0]);
+        elements[..count].copy_from_slice(operand);
+        *lanes = elements;
     }
-    let lanes = Stretch { operands: operands.each_ref().map(|lanes| &lanes[..]), gradients: to, is_far: false };
+    for ((lanes, slopes), gradient) in lanes.gradients.iter_mut().zip(&mut slopes).zip(&rest.gradients) {
+        *lanes = gradient.is_some().then_some(slopes);
+    }
     (kernel.evaluate)(lanes, &cotangents[..LANES], &mut losses[..LANES]);
     for (gradient, slopes) in rest.gradients.iter_mut().zip(&slopes) {
         if let Some(gradient) = gradient {

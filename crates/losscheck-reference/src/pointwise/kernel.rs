@@ -15,14 +15,14 @@ pub(super) struct Stretch<'a, R, const N: usize, const K: usize> {
 impl<R, const N: usize, const K: usize> Stretch<'_, R, N, K> {
     /// Returns a part of the stretch.
     pub(super) fn part(&mut self, start: usize, count: usize) -> Stretch<'_, R, N, K> {
-        Stretch {
-            operands: self.operands.map(|operand| &operand[start..start + count]),
-            gradients: self
-                .gradients
-                .each_mut()
-                .map(|gradient| gradient.as_mut().map(|gradient| &mut gradient[start..start + count])),
-            is_far: self.is_far,
+        let (mut operands, mut gradients) = (self.operands, [const { None }; K]);
+        for operand in &mut operands {
+            *operand = &operand[start..start + count];
         }
+        for (part, gradient) in gradients.iter_mut().zip(&mut self.gradients) {
+            *part = gradient.as_mut().map(|gradient| &mut gradient[start..start + count]);
+        }
+        Stretch { operands, gradients, is_far: self.is_far }
     }
 
     /// Asks for the memory that comes some time after a group of lanes.
@@ -170,7 +170,7 @@ fn run_groups<F: Pointwise<N>, R: Real, A: Arithmetic<R>, const N: usize, const 
     mut put: impl FnMut(usize, &[A::Number; LANES]),
 ) {
     let groups = stretch.operands[0].len() / LANES;
-    let operands = stretch.operands.map(|operand| &operand.as_chunks::<LANES>().0[..groups]);
+    let operands = in_groups(&stretch.operands, groups);
     if stretch.gradients.iter().all(Option::is_none) {
         for group in 0..groups {
             if stretch.is_far {
@@ -222,6 +222,11 @@ fn run_groups<F: Pointwise<N>, R: Real, A: Arithmetic<R>, const N: usize, const 
         }
         put(group, &losses);
     }
+}
+
+/// The first groups of lanes of each operand.
+fn in_groups<'a, R, const N: usize>(operands: &[&'a [R]; N], groups: usize) -> [&'a [[R; LANES]]; N] {
+    operands.map(|operand| &operand.as_chunks().0[..groups])
 }
 
 /// Returns the operands of one lane of a group, in the arithmetic.

@@ -2,7 +2,7 @@
 
 use losscheck_reference::pointwise::{Denominator, Elements, Pointwise};
 use losscheck_reference::{Backward, DoubleDouble, Error, Loss, Real, Reduction};
-use ndarray::{ArrayD, ArrayViewD, IxDyn};
+use ndarray::{ArrayViewD, ArrayViewMutD};
 use proptest::prelude::*;
 
 use super::classes;
@@ -54,22 +54,16 @@ pub(super) fn error_scale<const N: usize, const K: usize>(
         _ => None,
     };
     let weight = elements.weight.map(|weight| weight.mapv(Real::abs));
-    let cotangent = cotangent.map(|cotangent| cotangent.mapv(Real::abs));
     let reduction = elements.reduction;
     let elements = Elements {
         weight: weight.as_ref().map(|weight| weight.view()),
         reduction: if denominator.is_some() { classes::summed(reduction) } else { reduction },
         ..elements
     };
-    let shapes = elements.shapes::<K>(names)?;
-    let mut value = ArrayD::from_elem(IxDyn(&shapes.value), DoubleDouble::ZERO);
-    let mut gradients = shapes.gradients.map(|shape| ArrayD::from_elem(IxDyn(&shape), DoubleDouble::ZERO));
-    let backward = Backward {
-        cotangent: cotangent.as_ref().map(|cotangent| cotangent.view()),
-        gradients: gradients.each_mut().map(|gradient| Some(gradient.view_mut())),
+    let run = |value: ArrayViewMutD<'_, _>, backward: Option<Backward<'_, _, K>>| {
+        elements.evaluate_into(&InRange(terms), names, value, backward)
     };
-    elements.evaluate_into(&InRange(terms), names, value.view_mut(), Some(backward))?;
-    let evaluation = ValueAndGradients { value, gradients: differentiable.into_iter().zip(gradients).collect() };
+    let evaluation = ValueAndGradients::of_magnitudes(elements.shapes(names)?, differentiable, cotangent, &run)?;
     Ok(match denominator {
         Some(denominator) => classes::divided(evaluation, reduction, denominator),
         None => evaluation,

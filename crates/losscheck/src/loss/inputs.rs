@@ -265,6 +265,26 @@ impl<R: Real> ValueAndGradients<R> {
         Ok(results)
     }
 
+    /// Returns the sums of magnitudes that `run` writes, given the cotangent by its size.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if `run` does.
+    pub(super) fn of_magnitudes<const K: usize>(
+        shapes: Shapes<K>,
+        names: [&'static str; K],
+        cotangent: Option<ArrayViewD<'_, R>>,
+        run: &EvaluateInto<'_, R, K>,
+    ) -> Result<Self, Error> {
+        let cotangent = cotangent.map(|cotangent| cotangent.mapv(Real::abs));
+        let mut results = Self::zeros(shapes, names, K);
+        let mut views = results.gradients.iter_mut().map(|(_, gradient)| gradient.view_mut());
+        let gradients = std::array::from_fn(|_| views.next());
+        let backward = Backward { cotangent: cotangent.as_ref().map(|cotangent| cotangent.view()), gradients };
+        run(results.value.view_mut(), Some(backward))?;
+        Ok(results)
+    }
+
     /// Returns results with so many gradients that nothing has been written to.
     fn zeros<const K: usize>(shapes: Shapes<K>, names: [&'static str; K], gradients: usize) -> Self {
         let zeros = |shape: &[usize]| ArrayD::from_elem(shape, R::ZERO);
@@ -292,6 +312,10 @@ impl<T> ValueAndGradients<T> {
         ValueAndGradients { value: change(&self.value), gradients: gradients.collect() }
     }
 }
+
+/// Writes a value and, where these are asked for, gradients.
+type EvaluateInto<'f, R, const K: usize> =
+    dyn Fn(ArrayViewMutD<'_, R>, Option<Backward<'_, R, K>>) -> Result<(), Error> + 'f;
 
 /// A call of a loss, whose type is hidden behind [`Run`].
 struct Call<'l, L, I> {

@@ -1,8 +1,8 @@
 //! What the losses of vectors have in common.
 
 use losscheck_reference::vectors::{Vectors, Vectorwise};
-use losscheck_reference::{Backward, DoubleDouble, Error, Real};
-use ndarray::{ArrayD, ArrayViewD, IxDyn};
+use losscheck_reference::{Backward, DoubleDouble, Error};
+use ndarray::{ArrayViewD, ArrayViewMutD};
 use proptest::prelude::*;
 
 use super::{ValueAndGradients, generate};
@@ -15,16 +15,10 @@ pub(super) fn error_scale<const N: usize>(
     names: [&'static str; N],
     cotangent: Option<ArrayViewD<'_, DoubleDouble>>,
 ) -> Result<ValueAndGradients<DoubleDouble>, Error> {
-    let shapes = vectors.shapes(names)?;
-    let cotangent = cotangent.map(|cotangent| cotangent.mapv(Real::abs));
-    let mut value = ArrayD::from_elem(IxDyn(&shapes.value), DoubleDouble::ZERO);
-    let mut gradients = shapes.gradients.map(|shape| ArrayD::from_elem(IxDyn(&shape), DoubleDouble::ZERO));
-    let backward = Backward {
-        cotangent: cotangent.as_ref().map(|cotangent| cotangent.view()),
-        gradients: gradients.each_mut().map(|gradient| Some(gradient.view_mut())),
+    let run = |value: ArrayViewMutD<'_, _>, backward: Option<Backward<'_, _, N>>| {
+        vectors.evaluate_into(terms, names, value, backward)
     };
-    vectors.evaluate_into(terms, names, value.view_mut(), Some(backward))?;
-    Ok(ValueAndGradients { value, gradients: names.into_iter().zip(gradients).collect() })
+    ValueAndGradients::of_magnitudes(vectors.shapes(names)?, names, cotangent, &run)
 }
 
 /// Tensors of vectors of one length; the other dimensions broadcast.
