@@ -171,26 +171,41 @@ impl Trellis {
         let (samples, states) = self.zeros.dims2()?;
         let others = self.nothing.narrow(1, 1, states - 1)?;
         let mut sums = vec![Tensor::cat(&[&self.zeros.narrow(1, 0, 1)?, &others], 1)?];
-        let fill = |n| self.nothing.narrow(1, 0, n);
+        let mut is_reached = self.first.clone();
         for step in 0..self.steps() {
             let before = &sums[step];
             let ways = if step == 0 {
                 self.first.where_cond(&self.zeros, &self.nothing)?
             } else {
-                let previous = Tensor::cat(&[&fill(1)?, &before.narrow(1, 0, states - 1)?], 1)?;
-                let second = Tensor::cat(&[&fill(2)?, &before.narrow(1, 0, states - 2)?], 1)?;
-                let second = self.skips.where_cond(&second, &self.nothing)?;
-                ln_sum_exp(&Tensor::stack(&[before, &previous, &second], 0)?, 0)?.reshape((samples, states))?
+                is_reached = self.leading_to(&is_reached, &self.first.zeros_like()?)?.max(0)?;
+                ln_sum_exp(&self.leading_to(before, &self.nothing)?, 0)?.reshape((samples, states))?
             };
-            sums.push(self.is_within[step].where_cond(&self.emit(step, &ways)?, before)?);
+            sums.push(self.is_within[step].where_cond(&self.emit(step, &ways, &is_reached)?, before)?);
         }
         Ok(sums)
     }
 
-    /// The logarithms with the scores of a step, which count for nothing where no way leads.
-    fn emit(&self, step: usize, ways: &Tensor) -> Result<Tensor> {
-        let sums = (ways + self.emitted.get(step)?)?;
-        ways.eq(f64::NEG_INFINITY)?.where_cond(&self.nothing, &sums)
+    /// What stands at the states from which ways lead to each state, (3, N, states), and `nothing` where there are fewer.
+    fn leading_to(&self, before: &Tensor, nothing: &Tensor) -> Result<Tensor> {
+        let states = before.dim(1)?;
+        let previous = Tensor::cat(&[&nothing.narrow(1, 0, 1)?, &before.narrow(1, 0, states - 1)?], 1)?;
+        let second = Tensor::cat(&[&nothing.narrow(1, 0, 2)?, &before.narrow(1, 0, states - 2)?], 1)?;
+        Tensor::stack(&[before, &previous, &self.skips.where_cond(&second, nothing)?], 0)
+    }
+
+    /// What stands at the states to which ways lead from each state, likewise.
+    fn leading_from(&self, after: &Tensor, nothing: &Tensor) -> Result<Tensor> {
+        let states = after.dim(1)?;
+        let next = Tensor::cat(&[&after.narrow(1, 1, states - 1)?, &nothing.narrow(1, 0, 1)?], 1)?;
+        let second = self.skips.where_cond(after, nothing)?;
+        let second = Tensor::cat(&[&second.narrow(1, 2, states - 2)?, &nothing.narrow(1, 0, 2)?], 1)?;
+        Tensor::stack(&[after, &next, &second], 0)
+    }
+
+    /// The logarithms with the scores of a step, which count for nothing where no way leads. Where a logarithm is minus
+    /// infinity a way may lead all the same, whose next score may be infinite.
+    fn emit(&self, step: usize, ways: &Tensor, is_reached: &Tensor) -> Result<Tensor> {
+        is_reached.where_cond(&(ways + self.emitted.get(step)?)?, &self.nothing)
     }
 
     /// (N): the logarithm of the sum over all alignments.
@@ -206,18 +221,16 @@ impl Trellis {
         // 0, but NaN where there is no alignment.
         let undefined = losses.affine(0., 0.)?;
         let is_zeroed = is_zeroed.unsqueeze(1)?.broadcast_as(shape)?;
-        let fill = |n| self.nothing.narrow(1, 0, n);
         let end = self.last.where_cond(&self.zeros, &self.nothing)?;
-        let mut rest = end.clone();
+        let (mut rest, mut is_reached) = (end.clone(), self.last.clone());
         let mut slopes = Vec::with_capacity(self.steps());
         for step in (0..self.steps()).rev() {
             if step + 1 < self.steps() {
-                let ways = self.emit(step + 1, &rest)?;
-                let next = Tensor::cat(&[&ways.narrow(1, 1, states - 1)?, &fill(1)?], 1)?;
-                let second = self.skips.where_cond(&ways, &self.nothing)?;
-                let second = Tensor::cat(&[&second.narrow(1, 2, states - 2)?, &fill(2)?], 1)?;
-                let ways = ln_sum_exp(&Tensor::stack(&[&ways, &next, &second], 0)?, 0)?.reshape((samples, states))?;
+                let ways = self.leading_from(&self.emit(step + 1, &rest, &is_reached)?, &self.nothing)?;
+                let ways = ln_sum_exp(&ways, 0)?.reshape((samples, states))?;
                 rest = self.is_last[step].where_cond(&end, &ways)?;
+                let starts = self.leading_from(&is_reached, &self.last.zeros_like()?)?.max(0)?;
+                is_reached = self.is_last[step].where_cond(&self.last, &starts)?;
             }
             let before = &sums[step + 1];
             let shares = (before + &rest)?.broadcast_add(&losses)?.exp()?;

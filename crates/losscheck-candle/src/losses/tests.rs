@@ -422,6 +422,9 @@ fn ctc_sums_over_alignments() -> Result<()> {
     assert_close("the value", &value, &[-0.125f64.ln()]);
     let (mean, _) = ctc(&[[half; 2]; 3], &[1, 1], CTCLoss::default())?;
     assert_close("the mean", &mean, &[-0.125f64.ln() / 2.]);
+    // A way that leads through minus infinity is one: minus infinity and infinity are no number.
+    let (value, _) = ctc(&[[-INF, half], [INF, half]], &[], options)?;
+    assert_close("the value", &value, &[NAN]);
     // A class that cannot be.
     let (value, gradient) = ctc(&[[0., -INF, -INF], [half, half, -INF]], &[1], options)?;
     assert_close("the value", &value, &[-half]);

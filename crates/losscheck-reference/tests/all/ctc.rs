@@ -229,6 +229,17 @@ fn impossible_targets_are_infinite_or_0() {
     }
 }
 
+#[test]
+fn minus_infinity_and_infinity_along_an_alignment_are_no_number() {
+    for (first, then) in [(-INF, INF), (-INF, NAN), (INF, -INF)] {
+        let mut scores = scores(&[4, 1, 3]);
+        scores.index_axis_mut(ndarray::Axis(0), 0).fill(first);
+        scores.index_axis_mut(ndarray::Axis(0), 2).fill(then);
+        let (value, _) = Call::new(scores, &[&[1]], &[4]).value_and_gradient(NONE).expect("good input");
+        assert!(value[[0]].is_nan(), "{first} and {then}: {value}");
+    }
+}
+
 /// How far f32 is from wide arithmetic, in units of f32's epsilon: the value relative to itself, and the gradients.
 fn errors_in_f32(log_probs: &ArrayD<f32>, labels: &[i64]) -> (f64, Vec<f64>) {
     let exact = log_probs.mapv(|x| DoubleDouble::sum_of(f64::from(x), 0.0));

@@ -161,8 +161,12 @@ impl Trellis {
             }
 
             let largest = fold::largest(now);
+            if largest == lowest {
+                // Nothing to scale. The scores that follow may still be infinite or NaN.
+                continue;
+            }
             if !is_finite(largest) {
-                return if largest == lowest { lowest } else { R::from_f64(f64::NAN) };
+                return R::from_f64(f64::NAN);
             }
             let offset = offset(sum, largest);
             sum = sum.plus(offset);
