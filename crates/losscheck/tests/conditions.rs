@@ -166,6 +166,14 @@ fn elements() -> Vec<Edge> {
             .outside(json!({"input": [0.5], "cotangent": 2.4e-38}))
             // The slope beyond beta is 1.
             .outside(json!({"options": {"beta": 1e-39}})),
+        edge(
+            "subnormal_difference_in_bf16",
+            json!({"loss": "huber_loss", "dtype": "bf16", "input": [1.1e-38], "target": [0]}),
+        )
+        .inside(json!({"loss": "mse_loss", "input": [0.5], "cotangent": 2.2e-38}))
+        .outside(json!({"input": [1.2e-38]}))
+        .outside(json!({"input": [0.5], "cotangent": 2.4e-38}))
+        .outside(json!({"dtype": "f32"})),
         edge("infinite_logit", logit(json!("Infinity")))
             .inside(json!({"input": ["-Infinity"]}))
             .outside(json!({"input": [3.4e38]}))
@@ -295,6 +303,9 @@ fn poisson() -> Vec<Edge> {
         edge("broadcast_rate_near_zero", of_rate("f32", 0.0, json!([4.9e-32]), json!([1, 1])))
             .inside(json!({"input": ["NaN"]}))
             .inside(json!({"target": {"shape": [0]}}))
+            .inside(json!({"dtype": "bf16", "options": {"log_input": false, "eps": 0.01}, "input": [-0.01007]}))
+            .outside(json!({"dtype": "bf16", "options": {"log_input": false, "eps": 0.01}, "input": [-0.01013]}))
+            .outside(json!({"options": {"log_input": false, "eps": 0.01}, "input": [-0.01007]}))
             .outside(json!({"input": [5e-32]}))
             .outside(json!({"target": [1]}))
             // The target is what is broadcast.
@@ -506,6 +517,18 @@ fn vectors() -> Vec<Edge> {
             .outside(json!({"options": {"p": "Infinity"}}))
             // A difference of 0 has no power that counts.
             .outside(json!({"options": {"p": 0.5, "eps": 0}, "anchor": [[0]]})),
+        edge("subnormal_share_of_norm", changed(
+            &triplet(json!({"p": 3}), json!([10]), json!([0]), json!([0])), &json!({"dtype": "f16", "cotangent": 0.006}),
+        ))
+            .inside(json!({"options": {"p": 1.5}, "cotangent": 0.000_19}))
+            .inside(json!({"options": {"p": 3, "swap": true}, "anchor": [[0]], "positive": [[5]], "negative": [[-5]]}))
+            .outside(json!({"cotangent": 0.007}))
+            .outside(json!({"options": {"p": 2}}))
+            .outside(json!({"options": {"p": 1}}))
+            .outside(json!({"options": {"p": "Infinity"}}))
+            .outside(json!({"dtype": "f32"}))
+            // Vectors that are alike have no slope.
+            .outside(json!({"options": {"p": 3, "eps": 0}, "anchor": [[0]]})),
         edge("norm_of_empty_vector", json!({
             "loss": "triplet_margin_loss", "options": {"p": "Infinity"},
             "anchor": {"shape": [2, 0]}, "positive": {"shape": [2, 0]}, "negative": {"shape": [2, 0]}

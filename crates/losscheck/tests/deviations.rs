@@ -174,8 +174,8 @@ fn what_is_no_statement_is_refused_with_what_is_expected() {
         ("value: off by NaN ULPs", format!("`off by NaN ULPs`, {gives}")),
         (
             "value: off by 1 ULPs per row",
-            "`row`, expected one of class, term, pair of classes, e^|x|, e^log_prob, 1/|x - t|, |x1 - x2|, 1/target, 1/weight, 1/|x|, \
-             cubed length"
+            "`row`, expected one of class, term, pair of classes, e^|x|, e^log_prob, 1/|x - t|, |x1 - x2|, probability, \
+             slope by the target, 1/target, 1/weight, 1/|x|, cubed length, power of a difference"
                 .to_owned(),
         ),
     ] {
@@ -211,6 +211,11 @@ fn measures_measure_what_they_name() {
         read(&json!({"id": "mine", "loss": "cosine_embedding_loss", "inputs": inputs}))
     };
     let weighted = [("input", json!([1, 1, 1])), ("target", json!([0, 0, 0])), ("weight", json!([4, 0.5, 0]))];
+    let triplet = |p: f64, [anchor, positive, negative]: [f64; 3]| {
+        let vectors = [("anchor", anchor), ("positive", positive), ("negative", negative)];
+        let vectors = vectors.map(|(name, x)| (name, json!([x])));
+        case_in("f64", "triplet_margin_loss", json!({"p": p, "eps": 0}), &vectors)
+    };
     let ranked = [("input1", json!([1])), ("input2", json!([4])), ("target", json!([1]))];
     for (name, case, expected) in [
         ("class", scores("cross_entropy", tensor("i64", &[], json!([0]))), 5.0),
@@ -228,6 +233,13 @@ fn measures_measure_what_they_name() {
         ("1/|x|", mse(json!([-0.25]), json!([1])), 4.0),
         ("cubed length", cosine("f64", 2.0), 8.0),
         ("cubed length", cosine("f64", 0.5), 1.0),
+        ("probability", pair("kl_div", json!({"log_target": true}), json!([-1]), json!([2])), 2f64.exp()),
+        ("probability", pair("kl_div", json!({"log_target": true}), json!([-1]), json!([-3])), 1.0),
+        ("probability", pair("kl_div", json!({}), json!([-1]), json!([3])), 3.0),
+        ("slope by the target", pair("kl_div", json!({"log_target": true}), json!([-1]), json!([2])), 4.0 * 2f64.exp()),
+        ("slope by the target", pair("kl_div", json!({}), json!([-1]), json!([3])), 2.0 + 3f64.ln()),
+        ("power of a difference", triplet(3.0, [5.0, -1.0, 1.0]), 36.0),
+        ("power of a difference", triplet(3.0, [0.5, 0.0, 0.0]), 1.0),
     ] {
         let found = measure(name, &case);
         assert!((found - expected).abs() <= 1e-12 * expected, "{name}: {found}, expected {expected}");

@@ -126,6 +126,21 @@ fn a_tiny_variance_overflows_in_f64() {
 }
 
 #[test]
+fn a_tiny_rate_overflows_in_f64() {
+    let poisson = |rate: f64| {
+        let inputs = [("input", json!([rate])), ("target", json!([1]))];
+        case("f64", "poisson_nll_loss", json!({"log_input": false, "eps": 0, "reduction": "none"}), &inputs)
+    };
+    let gradient = Output::Gradient("input");
+    assert!(agrees(&poisson(1e-310), gradient, 0, 1e300) && agrees(&poisson(1e-310), gradient, 0, f64::NAN));
+    assert!(!agrees(&poisson(1e-140), gradient, 0, f64::NEG_INFINITY));
+    // The logarithm of the rate is no divisor.
+    let inputs = [("input", json!([1e-310])), ("target", json!([1]))];
+    let logarithm = case("f64", "poisson_nll_loss", json!({"reduction": "none"}), &inputs);
+    assert!(!agrees(&logarithm, gradient, 0, f64::NEG_INFINITY));
+}
+
+#[test]
 fn tiny_numbers_of_f64_may_be_any_that_are_as_small() {
     // Products of double-double numbers lose digits below 2.9e-275.
     assert!(agrees(&mse("f64", &[1e-140]), Output::Value, 0, 0.0));

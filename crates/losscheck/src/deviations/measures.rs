@@ -1,8 +1,9 @@
 //! What the error of a known deviation grows with.
 
 use super::conditions::properties::{classes, elements};
-use super::conditions::vectors::cosine;
+use super::conditions::vectors::{cosine, degree, differences};
 use crate::case::parts::{Part, Parts};
+use crate::loss::Loss;
 use crate::tensor::Tensor;
 
 /// A number that the error of a library is proportional to.
@@ -50,6 +51,16 @@ const MEASURES: &[Measure] = &[
         describes: "the difference of the two inputs",
         of: |part| (part.number("input1") - part.number("input2")).abs(),
     },
+    Measure {
+        name: "probability",
+        describes: "the target of a divergence, with `log_target` its exponential, or 1 if that is less",
+        of: |part| divergence(part)[0].max(1.0),
+    },
+    Measure {
+        name: "slope by the target",
+        describes: "the magnitude of the terms of a divergence's derivative by its target, or 1",
+        of: |part| divergence(part)[1].max(1.0),
+    },
     Measure { name: "1/target", describes: "the inverse of the target", of: |part| 1.0 / part.number("target").abs() },
     Measure {
         name: "1/weight",
@@ -68,7 +79,26 @@ const MEASURES: &[Measure] = &[
             a.max(b).max(1.0).powf(1.5)
         },
     },
+    Measure {
+        name: "power of a difference",
+        describes: "the largest difference of a triplet to the power of p - 1, p being the degree of the norm, or 1",
+        of: |part| {
+            let largest = differences(part).into_iter().flatten().fold(1.0, |most: f64, d| most.max(d.abs()));
+            largest.powf(degree(part) - 1.0)
+        },
+    },
 ];
+
+/// The target of a divergence as a probability, and the magnitude of the terms of its derivative by the target.
+fn divergence(part: &Part) -> [f64; 2] {
+    let (input, target) = (part.number("input"), part.number("target"));
+    if matches!(&part.case.loss, Loss::KlDiv(options) if options.log_target) {
+        let probability = target.exp();
+        [probability, probability * (1.0 + target.abs() + input.abs())]
+    } else {
+        [target.abs(), 1.0 + target.ln().abs() + input.abs()]
+    }
+}
 
 impl Measure {
     /// Returns the measure of a name.

@@ -283,11 +283,16 @@ pub(crate) fn overflows(case: &Case, inputs: &Inputs<DoubleDouble>) -> Result<bo
     if exceeds(end) {
         return Ok(true);
     }
-    // A variance divides twice.
+    // A variance divides twice, and a Poisson rate once.
+    let divisor = match &case.loss {
+        Loss::GaussianNllLoss(_) => case.input("var"),
+        Loss::PoissonNllLoss(loss) if !loss.log_input => case.input("input"),
+        _ => None,
+    };
     let is_tiny = |x: f64| x != 0.0 && x.abs() < end.ln() / end.sqrt();
-    let variance_is_tiny = || case.input("var").is_some_and(|var| var.to_f64().into_iter().any(is_tiny));
+    let divisor_is_tiny = || divisor.is_some_and(|divisor| divisor.to_f64().into_iter().any(is_tiny));
     // No other loss grows faster than the exponential of its tensors.
-    if !exceeds(end.ln()) && !variance_is_tiny() {
+    if !exceeds(end.ln()) && !divisor_is_tiny() {
         return Ok(false);
     }
     // Weights and cotangents of 0 do not undo an overflow.

@@ -232,7 +232,9 @@ impl DistanceScale for PairwiseScale {
         let slope = |((d, terms), (element, element_terms)): ((f64, f64), (f64, f64))| {
             let may_be_norm = rounds_to_norm(element) || side_of_norm(element, element_terms) != Side::Below;
             let is_uncertain = has_near_tie && may_be_norm;
-            let is_uncertain = is_uncertain || Side::of(self.epsilon, element, element_terms) == Side::Uncertain;
+            // Terms that are subnormal round by as much as the smallest normal number.
+            let rounding_terms = Real::maximum(element_terms, self.smallest_normal / unit);
+            let is_uncertain = is_uncertain || Side::of(self.epsilon, element, rounding_terms) == Side::Uncertain;
             if p == 1.0 || p.is_infinite() {
                 return Slope { size: 1.0, is_uncertain };
             }

@@ -49,6 +49,14 @@ pub(super) const CONDITIONS: &[Condition] = &[
         },
     },
     Condition {
+        name: "subnormal_difference_in_bf16",
+        about: About::Part,
+        describes: "in bf16, a difference of input and target that is subnormal once the cotangent's share multiplies it",
+        holds: |part| {
+            part.case.dtype() == DType::BF16 && difference(part) * part.cotangent() < smallest_normal(&part.case)
+        },
+    },
+    Condition {
         name: "infinite_logit",
         about: About::Part,
         describes: "an infinite logit",

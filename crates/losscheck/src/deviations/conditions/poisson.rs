@@ -23,6 +23,13 @@ fn is_broadcast(tensor: &Tensor, to: &Tensor) -> bool {
     own.zip(to.shape().iter().rev()).any(|(&own, &to)| to != 1 && own != to)
 }
 
+/// Returns whether eps, rounded to 16 bits, may make 0 of an input.
+fn is_minus_eps(options: &PoissonNLLLoss, dtype: DType, input: f64) -> bool {
+    // An eps of 0 is not rounded.
+    let is_rounded = matches!(dtype, DType::F16 | DType::BF16) && options.eps != 0.0;
+    is_rounded && (input + options.eps).abs() <= options.eps / 128.0
+}
+
 pub(super) const CONDITIONS: &[Condition] = &[
     Condition {
         name: "stirling_of_no_count",
@@ -55,19 +62,12 @@ pub(super) const CONDITIONS: &[Condition] = &[
         name: "rate_of_minus_eps",
         about: About::Part,
         describes: "Poisson in 16 bits with `log_input` off and a rate that eps brings next to 0",
-        holds: |part| {
-            let is_short = matches!(part.case.dtype(), DType::F16 | DType::BF16);
-            let is_next_to_0 = |options: &PoissonNLLLoss| {
-                // An eps of 0 is not rounded.
-                options.eps != 0.0 && (part.number("input") + options.eps).abs() <= options.eps / 128.0
-            };
-            is_short && rate(part).is_some_and(is_next_to_0)
-        },
+        holds: |part| rate(part).is_some_and(|options| is_minus_eps(options, part.case.dtype(), part.number("input"))),
     },
     Condition {
         name: "broadcast_rate_near_zero",
         about: About::Case,
-        describes: "Poisson with `log_input` off and a rate, for several targets or none, that is 0, NaN or so small that a quotient by it overflows",
+        describes: "Poisson with `log_input` off and a rate, for several targets or none, that is 0, NaN or so small that a quotient by it overflows, or that eps brings next to 0 in 16 bits",
         holds: |part| {
             let (Some(input), Some(target)) = (part.case.input("input"), part.case.input("target")) else {
                 return false;
@@ -75,7 +75,9 @@ pub(super) const CONDITIONS: &[Condition] = &[
             let Some(options) = rate(part) else { return false };
             let most = elements(&part.case, "target").into_iter().fold(1.0, |most: f64, t| most.max(t.abs()));
             let end = near_largest(part.case.dtype());
-            let is_near_0 = |x: f64| x.is_nan() || most / (x + options.eps).abs() > end;
+            let is_near_0 = |x: f64| {
+                x.is_nan() || most / (x + options.eps).abs() > end || is_minus_eps(options, part.case.dtype(), x)
+            };
             is_broadcast(input, target) && input.to_f64().into_iter().any(is_near_0)
         },
     },

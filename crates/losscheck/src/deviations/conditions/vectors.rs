@@ -16,7 +16,7 @@ pub(in crate::deviations) fn cosine(part: &Part) -> (f64, f64, f64) {
 }
 
 /// The degree of the norm of a triplet's differences.
-fn degree(part: &Part) -> f64 {
+pub(in crate::deviations) fn degree(part: &Part) -> f64 {
     match &part.case.loss {
         Loss::TripletMarginLoss(options) => options.p,
         Loss::TripletMarginWithDistanceLoss(options) if options.distance_function == DistanceFunction::Manhattan => 1.0,
@@ -35,7 +35,7 @@ fn is_swapped(part: &Part) -> bool {
 
 /// The differences of a triplet's vectors whose norms count: from the anchor to the positive and the negative, and with `swap`
 /// between these.
-fn differences(part: &Part) -> Vec<Vec<f64>> {
+pub(in crate::deviations) fn differences(part: &Part) -> Vec<Vec<f64>> {
     let eps = match &part.case.loss {
         Loss::TripletMarginLoss(options) => options.eps,
         Loss::TripletMarginWithDistanceLoss(options) if options.distance_function == DistanceFunction::Pairwise => 1e-6,
@@ -123,6 +123,18 @@ pub(super) const CONDITIONS: &[Condition] = &[
             };
             let has_powers = p.is_finite() && ![0.0, 1.0, 2.0].contains(&p);
             part.case.dtype() == DType::F16 && has_powers && differences(part).iter().any(is_any_beyond)
+        },
+    },
+    Condition {
+        name: "subnormal_share_of_norm",
+        about: About::Part,
+        describes: "a triplet in f16 with a norm of a finite degree p above 1 other than 2, and the cotangent's share divided by the norm's power of degree p - 1 is subnormal",
+        holds: |part| {
+            let (p, least) = (degree(part), part.case.dtype().format().smallest_normal());
+            let power = |differences: &Vec<f64>| differences.iter().map(|d| d.abs().powf(p)).sum::<f64>();
+            let is_subnormal = |power: f64| power > 0.0 && part.cotangent() / power.powf((p - 1.0) / p) < least;
+            let is_divided = p > 1.0 && p != 2.0 && p.is_finite();
+            part.case.dtype() == DType::F16 && is_divided && differences(part).iter().map(power).any(is_subnormal)
         },
     },
     Condition {
