@@ -174,6 +174,13 @@ fn elements() -> Vec<Edge> {
         .outside(json!({"input": [1.2e-38]}))
         .outside(json!({"input": [0.5], "cotangent": 2.4e-38}))
         .outside(json!({"dtype": "f32"})),
+        edge("subnormal_smooth_slope", json!({
+            "loss": "smooth_l1_loss", "dtype": "f16", "options": {"beta": 1000}, "input": [1], "target": [0], "cotangent": 0.06
+        }))
+            .inside(json!({"input": [10], "cotangent": 0.006}))
+            .outside(json!({"cotangent": 0.062}))
+            .outside(json!({"options": {"beta": 1}}))
+            .outside(json!({"dtype": "bf16"})),
         edge("infinite_logit", logit(json!("Infinity")))
             .inside(json!({"input": ["-Infinity"]}))
             .outside(json!({"input": [3.4e38]}))

@@ -49,6 +49,18 @@ pub(super) const CONDITIONS: &[Condition] = &[
         },
     },
     Condition {
+        name: "subnormal_smooth_slope",
+        about: About::Part,
+        describes: "smooth L1 in f16 with a difference below beta, whose quotient by beta is subnormal once the cotangent's share multiplies it",
+        holds: |part| {
+            let is_subnormal = |beta: f64| {
+                difference(part) < beta && difference(part) / beta * part.cotangent() < smallest_normal(&part.case)
+            };
+            part.case.dtype() == DType::F16
+                && matches!(&part.case.loss, Loss::SmoothL1Loss(options) if is_subnormal(options.beta))
+        },
+    },
+    Condition {
         name: "subnormal_difference_in_bf16",
         about: About::Part,
         describes: "in bf16, a difference of input and target that is subnormal once the cotangent's share multiplies it",
