@@ -55,6 +55,12 @@ pub(crate) enum Command {
     /// Measure how exact each backend is: the worst error of each output, with its input
     #[command(after_help = "Example: losscheck accuracy --loss huber_loss --dtype f32 --exhaustive --results found")]
     Accuracy(Accuracy),
+    /// Write the cases as lines that an adapter answers, in any language and on any machine: see docs/protocol.md
+    #[command(after_help = "Example: losscheck export --loss cross_entropy --out cases.jsonl")]
+    Export(Export),
+    /// Judge what an adapter answered to the cases of `export`: the matrix, then each difference
+    #[command(after_help = "Example: losscheck judge answers.jsonl --loss cross_entropy")]
+    Judge(Judge),
     /// Say what changed in PyTorch's losses from one version to another: you upgrade, and which of your losses change?
     #[command(after_help = "Example: losscheck drift 2.2.2 2.15.0 --loss cross_entropy")]
     Drift(Drift),
@@ -102,6 +108,67 @@ pub(crate) struct Check {
     /// Rewrite the known deviations from what differs now, for review
     #[arg(long, conflicts_with = "data")]
     pub(crate) update_deviations: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Only this loss, by PyTorch's functional name; repeatable
+    #[arg(long = "loss", value_name = "NAME", value_parser = loss(), hide_possible_values = true)]
+    pub(crate) losses: Vec<LossKind>,
+
+    /// Cases of your own in the golden format, a file or a folder of them, instead of the shipped ones; repeatable
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Vec<PathBuf>,
+
+    /// How to write the elements of tensors
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) encoding: Encoding,
+
+    /// The file to write, instead of the standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// How to write the elements of tensors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Encoding {
+    /// As bytes in base64: exact for every number
+    #[default]
+    Bits,
+    /// As lists of numbers, for people to read
+    Data,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Judge {
+    /// What the adapter wrote
+    #[arg(value_name = "ANSWERS")]
+    pub(crate) answers: PathBuf,
+
+    /// The `--loss` of the export; repeatable
+    #[arg(long = "loss", value_name = "NAME", value_parser = loss(), hide_possible_values = true)]
+    pub(crate) losses: Vec<LossKind>,
+
+    /// The `--data` of the export; repeatable
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Vec<PathBuf>,
+
+    /// The `--encoding` of the export
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) encoding: Encoding,
+
+    /// Judge by plain ULPs, at the magnitude of the exact number, and not by ULPs at the error scale: the sum of the magnitudes
+    /// of the terms that the documented formula adds up
+    #[arg(long)]
+    pub(crate) strict: bool,
+
+    /// Print the known deviations in full: what a backend gives, why, where it is reported, and a case that shows it
+    #[arg(long)]
+    pub(crate) known: bool,
+
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]

@@ -5,10 +5,13 @@ pub(crate) mod report;
 mod update;
 
 use std::io::Write;
+use std::path::PathBuf;
 
+use losscheck::backend::Backend;
 use losscheck::case::format::Goldens;
 use losscheck::data::DataFolder;
 use losscheck::deviations::Scope;
+use losscheck::loss::LossKind;
 use losscheck::run::conformance::{Conformance, Settings};
 
 use crate::args::{self, Check, Format};
@@ -18,13 +21,23 @@ use crate::{Passed, progress, source, table};
 
 /// Does the run and prints what came of it.
 pub(crate) fn run(options: &Check, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
-    let goldens = goldens(options, data)?;
+    let goldens = goldens(&options.selection.losses, &options.data, data)?;
+    judge(goldens, &backends::select(&options.selection.backends), options, data, out)
+}
+
+/// Judges the answers of some backends, and prints what came of it.
+pub(crate) fn judge(
+    goldens: Goldens,
+    backends: &[Box<dyn Backend>],
+    options: &Check,
+    data: &DataFolder,
+    out: &mut dyn Write,
+) -> Result<Passed, Failure> {
     let scope = if options.data.is_empty() { Scope::Goldens } else { Scope::Others };
     let measured_at = args::measured_at(options.strict);
-    let backends = backends::select(&options.selection.backends);
     let bar = progress::bar(goldens.cases.len(), "cases");
     let settings = Settings { scope, measured_at, pytorch: options.pytorch };
-    let run = Conformance::run(goldens, settings, &backends::borrow(&backends), data, || bar.inc(1))?;
+    let run = Conformance::run(goldens, settings, &backends::borrow(backends), data, || bar.inc(1))?;
     bar.finish_and_clear();
 
     if options.update_deviations {
@@ -35,7 +48,7 @@ pub(crate) fn run(options: &Check, data: &DataFolder, out: &mut dyn Write) -> Re
         }
         return Ok(Passed(true));
     }
-    let report = report::Report::new(&run, &backends, options, data);
+    let report = report::Report::new(&run, backends, options, data);
     match options.format {
         Format::Table => render::print(&report, options.known, out)?,
         Format::Json => json(out, &report)?,
@@ -56,9 +69,10 @@ pub(crate) fn json(out: &mut dyn Write, document: &impl serde::Serialize) -> Res
     Ok(writeln!(out)?)
 }
 
-fn goldens(options: &Check, data: &DataFolder) -> Result<Goldens, Failure> {
-    let losses = options.selection.losses();
-    let mut goldens = if options.data.is_empty() { data.goldens_of(&losses)? } else { source::read(&options.data)? };
+/// Reads the cases of some losses, all if none are named: the shipped ones, or those of `--data`.
+pub(crate) fn goldens(losses: &[LossKind], paths: &[PathBuf], data: &DataFolder) -> Result<Goldens, Failure> {
+    let losses = args::chosen(losses);
+    let mut goldens = if paths.is_empty() { data.goldens_of(&losses)? } else { source::read(paths)? };
     goldens.cases.retain(|case| losses.contains(&case.loss.kind()));
     if goldens.cases.is_empty() {
         let names: Vec<_> = losses.iter().map(|loss| loss.name()).collect();

@@ -6,8 +6,10 @@ mod backends;
 mod check;
 mod draws;
 mod drift;
+mod export;
 mod failure;
 mod fuzz;
+mod judge;
 mod list;
 mod metamorphic;
 mod mutants;
@@ -45,6 +47,8 @@ pub fn run() -> ExitCode {
             Command::Metamorphic(options) => metamorphic::run(&options, &data, &mut out),
             Command::Accuracy(options) => accuracy::run(&options, &mut out),
             Command::Drift(options) => drift::run(&options, &data, &mut out),
+            Command::Export(options) => export::run(&options, &data, &mut out),
+            Command::Judge(options) => judge::run(&options, &data, &mut out),
             Command::Report(options) => report::run(&options, &data, &mut out),
             Command::Mutants(options) => mutants::run(&options, &data, &mut out),
         }?;

@@ -20,10 +20,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Case, ExpectedBy};
-use crate::error::Problem;
+use crate::error::{FieldPath, Problem};
+use crate::loss::LossKind;
+use crate::tensor::{DType, Tensor};
 use check::read_case;
 use json::{Object, from_json};
 use raw::RawCase;
+use tensor::{Context, read_tensor};
 
 pub use read::{files, find, ids, parse, place, read, read_files};
 pub use schema::schema;
@@ -68,6 +71,18 @@ pub struct Source {
     pub pytorch: Option<String>,
 }
 
+/// Reads one tensor, as [`write_tensor`] writes it. It is in no file, so its elements cannot be in a file of their own.
+///
+/// # Errors
+///
+/// Returns an error that names the field if the tensor is not in the golden format.
+pub fn tensor_of(value: &Value) -> Result<Tensor, String> {
+    let context = Context { loss: LossKind::MseLoss, folder: None, likely: DType::F32 };
+    from_json(&value.to_string())
+        .and_then(|raw| read_tensor(raw, &FieldPath::default(), context))
+        .map_err(without_place)
+}
+
 /// Reads one case, as [`write_case`] writes it. It is in no file, so its tensors cannot be in files of their own.
 ///
 /// # Errors
@@ -76,5 +91,10 @@ pub struct Source {
 pub fn case_of(value: &Value) -> Result<Case, String> {
     from_json::<Object<RawCase>>(&value.to_string())
         .and_then(|Object(case)| read_case(case, &ExpectedBy::Author, None))
-        .map_err(|Problem { path, message }| if path.is_empty() { message } else { format!("`{path}`: {message}") })
+        .map_err(without_place)
+}
+
+/// Returns what is wrong with something that stands in no file.
+fn without_place(Problem { path, message }: Problem) -> String {
+    if path.is_empty() { message } else { format!("`{path}`: {message}") }
 }

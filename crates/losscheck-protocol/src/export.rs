@@ -1,0 +1,73 @@
+//! Cases as an adapter is asked them, in a file that its standard input can be.
+
+use std::fmt::Write;
+
+use losscheck::case::Case;
+use losscheck::tensor::Tensors;
+use serde_json::{Map, Value};
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::PROTOCOL;
+use crate::message::{Bye, Greeting, Question, Request};
+use crate::tensor::{self, Encoding};
+
+/// All that is said to an adapter in one run, without waiting for an answer.
+#[derive(Clone, Debug)]
+pub struct Export {
+    /// The lines: a greeting, each case, and the last message.
+    pub lines: String,
+    /// The hash of the cases, in hexadecimal digits.
+    pub hash: String,
+}
+
+impl Export {
+    /// Writes the messages for some cases. Each has its position as its number; those of one loss with the same options, dtypes
+    /// and shapes follow each other, so that a compiler has to compile once for all of them.
+    #[must_use]
+    pub fn new(cases: &[Case], encoding: Encoding) -> Self {
+        let mut order: Vec<usize> = (0..cases.len()).collect();
+        order.sort_by_cached_key(|&n| (signature(&cases[n]), n));
+        let questions = order.into_iter().map(|n| question(n, &cases[n], encoding));
+        let questions: Vec<String> = questions.map(|question| line(&Request::Case(Box::new(question)))).collect();
+        let hash = format!("{:032x}", xxh3_128(questions.concat().as_bytes()));
+        let greeting =
+            Greeting { protocol: PROTOCOL, losscheck: env!("CARGO_PKG_VERSION").to_owned(), cases: Some(hash.clone()) };
+        let lines = [line(&Request::Hello(greeting)), questions.concat(), line(&Request::Bye(Bye {}))].concat();
+        Self { lines, hash }
+    }
+}
+
+/// The message for a case.
+fn question(n: usize, case: &Case, encoding: Encoding) -> Question {
+    let write = |tensors: &Tensors| -> Map<String, Value> {
+        tensors.iter().map(|(name, tensor)| (name.clone(), tensor::write(tensor, encoding))).collect()
+    };
+    let options = match case.loss.write_options() {
+        Value::Object(options) => options,
+        _ => Map::new(),
+    };
+    Question {
+        n,
+        id: case.id.clone(),
+        loss: case.loss.kind().name().to_owned(),
+        options,
+        inputs: write(&case.inputs),
+        cotangent: case.cotangent.as_ref().map(|cotangent| tensor::write(cotangent, encoding)),
+        want: case.differentiable().map(str::to_owned).collect(),
+    }
+}
+
+/// What a compiler has to compile anew for.
+fn signature(case: &Case) -> String {
+    let mut signature = format!("{} {}", case.loss.kind(), case.loss.write_options());
+    for (name, tensor) in case.inputs.iter().map(|(name, tensor)| (name.as_str(), tensor)) {
+        let _ = write!(signature, " {name} {} {:?}", tensor.dtype(), tensor.shape());
+    }
+    signature
+}
+
+fn line(message: &Request) -> String {
+    let mut line = serde_json::to_string(message).expect("messages are plain data");
+    line.push('\n');
+    line
+}
