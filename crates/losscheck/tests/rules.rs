@@ -218,6 +218,33 @@ fn a_class_may_be_chosen_that_is_almost_as_likely() {
 }
 
 #[test]
+fn a_cluster_whose_tail_is_nan_is_chosen_by_its_score_in_the_head() {
+    let with = |input: f64, score_of_cluster: f64| {
+        let mut case = adaptive("predict", 1.0);
+        let mut set = |name: &str, numbers: &[f64]| {
+            let tensor = case.inputs[name].with_elements(numbers.iter().copied()).expect("as many elements");
+            case.inputs.insert(name.to_owned(), tensor);
+        };
+        set("input", &[input, -1.0]);
+        set("head.weight", &[2.0, 1.0, score_of_cluster]);
+        set("tail.0.1.weight", &[f64::NAN, 2.0, 3.0]);
+        case
+    };
+    let near = with(1.0, 2.000_000_2);
+    assert!(agrees(&near, Output::Value, 0, 2.0) && agrees(&near, Output::Value, 0, 0.0));
+    // Neither a less likely class, nor another of the same cluster.
+    assert!(!agrees(&near, Output::Value, 0, 1.0) && !agrees(&near, Output::Value, 0, 3.0));
+    // Class 0 is chosen, and the cluster is as likely.
+    let below = with(1.0, 1.999_999_8);
+    assert!(agrees(&below, Output::Value, 0, 0.0) && agrees(&below, Output::Value, 0, 2.0));
+    for far in [with(1.0, 3.0), with(f64::NAN, 2.0)] {
+        assert!(agrees(&far, Output::Value, 1, 1.0) && !agrees(&far, Output::Value, 1, 2.0));
+        assert!(!agrees(&far, Output::Value, 0, 1.0));
+    }
+    assert!(!agrees(&with(1.0, 3.0), Output::Value, 0, 0.0));
+}
+
+#[test]
 fn a_difference_says_which_output_it_is_of_and_of_which_kind() {
     let case = mse("f64", &[f64::MAX, 2.0]);
     let kind = |at, number| verdict(&case, Output::Value, at, number).differences().first().map(|it| it.kind);

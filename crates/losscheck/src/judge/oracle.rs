@@ -154,6 +154,8 @@ pub(crate) fn once<T>(cell: &OnceLock<T>, work: impl FnOnce() -> T) -> &T {
 pub struct ArgmaxCandidates {
     exact: Vec<DoubleDouble>,
     magnitudes: Vec<DoubleDouble>,
+    /// For each row, what its numbers that are NaN are together by the scores of their clusters alone; NaN where these are.
+    hidden: Vec<DoubleDouble>,
     width: usize,
     dtype: DType,
 }
@@ -163,12 +165,34 @@ impl ArgmaxCandidates {
         let exact = loss.evaluate(inputs, Outputs::Value)?.value;
         let width = exact.shape().last().copied().unwrap_or(1);
         let magnitudes = loss.error_scale(inputs)?.value.into_iter().collect();
-        Ok(Self { exact: exact.into_iter().collect(), magnitudes, width, dtype })
+        let exact: Vec<DoubleDouble> = exact.into_iter().collect();
+        let mut candidates = Self { exact, magnitudes, hidden: Vec::new(), width, dtype };
+        if candidates.exact.iter().any(|x| x.is_nan()) {
+            candidates.look_at_clusters(loss, &inputs.with_empty_tails())?;
+        }
+        Ok(candidates)
+    }
+
+    /// Fills in what the numbers that are NaN are by the scores of their clusters, and how large the terms of these are.
+    /// A cluster is chosen by its own score, whatever is in its tail.
+    fn look_at_clusters(&mut self, loss: &Loss, inputs: &Inputs<DoubleDouble>) -> Result<(), Error> {
+        let scores = loss.evaluate(inputs, Outputs::Value)?.value;
+        let magnitudes = loss.error_scale(inputs)?.value;
+        let mut together = vec![DoubleDouble::ZERO; self.exact.len() / self.width.max(1)];
+        for (at, (score, magnitude)) in scores.into_iter().zip(magnitudes).enumerate() {
+            if self.exact[at].is_nan() {
+                self.magnitudes[at] = magnitude;
+                together[at / self.width] = together[at / self.width] + score.exp();
+            }
+        }
+        self.hidden = together.into_iter().map(Real::ln).collect();
+        Ok(())
     }
 
     /// How much smaller the number is that `chosen` names than that of the exact choice, in ULPs at the sum of their
-    /// magnitudes: rounding may turn the choice of such that are no farther apart than the errors of both. `None` where
-    /// `chosen` names none, or either is no number that others can be compared with.
+    /// magnitudes: rounding may turn the choice of such that are no farther apart than the errors of both. A number that is NaN
+    /// by the tail of its cluster is as large as the cluster. `None` where `chosen` names none, or either is no number that others
+    /// can be compared with.
     pub fn distance(&self, row: usize, exact: DoubleDouble, chosen: f64) -> Option<f64> {
         let exact = exact.to_f64();
         if exact == chosen {
@@ -182,6 +206,11 @@ impl ArgmaxCandidates {
             Some((*self.exact.get(at)?, *self.magnitudes.get(at)?))
         };
         let ((best, best_magnitude), (own, own_magnitude)) = (at(exact)?, at(chosen)?);
+        let hidden = |x: DoubleDouble| if x.is_nan() { self.hidden.get(row).copied().unwrap_or(x) } else { x };
+        if best.is_nan() && own.is_nan() {
+            return None;
+        }
+        let (best, own) = (hidden(best), hidden(own));
         if best.is_nan() || own.is_nan() {
             return None;
         }

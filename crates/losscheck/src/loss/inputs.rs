@@ -167,6 +167,16 @@ impl<R: Real> Inputs<R> {
         plain
     }
 
+    /// Returns the inputs with zeros in the tails of clusters, so that the score of a cluster is all that says how likely it is.
+    #[must_use]
+    pub(crate) fn with_empty_tails(&self) -> Self {
+        let mut plain = self.clone();
+        for (_, array) in plain.floats.iter_mut().filter(|(name, _)| name.starts_with("tail.")) {
+            array.fill(R::ZERO);
+        }
+        plain
+    }
+
     /// Returns an option as PyTorch's kernels take it: rounded to the dtype of the computation, which is f32 for 16 bits.
     pub fn option(&self, value: f64) -> f64 {
         match self.dtype {
