@@ -1,6 +1,7 @@
 //! What a library has to offer to be tested: one trait, one method per question.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use losscheck_options::LossKind;
@@ -23,6 +24,11 @@ pub trait Backend: Sync {
     /// older one, whose answers to some cases are others.
     fn pytorch(&self) -> PytorchVersion {
         PytorchVersion::CURRENT
+    }
+
+    /// Returns the file of the known deviations of the backend, unless it is among those that losscheck comes with.
+    fn deviations(&self) -> Option<&Path> {
+        None
     }
 
     /// Returns how the backend comes by a loss.
@@ -63,6 +69,8 @@ pub enum Coverage {
 pub enum Outcome {
     /// The backend computes an answer.
     Answer(Answer),
+    /// The backend computes an answer, and changes its inputs, which nobody expects.
+    ChangedInputs(Answer),
     /// The backend rejects the input, with its message.
     Rejection(String),
     /// The backend does not provide the loss or an option of it, and why.

@@ -4,13 +4,15 @@ use std::io::{self, Write};
 
 use comfy_table::{Cell, CellAlignment, Color, ColumnConstraint, Width};
 use losscheck::case::Case;
+use losscheck::data::DataFolder;
+use losscheck::deviations::Scope;
 use losscheck::judge::verdict::count;
 use losscheck::loss::{Inputs, LossExt, Output, Outputs};
 use losscheck::run::accuracy::{AccuracyRun, InputSet, Key, Measure, Results, Row, Witness};
 use losscheck::tensor::{DType, Tensor};
 
+use crate::adapters::Running;
 use crate::args::{Accuracy, Format};
-use crate::backends;
 use crate::check::json;
 use crate::failure::Failure;
 use crate::style::{DIM, HEADING};
@@ -27,7 +29,7 @@ const INPUT: u16 = 24;
 const OTHERS: usize = 36;
 
 /// Measures, and prints the table; there is nothing to fail.
-pub(crate) fn run(options: &Accuracy, out: &mut dyn Write) -> Result<Passed, Failure> {
+pub(crate) fn run(options: &Accuracy, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
     let plan = AccuracyRun {
         losses: options.selection.losses(),
         dtypes: if options.dtypes.is_empty() { DType::FLOATS.to_vec() } else { options.dtypes.clone() },
@@ -35,14 +37,18 @@ pub(crate) fn run(options: &Accuracy, out: &mut dyn Write) -> Result<Passed, Fai
         exhaustive: options.exhaustive,
         shard: options.shard,
     };
-    let backends = backends::select(&options.selection.backends);
+    let running = Running::start(&options.selection.columns, Scope::Others, data)?;
+    running.takes_any_case()?;
+    let backends = running.backends();
     let bar = progress::bar(plan.parts().iter().map(|part| part.size() as usize).sum(), "parts");
-    let results = plan.run(&backends::borrow(&backends), options.results.as_deref(), |done| bar.inc(done))?;
+    let results = plan.run(&backends, options.results.as_deref(), |done| bar.inc(done))?;
     bar.finish_and_clear();
     match options.format {
         Format::Json => json(out, &results)?,
-        Format::Table => print(&results, &backends::names(&backends), out)?,
+        Format::Table => print(&results, &backends.iter().map(|backend| backend.name()).collect::<Vec<_>>(), out)?,
     }
+    out.flush()?;
+    running.finish()?;
     Ok(Passed(true))
 }
 

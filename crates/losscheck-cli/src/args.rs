@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -10,7 +11,8 @@ use losscheck::loss::LossKind;
 use losscheck::run::accuracy::{SearchBudget, Shard};
 use losscheck::tensor::DType;
 
-use crate::backends;
+use crate::source::quoted;
+use crate::{adapters, backends};
 
 /// Holds PyTorch's loss functions in Rust against PyTorch and against exact arithmetic.
 ///
@@ -105,9 +107,17 @@ pub(crate) struct Check {
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
 
+    /// Keep what the adapter answers in this file, which `judge` reads
+    #[arg(long, value_name = "FILE", conflicts_with = "update_deviations")]
+    pub(crate) record: Option<PathBuf>,
+
     /// Rewrite the known deviations from what differs now, for review
     #[arg(long, conflicts_with = "data")]
     pub(crate) update_deviations: bool,
+
+    /// The file whose answers `judge` judges
+    #[arg(skip)]
+    pub(crate) answers: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -153,10 +163,6 @@ pub(crate) struct Judge {
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Vec<PathBuf>,
 
-    /// The `--encoding` of the export
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) encoding: Encoding,
-
     /// Judge by plain ULPs, at the magnitude of the exact number, and not by ULPs at the error scale: the sum of the magnitudes
     /// of the terms that the documented formula adds up
     #[arg(long)]
@@ -187,6 +193,9 @@ pub(crate) struct Show {
     /// The id of a case: a golden, one of the tutorial's, a regression, or one of `--data`
     #[arg(value_name = "CASE")]
     pub(crate) case: String,
+
+    #[command(flatten)]
+    pub(crate) columns: Columns,
 
     /// Look for it in this file or folder instead of the shipped ones; repeatable
     #[arg(long, value_name = "PATH")]
@@ -354,13 +363,39 @@ fn float() -> impl TypedValueParser<Value = DType> {
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct Selection {
-    /// Only this backend; repeatable
-    #[arg(long = "backend", value_name = "NAME", value_parser = backends::parse)]
-    pub(crate) backends: Vec<String>,
+    #[command(flatten)]
+    pub(crate) columns: Columns,
 
     /// Only this loss, by PyTorch's functional name; repeatable
     #[arg(long = "loss", value_name = "NAME", value_parser = loss(), hide_possible_values = true)]
     pub(crate) losses: Vec<LossKind>,
+}
+
+/// What is judged.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Columns {
+    /// Only this backend; repeatable
+    #[arg(long = "backend", value_name = "NAME", value_parser = backends::parse)]
+    pub(crate) backends: Vec<String>,
+
+    /// Only this adapter, a program in any language: its name and the command that starts it, or its name in `losscheck.toml`;
+    /// repeatable. See docs/protocol.md
+    #[arg(long = "adapter", value_name = "NAME[=COMMAND]", value_parser = adapters::parse)]
+    pub(crate) adapters: Vec<adapters::Chosen>,
+
+    /// How many processes of each adapter answer at the same time [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+}
+
+impl Columns {
+    /// The arguments that choose the columns, each after a space.
+    pub(crate) fn arguments(&self) -> String {
+        let backends = self.backends.iter().map(|backend| format!(" --backend {backend}"));
+        let adapters = self.adapters.iter().map(|adapter| format!(" --adapter {}", quoted(&adapter.argument())));
+        let jobs = self.jobs.iter().map(|jobs| format!(" --jobs {jobs}"));
+        backends.chain(adapters).chain(jobs).collect()
+    }
 }
 
 impl Selection {

@@ -15,10 +15,9 @@ pub fn backends() -> Vec<Box<dyn Backend>> {
     ]
 }
 
-/// The backends of these names; all if there are none.
-pub(crate) fn select(names: &[String]) -> Vec<Box<dyn Backend>> {
-    let wanted = |name: &str| names.is_empty() || names.iter().any(|known| known == name);
-    backends().into_iter().filter(|backend| wanted(backend.name())).collect()
+/// The backends of these names.
+pub(crate) fn of_names(names: &[String]) -> Vec<Box<dyn Backend>> {
+    backends().into_iter().filter(|backend| names.iter().any(|name| name == backend.name())).collect()
 }
 
 /// The backends as the library takes them.

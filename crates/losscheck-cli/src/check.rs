@@ -14,6 +14,7 @@ use losscheck::deviations::Scope;
 use losscheck::loss::LossKind;
 use losscheck::run::conformance::{Conformance, Settings};
 
+use crate::adapters::{Answered, Running};
 use crate::args::{self, Check, Format};
 use crate::backends;
 use crate::failure::Failure;
@@ -22,26 +23,35 @@ use crate::{Passed, progress, source, table};
 /// Does the run and prints what came of it.
 pub(crate) fn run(options: &Check, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
     let goldens = goldens(&options.selection.losses, &options.data, data)?;
-    judge(goldens, &backends::select(&options.selection.backends), options, data, out)
+    let running = Running::start(&options.selection.columns, scope(options), data)?;
+    let Answered { columns, running } = running.answered(&goldens.cases, options.record.as_deref())?;
+    let passed = judge(goldens, &backends::borrow(&columns), options, data, out)?;
+    out.flush()?;
+    running.finish()?;
+    Ok(passed)
+}
+
+/// Which deviations apply to the cases.
+fn scope(options: &Check) -> Scope {
+    if options.data.is_empty() { Scope::Goldens } else { Scope::Others }
 }
 
 /// Judges the answers of some backends, and prints what came of it.
 pub(crate) fn judge(
     goldens: Goldens,
-    backends: &[Box<dyn Backend>],
+    backends: &[&dyn Backend],
     options: &Check,
     data: &DataFolder,
     out: &mut dyn Write,
 ) -> Result<Passed, Failure> {
-    let scope = if options.data.is_empty() { Scope::Goldens } else { Scope::Others };
     let measured_at = args::measured_at(options.strict);
     let bar = progress::bar(goldens.cases.len(), "cases");
-    let settings = Settings { scope, measured_at, pytorch: options.pytorch };
-    let run = Conformance::run(goldens, settings, &backends::borrow(backends), data, || bar.inc(1))?;
+    let settings = Settings { scope: scope(options), measured_at, pytorch: options.pytorch };
+    let run = Conformance::run(goldens, settings, backends, data, || bar.inc(1))?;
     bar.finish_and_clear();
 
     if options.update_deviations {
-        let updates = update::update(&run, data)?;
+        let updates = update::update(&run, backends, data)?;
         match options.format {
             Format::Table => update::print(&updates, out)?,
             Format::Json => json(out, &updates)?,

@@ -25,9 +25,7 @@ impl Draws {
     /// The command by which a verb repeats a run with that seed.
     pub(crate) fn command(&self, verb: &str, seed: u64, data: &DataFolder) -> String {
         let mut command = format!("losscheck {verb} --cases {} --seed {seed}", self.cases);
-        for backend in &self.selection.backends {
-            write!(command, " --backend {backend}").expect("a string takes all");
-        }
+        command.push_str(&self.selection.columns.arguments());
         for loss in &self.selection.losses {
             write!(command, " --loss {}", loss.name()).expect("a string takes all");
         }

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use losscheck::case::random::RandomCases;
 use losscheck::data::DataFolder;
+use losscheck::deviations::Scope;
 use losscheck::loss::LossKind;
 use losscheck::run::fuzz::{self, Report};
 use losscheck::run::table::Tally;
 
+use crate::adapters::Running;
 use crate::args::Draws;
-use crate::backends;
 use crate::draws::{known, listed};
 use crate::failure::Failure;
 use crate::style::{BAD, GOOD, HEADING, NOTE};
@@ -24,9 +25,10 @@ pub(crate) fn run(options: &Draws, data: &DataFolder, out: &mut dyn Write) -> Re
     writeln!(out, "seed {}; to repeat: {command}\n", random.seed)?;
     out.flush()?;
 
-    let backends = backends::select(&options.selection.backends);
+    let running = Running::start(&options.selection.columns, Scope::Others, data)?;
+    running.takes_any_case()?;
     let bar = progress::bar(random.count, "cases");
-    let report = fuzz::fuzz(&random, &backends::borrow(&backends), data, || bar.inc(1))?;
+    let report = fuzz::fuzz(&random, &running.backends(), data, || bar.inc(1))?;
     bar.finish_and_clear();
 
     let files = fuzz::save(report.witnesses.iter().map(|witness| &witness.case), &options.folder(data))?;
@@ -34,6 +36,8 @@ pub(crate) fn run(options: &Draws, data: &DataFolder, out: &mut dyn Write) -> Re
     known(&report.table, "case", (options.known, &command), out)?;
     witnesses(&report, &files, |case| options.show_command(case, data), out)?;
     summary(&random, &report, out)?;
+    out.flush()?;
+    running.finish()?;
     Ok(Passed(report.table.all_known()))
 }
 

@@ -9,14 +9,14 @@ use losscheck::deviations::PYTORCH;
 use losscheck::run::conformance::EXPECTED;
 use losscheck_protocol::recording::Recording;
 
-use crate::args::{Check, Judge, Selection};
+use crate::args::{Check, Encoding, Judge, Selection};
 use crate::failure::Failure;
 use crate::{Passed, backends, check, export};
 
 /// Judges the answers in a file, and prints what came of it.
 pub(crate) fn run(options: &Judge, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
-    let Judge { answers, losses, data: paths, encoding, strict, known, format } = options;
-    let (goldens, exported) = export::export(losses, paths, *encoding, data)?;
+    let Judge { answers, losses, data: paths, strict, known, format } = options;
+    let (goldens, exported) = export::export(losses, paths, Encoding::Bits, data)?;
     let bad = |what: String| Failure::Usage(format!("{}: {what}", answers.display()));
     let text = fs::read_to_string(answers).map_err(|error| bad(format!("cannot be read: {error}")))?;
     let recording = Recording::read(&text, &goldens.cases, &exported.hash).map_err(|line| bad(line.to_string()))?;
@@ -26,12 +26,13 @@ pub(crate) fn run(options: &Judge, data: &DataFolder, out: &mut dyn Write) -> Re
         return Err(bad(format!("line 1: `name`: `{}` is the name of another column", recording.name())));
     }
     let check = Check {
-        selection: Selection { backends: Vec::new(), losses: losses.clone() },
+        selection: Selection { losses: losses.clone(), ..Selection::default() },
         data: paths.clone(),
         strict: *strict,
         known: *known,
         format: *format,
+        answers: Some(answers.clone()),
         ..Check::default()
     };
-    check::judge(goldens, &[Box::new(recording)], &check, data, out)
+    check::judge(goldens, &[&recording], &check, data, out)
 }

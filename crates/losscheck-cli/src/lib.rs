@@ -1,6 +1,7 @@
 //! The program `losscheck`, as a library: what its binary and its tests share.
 
 mod accuracy;
+mod adapters;
 mod args;
 mod backends;
 mod check;
@@ -45,7 +46,7 @@ pub fn run() -> ExitCode {
             Command::Show(options) => show::run(&options, &data, &mut out),
             Command::Fuzz(options) => fuzz::run(&options, &data, &mut out),
             Command::Metamorphic(options) => metamorphic::run(&options, &data, &mut out),
-            Command::Accuracy(options) => accuracy::run(&options, &mut out),
+            Command::Accuracy(options) => accuracy::run(&options, &data, &mut out),
             Command::Drift(options) => drift::run(&options, &data, &mut out),
             Command::Export(options) => export::run(&options, &data, &mut out),
             Command::Judge(options) => judge::run(&options, &data, &mut out),

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use losscheck::data::DataFolder;
+use losscheck::deviations::Scope;
 use losscheck::judge::verdict::{DifferenceKind, count};
 use losscheck::loss::LossKind;
 use losscheck::run::fuzz::save;
@@ -12,8 +13,8 @@ use losscheck::run::metamorphic::{self, Broken, RELATIONS, Related};
 use losscheck::run::table::{Column, Table, Tally};
 use serde::Serialize;
 
+use crate::adapters::Running;
 use crate::args::{Format, Metamorphic};
-use crate::backends;
 use crate::check::json;
 use crate::draws::{known, listed};
 use crate::failure::Failure;
@@ -106,9 +107,10 @@ struct KnownEntry {
 pub(crate) fn run(options: &Metamorphic, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
     let draws = &options.draws;
     let random = draws.random_cases();
-    let backends = backends::select(&draws.selection.backends);
+    let running = Running::start(&draws.selection.columns, Scope::Others, data)?;
+    running.takes_any_case()?;
     let bar = progress::bar(random.count, "cases");
-    let found = metamorphic::run(&random, &backends::borrow(&backends), data, || bar.inc(1))?;
+    let found = metamorphic::run(&random, &running.backends(), data, || bar.inc(1))?;
     bar.finish_and_clear();
 
     let broken: Vec<_> =
@@ -130,6 +132,8 @@ pub(crate) fn run(options: &Metamorphic, data: &DataFolder, out: &mut dyn Write)
         Format::Json => json(out, &document)?,
         Format::Table => print(&document, &found, &files, draws.known, out)?,
     }
+    out.flush()?;
+    running.finish()?;
     Ok(Passed(document.passed))
 }
 

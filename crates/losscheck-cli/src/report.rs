@@ -109,7 +109,8 @@ pub fn conformance(data: &DataFolder, backends: &[Box<dyn Backend>]) -> Result<C
     let goldens = data.goldens()?;
     let bar = progress::bar(goldens.cases.len(), "cases");
     let settings = Settings { scope: Scope::Goldens, measured_at: MeasuredAt::ErrorScale, pytorch: None };
-    let run = Conformance::run(goldens, settings, &backends::borrow(backends), data, || bar.inc(1))?;
+    let backends = &backends::borrow(backends);
+    let run = Conformance::run(goldens, settings, backends, data, || bar.inc(1))?;
     bar.finish_and_clear();
     Ok(ConformancePage::new(&Report::new(&run, backends, &args::Check::default(), data)))
 }

@@ -13,8 +13,8 @@ use losscheck::case::format::{Flag, Goldens};
 use losscheck::data::DataFolder;
 use losscheck::deviations::Scope;
 
+use crate::adapters::Running;
 use crate::args::{self, Format, Show};
-use crate::backends;
 use crate::check::json;
 use crate::failure::Failure;
 use crate::{Passed, source};
@@ -22,11 +22,15 @@ use crate::{Passed, source};
 /// Finds the case and prints it.
 pub(crate) fn run(options: &Show, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
     let Found { case, flags, scope } = find(options, data)?;
-    let view = view::View::new(&case, &flags, (scope, args::measured_at(options.strict)), &backends::backends(), data)?;
+    let running = Running::start(&options.columns, scope, data)?;
+    let measured_at = args::measured_at(options.strict);
+    let view = view::View::new(&case, &flags, (scope, measured_at), &running.backends(), data)?;
     match options.format {
         Format::Table => render::print(&case, &view, out)?,
         Format::Json => json(out, &view)?,
     }
+    out.flush()?;
+    running.finish()?;
     Ok(Passed(true))
 }
 

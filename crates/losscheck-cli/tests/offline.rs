@@ -80,6 +80,7 @@ fn answers_are_judged_like_those_of_any_backend() {
     assert_eq!(code, Some(1));
     assert_eq!(report["differences"][0]["backend"], "mine");
     assert_eq!(report["differences"][0]["cases"], 1, "{stdout}");
+    assert_eq!(report["known_command"], format!("losscheck judge answers.jsonl --known --loss {}", LOSS.name()));
 
     // What is not answered has failed, and what is unsupported is a gap.
     let count = right.lines().count() - 1;

@@ -16,7 +16,7 @@ use crate::tensor::{self, Encoding};
 pub struct Export {
     /// The lines: a greeting, each case, and the last message.
     pub lines: String,
-    /// The hash of the cases, in hexadecimal digits.
+    /// The hash of the cases, in hexadecimal digits. It does not depend on the encoding.
     pub hash: String,
 }
 
@@ -27,18 +27,21 @@ impl Export {
     pub fn new(cases: &[Case], encoding: Encoding) -> Self {
         let mut order: Vec<usize> = (0..cases.len()).collect();
         order.sort_by_cached_key(|&n| (signature(&cases[n]), n));
-        let questions = order.into_iter().map(|n| question(n, &cases[n], encoding));
-        let questions: Vec<String> = questions.map(|question| line(&Request::Case(Box::new(question)))).collect();
-        let hash = format!("{:032x}", xxh3_128(questions.concat().as_bytes()));
+        let written = |encoding: Encoding| -> String {
+            order.iter().map(|&n| line(&Request::Case(Box::new(question(n, &cases[n], encoding))))).collect()
+        };
+        let exact = written(Encoding::Bits);
+        let hash = format!("{:032x}", xxh3_128(exact.as_bytes()));
+        let questions = if encoding == Encoding::Bits { exact } else { written(encoding) };
         let greeting =
             Greeting { protocol: PROTOCOL, losscheck: env!("CARGO_PKG_VERSION").to_owned(), cases: Some(hash.clone()) };
-        let lines = [line(&Request::Hello(greeting)), questions.concat(), line(&Request::Bye(Bye {}))].concat();
+        let lines = [line(&Request::Hello(greeting)), questions, line(&Request::Bye(Bye {}))].concat();
         Self { lines, hash }
     }
 }
 
 /// The message for a case.
-fn question(n: usize, case: &Case, encoding: Encoding) -> Question {
+pub(crate) fn question(n: usize, case: &Case, encoding: Encoding) -> Question {
     let write = |tensors: &Tensors| -> Map<String, Value> {
         tensors.iter().map(|(name, tensor)| (name.clone(), tensor::write(tensor, encoding))).collect()
     };
@@ -58,7 +61,7 @@ fn question(n: usize, case: &Case, encoding: Encoding) -> Question {
 }
 
 /// What a compiler has to compile anew for.
-fn signature(case: &Case) -> String {
+pub(crate) fn signature(case: &Case) -> String {
     let mut signature = format!("{} {}", case.loss.kind(), case.loss.write_options());
     for (name, tensor) in case.inputs.iter().map(|(name, tensor)| (name.as_str(), tensor)) {
         let _ = write!(signature, " {name} {} {:?}", tensor.dtype(), tensor.shape());
@@ -66,7 +69,8 @@ fn signature(case: &Case) -> String {
     signature
 }
 
-fn line(message: &Request) -> String {
+/// Writes a message with the end of its line.
+pub(crate) fn line(message: &Request) -> String {
     let mut line = serde_json::to_string(message).expect("messages are plain data");
     line.push('\n');
     line

@@ -1,8 +1,10 @@
 //! How losscheck asks an implementation that is not compiled into it: lines of JSON, which `docs/protocol.md` describes.
 //!
-//! [`export`] writes the questions to a file, an adapter in any language answers them wherever it runs, and
-//! [`recording::Recording`] is the [`Backend`](losscheck::backend::Backend) that answers with what it wrote.
+//! An [`Adapter`](adapter::Adapter) is a program that answers them while losscheck waits. [`export`] writes the questions to a
+//! file instead, the adapter answers them wherever it runs, and [`recording::Recording`] is the
+//! [`Backend`](losscheck::backend::Backend) that answers with what it wrote.
 
+pub mod adapter;
 pub mod export;
 pub mod message;
 pub mod recording;

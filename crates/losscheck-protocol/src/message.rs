@@ -1,10 +1,13 @@
 //! The messages: each is a line of JSON, an object with one key that names it. Fields that are not known are ignored.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::tensor::Encoding;
 
 /// A message to an adapter.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -68,6 +71,10 @@ pub enum Reply {
     Unsupported(Unsupported),
     /// The adapter or the library broke.
     Failed(Failed),
+    /// The process of the adapter ended. losscheck writes this into the record of a live run.
+    Crashed(Crashed),
+    /// The adapter did not answer in time. losscheck writes this into the record of a live run.
+    TimedOut(TimedOut),
     /// The adapter is still at work.
     Busy(Busy),
     /// The last message.
@@ -75,7 +82,7 @@ pub enum Reply {
 }
 
 /// What an adapter says of itself and its library.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Hello {
     /// The version of the protocol.
     pub protocol: u32,
@@ -98,6 +105,37 @@ pub struct Hello {
     /// Whether it may write into its inputs, as kernels do that leave the gradient in the logits.
     #[serde(default)]
     pub changes_inputs: bool,
+    /// How long a case may take, in a live run.
+    #[serde(default)]
+    pub limits: Limits,
+    /// How many cases it may have before it answers the first of them, in a live run; 8 if it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<NonZeroUsize>,
+    /// How it wants tensors in a live run: as `bits` if it does not say.
+    #[serde(default)]
+    pub encoding: Encoding,
+    /// The selection of cases that it is made for, if it cannot take all in reasonable time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
+}
+
+/// How long a case may take, in seconds.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Limits {
+    /// The first case with its options, dtypes and shapes, for which a compiler compiles; 60 if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<f64>,
+    /// Any other case; 10 if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case: Option<f64>,
+}
+
+/// A selection of cases.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// Some hundreds of cases: one that has to be compiled takes seconds.
+    Compiled,
 }
 
 /// How an adapter comes by a loss.
@@ -106,6 +144,15 @@ pub struct Provided {
     /// Whether the library has it.
     #[serde(default)]
     pub coverage: CoverageName,
+    /// The dtypes that it is provided for; all if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dtypes: Option<Vec<String>>,
+    /// The values that an option may have, by its name; any value of an option that is left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, Vec<Value>>,
+    /// The inputs whose gradients are computed; all if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gradients: Option<Vec<String>>,
 }
 
 /// Whether a library has a loss.
@@ -139,12 +186,15 @@ fn intact() -> bool {
 }
 
 /// The library's own call refused the case.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Rejected {
     /// The number of the case.
     pub n: usize,
     /// What the library says.
     pub message: String,
+    /// The type of the exception.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// The library has nothing for the case.
@@ -157,12 +207,41 @@ pub struct Unsupported {
 }
 
 /// The adapter or the library broke.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Failed {
     /// The number of the case.
     pub n: usize,
     /// How.
     pub message: String,
+    /// Where, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceback: Option<String>,
+    /// Whether the process is of no use any more, as after an assertion on a GPU. It is ended, and another takes its place.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub poisoned: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(poisoned: &bool) -> bool {
+    !poisoned
+}
+
+/// The process of the adapter ended at a case.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Crashed {
+    /// The number of the case.
+    pub n: usize,
+    /// How.
+    pub message: String,
+}
+
+/// The adapter did not answer in time.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct TimedOut {
+    /// The number of the case.
+    pub n: usize,
+    /// The limit.
+    pub seconds: f64,
 }
 
 /// The adapter is still at work.
@@ -170,6 +249,9 @@ pub struct Failed {
 pub struct Busy {
     /// The number of the case.
     pub n: usize,
+    /// With what, such as `compile`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
 }
 
 /// A line of either side, for the schema.

@@ -5,11 +5,13 @@ use base64::prelude::BASE64_STANDARD;
 use half::{bf16, f16};
 use losscheck::case::format;
 use losscheck::tensor::{DType, Data, Tensor};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// How the elements of tensors are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Encoding {
     /// The elements in row-major order, little-endian, in base64: exact for every number.
     #[default]

@@ -48,16 +48,15 @@ fn questions(export: &Export) -> Vec<Question> {
 }
 
 fn hello(hash: &str) -> Hello {
-    let native = |name: &str| (name.to_owned(), Provided { coverage: CoverageName::Native });
+    let native = |name: &str| (name.to_owned(), Provided::default());
     Hello {
         protocol: PROTOCOL,
         name: "mine".to_owned(),
         libraries: [("mine".to_owned(), "1.0".to_owned())].into(),
         device: Some("cpu".to_owned()),
         losses: [native("mse_loss"), native("cross_entropy"), native("huber_loss")].into(),
-        pytorch: None,
         cases: Some(hash.to_owned()),
-        changes_inputs: false,
+        ..Hello::default()
     }
 }
 
@@ -73,9 +72,9 @@ fn reply(question: &Question, encoding: Encoding) -> Reply {
             let value = tensor::write(&answer.value, encoding);
             Reply::Answer(Answered { n, value, gradients: gradients.collect(), inputs_intact: true })
         }
-        Outcome::Rejection(message) => Reply::Rejected(Rejected { n, message }),
+        Outcome::Rejection(message) => Reply::Rejected(Rejected { n, message, ..Rejected::default() }),
         Outcome::NotProvided(why) => Reply::Unsupported(Unsupported { n, why }),
-        other => Reply::Failed(Failed { n, message: format!("{other:?}") }),
+        other => Reply::Failed(Failed { n, message: format!("{other:?}"), ..Failed::default() }),
     }
 }
 
@@ -118,6 +117,7 @@ fn cases_that_compile_alike_follow_each_other() {
 fn the_hash_is_that_of_the_cases() {
     let hash = |cases: &[Case]| Export::new(cases, Encoding::Bits).hash;
     let all = cases();
+    assert_eq!(hash(&all), Export::new(&all, Encoding::Data).hash);
     assert_eq!(hash(&all), hash(&cases()));
     assert_ne!(hash(&all), hash(&all[1..]));
 }
@@ -148,12 +148,12 @@ fn an_adapter_says_what_it_is_and_has() {
     let cases = cases();
     let export = Export::new(&cases, Encoding::Bits);
     let mut own = hello(&export.hash);
-    own.losses = [("mse_loss".to_owned(), Provided { coverage: CoverageName::Composed })].into();
+    own.losses = [("mse_loss".to_owned(), Provided { coverage: CoverageName::Composed, ..Provided::default() })].into();
     own.pytorch = Some("2.6.0".to_owned());
     let replies = [
         Reply::Hello(Box::new(own)),
         Reply::Unsupported(Unsupported { n: 0, why: "no f32".to_owned() }),
-        Reply::Failed(Failed { n: 2, message: "out of memory".to_owned() }),
+        Reply::Failed(Failed { n: 2, message: "out of memory".to_owned(), ..Failed::default() }),
     ];
     let recording = Recording::read(&text(&replies), &cases, &export.hash).expect("a recording");
     assert_eq!((recording.name(), &*recording.version()), ("mine", "mine 1.0 (cpu)"));
@@ -168,15 +168,15 @@ fn an_adapter_says_what_it_is_and_has() {
 }
 
 #[test]
-fn inputs_that_change_are_a_failure_unless_it_is_declared() {
+fn inputs_that_change_are_a_difference_unless_it_is_declared() {
     let cases = cases();
     let export = Export::new(&cases, Encoding::Bits);
     let value = json!({"dtype": "f32", "shape": [], "data": [1]});
     let changed = Reply::Answer(Answered { n: 0, value, gradients: Map::new(), inputs_intact: false });
-    for (changes_inputs, is_failure) in [(false, true), (true, false)] {
+    for (changes_inputs, is_difference) in [(false, true), (true, false)] {
         let replies = [Reply::Hello(Box::new(Hello { changes_inputs, ..hello(&export.hash) })), changed.clone()];
         let recording = Recording::read(&text(&replies), &cases, &export.hash).expect("a recording");
-        assert_eq!(matches!(recording.evaluate(&cases[0]), Outcome::Failed(_)), is_failure);
+        assert_eq!(matches!(recording.evaluate(&cases[0]), Outcome::ChangedInputs(_)), is_difference);
     }
 }
 

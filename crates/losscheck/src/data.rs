@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use losscheck_backend::pytorch::{NoVersion, PytorchVersion};
 
+use crate::backend::Backend;
 use crate::case::Case;
 use crate::case::format::{self, Goldens};
 use crate::case::versions::Answers;
@@ -142,6 +143,20 @@ impl DataFolder {
     /// Returns an error if a file cannot be read or an entry is malformed.
     pub fn policy(&self, backend: &str, scope: Scope) -> Result<Policy, DataError> {
         Ok(Policy::new(backend, scope, self.deviations(backend)?))
+    }
+
+    /// Reads the deviations that apply to a backend: those of its own file, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the file cannot be read or an entry is malformed.
+    pub fn policy_of(&self, backend: &dyn Backend, scope: Scope) -> Result<Policy, DataError> {
+        Ok(Policy::new(backend.name(), scope, Deviations::read(&self.deviations_file_of(backend))?))
+    }
+
+    /// Returns the file of the deviations of a backend.
+    pub fn deviations_file_of(&self, backend: &dyn Backend) -> PathBuf {
+        backend.deviations().map_or_else(|| self.deviations_file(backend.name()), Path::to_path_buf)
     }
 
     /// Reads the deviations of a version of PyTorch: those of the current one, and those in the overlays down to the version.

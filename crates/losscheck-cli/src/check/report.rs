@@ -200,7 +200,7 @@ pub(crate) struct TutorialReport {
 
 impl Report {
     /// Sums up a run of some backends, which was made with these options.
-    pub(crate) fn new(run: &Conformance, backends: &[Box<dyn Backend>], options: &Check, data: &DataFolder) -> Self {
+    pub(crate) fn new(run: &Conformance, backends: &[&dyn Backend], options: &Check, data: &DataFolder) -> Self {
         let paths = &options.data;
         let older = Older::new(run, backends, options, data);
         let version = |name: &str| {
@@ -213,7 +213,7 @@ impl Report {
             losses: run.table.tallies(column, |case| case.loss.kind()).into_iter().map(CellReport::new).collect(),
         };
         let stale = |column: &Column| {
-            let (backend, file) = (column.name().to_owned(), data.deviations_file(column.name()));
+            let (backend, file) = (column.name().to_owned(), deviations_file(column.name(), backends, data));
             run.stale(column).into_iter().map(move |message| StaleReport {
                 backend: backend.clone(),
                 message,
@@ -242,6 +242,14 @@ impl Report {
             stale: run.table.columns.iter().flat_map(stale).collect(),
             tutorial: run.table.rows.iter().filter_map(TutorialReport::new).collect(),
         }
+    }
+}
+
+/// Returns the file of the known deviations of a column.
+pub(super) fn deviations_file(column: &str, backends: &[&dyn Backend], data: &DataFolder) -> PathBuf {
+    match backends.iter().find(|backend| backend.name() == column) {
+        Some(backend) => data.deviations_file_of(*backend),
+        None => data.deviations_file(column),
     }
 }
 
@@ -277,13 +285,16 @@ impl TutorialReport {
 }
 
 /// Returns the command that prints the known deviations of a run in full.
-fn known_command(Check { selection, data: paths, strict, .. }: &Check, data: &DataFolder) -> String {
+fn known_command(Check { selection, data: paths, strict, answers, .. }: &Check, data: &DataFolder) -> String {
     let strict = if *strict { " --strict" } else { "" };
-    let backends = selection.backends.iter().map(|backend| format!(" --backend {backend}"));
     let losses = selection.losses.iter().map(|loss| format!(" --loss {}", loss.name()));
     let paths = paths.iter().map(|path| format!(" --data {}", quoted(&path.to_string_lossy())));
-    let chosen: String = backends.chain(losses).chain(paths).collect();
-    format!("losscheck check --known{strict}{chosen}{}", reference_data(data))
+    let chosen: String = std::iter::once(selection.columns.arguments()).chain(losses).chain(paths).collect();
+    let verb = match answers {
+        None => "check".to_owned(),
+        Some(answers) => format!("judge {}", quoted(&answers.to_string_lossy())),
+    };
+    format!("losscheck {verb} --known{strict}{chosen}{}", reference_data(data))
 }
 
 fn differences(
@@ -359,14 +370,14 @@ fn known(run: &Conformance, column: &Column) -> Vec<DeviationReport> {
 
 /// The answers of older versions of PyTorch, to which those that differ are compared.
 struct Older<'a> {
-    backends: &'a [Box<dyn Backend>],
+    backends: &'a [&'a dyn Backend],
     /// Without the current version; the newest first.
     versions: Vec<Answers>,
 }
 
 impl<'a> Older<'a> {
     /// Reads the answers if a backend differs in a new way.
-    fn new(run: &Conformance, backends: &'a [Box<dyn Backend>], options: &Check, data: &DataFolder) -> Self {
+    fn new(run: &Conformance, backends: &'a [&'a dyn Backend], options: &Check, data: &DataFolder) -> Self {
         let is_needed = options.pytorch.is_none() && !run.table.all_known();
         let versions = if !is_needed {
             Vec::new()
@@ -390,7 +401,7 @@ impl<'a> Older<'a> {
             let case = finding.row;
             let version = of_case.entry(&case.id).or_insert_with(|| {
                 let (case, outcome) = match (backend, &case.expected) {
-                    (Some(backend), _) => (case.clone(), evaluate(backend.as_ref(), case)),
+                    (Some(backend), _) => (case.clone(), evaluate(*backend, case)),
                     (None, Some(Expected::Answer(answer))) => {
                         // Of what is not expected nothing is known.
                         let given: Vec<&str> = answer.gradients.keys().map(String::as_str).collect();

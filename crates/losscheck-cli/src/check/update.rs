@@ -3,12 +3,14 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use losscheck::backend::Backend;
 use losscheck::data::DataFolder;
 use losscheck::deviations::{Deviation, UNEXPLAINED};
 use losscheck::error::DataError;
 use losscheck::run::conformance::Conformance;
 use serde::Serialize;
 
+use super::report::deviations_file;
 use crate::style::{BAD, GOOD, HEADING, NOTE};
 
 /// What changed in the deviations of one backend.
@@ -31,11 +33,15 @@ pub(crate) struct Update {
 }
 
 /// Rewrites the deviations of every column of the run.
-pub(crate) fn update(run: &Conformance, data: &DataFolder) -> Result<Vec<Update>, DataError> {
+pub(crate) fn update(
+    run: &Conformance,
+    backends: &[&dyn Backend],
+    data: &DataFolder,
+) -> Result<Vec<Update>, DataError> {
     let mut updates = Vec::new();
     for column in &run.table.columns {
         let updated = run.updated(column);
-        let file = data.deviations_file(column.name());
+        let file = deviations_file(column.name(), backends, data);
         let old: Vec<&Deviation> = column.policy.own.iter().collect();
         let new: Vec<&Deviation> = updated.iter().collect();
         let counts_changed = column.policy.own.provided != updated.provided;

@@ -23,7 +23,6 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::cause::{Cause, causes};
-use crate::backends;
 
 /// A case and what everyone answers.
 #[derive(Debug, Serialize)]
@@ -141,10 +140,10 @@ impl View {
         case: &Case,
         flags: &BTreeMap<String, Flag>,
         (scope, measured_at): (Scope, MeasuredAt),
-        backends: &[Box<dyn Backend>],
+        backends: &[&dyn Backend],
         data: &DataFolder,
     ) -> Result<Self, DataError> {
-        let by = JudgedAs::new(std::slice::from_ref(case), scope, None, &backends::borrow(backends), data)?;
+        let by = JudgedAs::new(std::slice::from_ref(case), scope, None, backends, data)?;
         let bounds = Bounds::default();
         let judges = Judges::new(case, &by, &bounds, measured_at);
         let judge = judges.of_expectations();
@@ -160,7 +159,7 @@ impl View {
         });
         let of_backends = backends.iter().enumerate().map(|(position, backend)| {
             let own = judges.of_backend(position);
-            let (policy, outcome) = (data.policy(backend.name(), scope)?, evaluate(backend.as_ref(), case));
+            let (policy, outcome) = (data.policy_of(*backend, scope)?, evaluate(*backend, case));
             let verdict = match policy.own.judged_by {
                 JudgedBy::OracleOrPytorch => own.judge(&outcome),
                 JudgedBy::Oracle => own.judge_by_oracle(&outcome),
@@ -208,6 +207,7 @@ impl AnswerView {
     ) -> Self {
         let (message, outputs) = match outcome {
             Outcome::Answer(answer) => (None, outputs(answer, exact)),
+            Outcome::ChangedInputs(answer) => (Some("changes its inputs".to_owned()), outputs(answer, exact)),
             Outcome::Rejection(message) => (Some(format!("rejects it: {message}")), Vec::new()),
             Outcome::NotProvided(why) | Outcome::Failed(why) => (Some(why), Vec::new()),
             Outcome::Crashed(how) => (Some(format!("crashed: {how}")), Vec::new()),

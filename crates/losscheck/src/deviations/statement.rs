@@ -77,12 +77,13 @@ impl Unit {
     }
 }
 
-const OUTCOMES: [(DifferenceKind, &str); 5] = [
+const OUTCOMES: [(DifferenceKind, &str); 6] = [
     (DifferenceKind::WronglyAccepted, "accepts"),
     (DifferenceKind::WronglyRejected, "rejects"),
     (DifferenceKind::Failed, "fails"),
     (DifferenceKind::Crashed, "crashes"),
     (DifferenceKind::TimedOut, "times out"),
+    (DifferenceKind::ChangedInputs, "changes its inputs"),
 ];
 
 const SPECIAL: [(DifferenceKind, &str); 4] = [

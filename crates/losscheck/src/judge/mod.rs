@@ -204,12 +204,13 @@ fn judge_by(
     outcome: &Outcome,
 ) -> Verdict {
     match (outcome, exact, golden) {
-        (Outcome::Failed(message), ..) => Verdict::whole(DifferenceKind::Failed, message.clone()),
-        (Outcome::Crashed(message), ..) => Verdict::whole(DifferenceKind::Crashed, format!("crashed: {message}")),
-        (Outcome::TimedOut(after), ..) => {
-            Verdict::whole(DifferenceKind::TimedOut, format!("no answer within {} s", after.as_secs_f64()))
+        (Outcome::Failed(_) | Outcome::Crashed(_) | Outcome::TimedOut(_) | Outcome::NotProvided(_), ..) => {
+            judge_failure(outcome)
         }
-        (Outcome::NotProvided(why), ..) => Verdict::NotProvided(why.clone()),
+        (Outcome::ChangedInputs(answer), ..) => {
+            let verdict = judge_by(case, (called, exact), (golden, measured_at), &Outcome::Answer(answer.clone()));
+            verdict.and(DifferenceKind::ChangedInputs, "the call changed its inputs".to_owned())
+        }
         (Outcome::Rejection(_), Err(_), _) => Verdict::Agrees,
         (Outcome::Rejection(message), _, Some(Expected::Rejection { .. })) => like_pytorch(wrongly_rejected(message)),
         (Outcome::Rejection(message), Ok(_), _) => wrongly_rejected(message),
@@ -230,6 +231,19 @@ fn judge_by(
             }
         }
         (Outcome::Answer(_), Err(reason), _) => wrongly_accepted(reason),
+    }
+}
+
+/// Judges an outcome that says nothing of the loss, and is judged alike in every case. Anything else agrees.
+pub fn judge_failure(outcome: &Outcome) -> Verdict {
+    match outcome {
+        Outcome::Failed(message) => Verdict::whole(DifferenceKind::Failed, message.clone()),
+        Outcome::Crashed(how) => Verdict::whole(DifferenceKind::Crashed, format!("crashed: {how}")),
+        Outcome::TimedOut(after) => {
+            Verdict::whole(DifferenceKind::TimedOut, format!("no answer within {} s", after.as_secs_f64()))
+        }
+        Outcome::NotProvided(why) => Verdict::NotProvided(why.clone()),
+        Outcome::Answer(_) | Outcome::ChangedInputs(_) | Outcome::Rejection(_) => Verdict::Agrees,
     }
 }
 

@@ -41,6 +41,17 @@ impl Verdict {
         }
     }
 
+    /// Adds a difference of the case as a whole to what a comparison of its numbers found.
+    pub(crate) fn and(self, kind: DifferenceKind, message: String) -> Self {
+        let (mut differences, like_pytorch) = match self {
+            Self::Differs { differences, like_pytorch } => (differences, like_pytorch),
+            Self::LikePyTorch(like_pytorch) => (Vec::new(), like_pytorch),
+            Self::Agrees | Self::NotProvided(_) => (Vec::new(), Vec::new()),
+        };
+        differences.push(Difference::whole(kind, message));
+        Self::Differs { differences, like_pytorch }
+    }
+
     /// Returns the verdict on a case as a whole, which has one difference.
     pub(crate) fn whole(kind: DifferenceKind, message: String) -> Self {
         Self::Differs { differences: vec![Difference::whole(kind, message)], like_pytorch: Vec::new() }
@@ -57,6 +68,8 @@ pub enum DifferenceKind {
     TimedOut,
     /// The backend panicked, or raised an error that is no rejection.
     Failed,
+    /// The backend changed its inputs.
+    ChangedInputs,
     /// The backend accepted input that PyTorch rejects.
     WronglyAccepted,
     /// The backend rejected input that PyTorch accepts.
@@ -82,6 +95,7 @@ impl DifferenceKind {
             Self::Crashed => "crashed",
             Self::TimedOut => "timed out",
             Self::Failed => "failed",
+            Self::ChangedInputs => "changed its inputs",
             Self::WronglyAccepted => "accepted bad input",
             Self::WronglyRejected => "rejected good input",
             Self::Shape => "shape",

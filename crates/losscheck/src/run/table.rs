@@ -189,5 +189,5 @@ impl<R: Send> Table<R> {
 ///
 /// Returns an error if a file of deviations cannot be read.
 pub fn policies(backends: &[&dyn Backend], scope: Scope, data: &DataFolder) -> Result<Vec<Policy>, DataError> {
-    backends.iter().map(|backend| data.policy(backend.name(), scope)).collect()
+    backends.iter().map(|backend| data.policy_of(*backend, scope)).collect()
 }

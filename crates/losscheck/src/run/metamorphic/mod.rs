@@ -120,8 +120,8 @@ impl Claim {
         let Pair { case, other, carry } = &self.pair;
         let outcome = evaluate(backend, case);
         let answer = match (evaluate(backend, other), &outcome) {
-            (Outcome::Answer(answer), _) => answer,
-            (Outcome::Rejection(why), Outcome::Answer(_)) => {
+            (Outcome::Answer(answer) | Outcome::ChangedInputs(answer), _) => answer,
+            (Outcome::Rejection(why), Outcome::Answer(_) | Outcome::ChangedInputs(_)) => {
                 let message = format!("the other case is rejected: {why}");
                 return Verdict::whole(DifferenceKind::WronglyRejected, message);
             }
