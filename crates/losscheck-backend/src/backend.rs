@@ -34,6 +34,11 @@ pub trait Backend: Sync {
     /// Returns how the backend comes by a loss.
     fn coverage(&self, loss: LossKind) -> Coverage;
 
+    /// Returns whether the backend computes the gradient of an input of a loss. One that it does not compute is not looked at.
+    fn has_gradient(&self, _loss: LossKind, _input: &str) -> bool {
+        true
+    }
+
     /// Evaluates a case: the value, and the gradient of every input that [`Case::differentiable`] names. A gradient that is
     /// wanted and left out of the answer counts as a difference; one that is not wanted is not looked at.
     fn evaluate(&self, case: &Case) -> Outcome;

@@ -183,12 +183,15 @@ impl Running {
             }
             let mut settings = file.settings(&chosen)?;
             settings.jobs = columns.jobs.map_or(settings.jobs, NonZeroUsize::get);
-            let record = settings.deviations.clone().unwrap_or_else(|| data.deviations_file(name));
-            let policy = Policy::new(name, scope, Deviations::read(&record)?);
+            let record = settings.deviations.get_or_insert_with(|| data.deviations_file_of_adapter(name));
+            let own = Deviations::read(record)?;
+            let policy = Policy::new(name, scope, own.clone());
             settings.is_known = Box::new(move |case: &Case, outcome: &Outcome| {
                 let explained = policy.explain(case, &judge_failure(outcome));
                 explained.iter().all(|explained| explained.known.is_some())
             });
+            settings.corrupts_memory = Box::new(move |case: &Case| own.corrupts_memory(case));
+            settings.dangerous = columns.dangerous;
             let started = Adapter::start(name, settings);
             adapters.push(started.map_err(|message| Failure::Usage(format!("adapter {name}: {message}")))?);
         }

@@ -63,6 +63,9 @@ pub(crate) enum Command {
     /// Judge what an adapter answered to the cases of `export`: the matrix, then each difference
     #[command(after_help = "Example: losscheck judge answers.jsonl --loss cross_entropy")]
     Judge(Judge),
+    /// Try an adapter: its greeting, a case of each loss, NaN, a refusal, cotangents, a crash, a hang, and its end
+    #[command(after_help = "Example: losscheck smoke torch='python -m losscheck.adapters.torch'")]
+    Smoke(Smoke),
     /// Say what changed in PyTorch's losses from one version to another: you upgrade, and which of your losses change?
     #[command(after_help = "Example: losscheck drift 2.2.2 2.15.0 --loss cross_entropy")]
     Drift(Drift),
@@ -107,6 +110,20 @@ pub(crate) struct Check {
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
 
+    /// Compare the other columns with this one, and not with exact arithmetic: a compiled loss with an eager one, a new version
+    /// with an old one. No deviation is known then
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["pytorch", "update_deviations"])]
+    pub(crate) against: Option<String>,
+
+    /// Leave out cases with NaN or infinity in the inputs, the options or PyTorch's answer
+    #[arg(long, conflicts_with = "update_deviations")]
+    pub(crate) finite: bool,
+
+    /// Take this selection of the cases; `compiled`: some hundreds, for an adapter that compiles each [default: what the adapter
+    /// asks for, or else all]
+    #[arg(long, value_enum, value_name = "NAME", conflicts_with = "update_deviations")]
+    pub(crate) profile: Option<Profile>,
+
     /// Keep what the adapter answers in this file, which `judge` reads
     #[arg(long, value_name = "FILE", conflicts_with = "update_deviations")]
     pub(crate) record: Option<PathBuf>,
@@ -115,9 +132,16 @@ pub(crate) struct Check {
     #[arg(long, conflicts_with = "data")]
     pub(crate) update_deviations: bool,
 
-    /// The file whose answers `judge` judges
+    /// The files whose answers `judge` judges
     #[arg(skip)]
-    pub(crate) answers: Option<PathBuf>,
+    pub(crate) answers: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Smoke {
+    /// The name of the adapter and the command that starts it, or its name in `losscheck.toml`
+    #[arg(value_name = "NAME[=COMMAND]", value_parser = adapters::parse)]
+    pub(crate) adapter: adapters::Chosen,
 }
 
 #[derive(Debug, Args)]
@@ -139,6 +163,15 @@ pub(crate) struct Export {
     pub(crate) out: Option<PathBuf>,
 }
 
+/// A selection of cases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Profile {
+    /// All cases
+    All,
+    /// Some hundreds: every pair of options, dtypes and ranks of a loss, and every flag
+    Compiled,
+}
+
 /// How to write the elements of tensors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Encoding {
@@ -151,9 +184,9 @@ pub(crate) enum Encoding {
 
 #[derive(Debug, Args)]
 pub(crate) struct Judge {
-    /// What the adapter wrote
-    #[arg(value_name = "ANSWERS")]
-    pub(crate) answers: PathBuf,
+    /// What an adapter wrote; several files are as many columns
+    #[arg(value_name = "ANSWERS", required = true)]
+    pub(crate) answers: Vec<PathBuf>,
 
     /// The `--loss` of the export; repeatable
     #[arg(long = "loss", value_name = "NAME", value_parser = loss(), hide_possible_values = true)]
@@ -386,6 +419,10 @@ pub(crate) struct Columns {
     /// How many processes of each adapter answer at the same time [default: 1]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
+
+    /// Ask an adapter the cases, too, that its known deviations say may damage the memory of its process: last, and alone
+    #[arg(long)]
+    pub(crate) dangerous: bool,
 }
 
 impl Columns {
@@ -394,7 +431,8 @@ impl Columns {
         let backends = self.backends.iter().map(|backend| format!(" --backend {backend}"));
         let adapters = self.adapters.iter().map(|adapter| format!(" --adapter {}", quoted(&adapter.argument())));
         let jobs = self.jobs.iter().map(|jobs| format!(" --jobs {jobs}"));
-        backends.chain(adapters).chain(jobs).collect()
+        let dangerous = self.dangerous.then(|| " --dangerous".to_owned());
+        backends.chain(adapters).chain(jobs).chain(dangerous).collect()
     }
 }
 

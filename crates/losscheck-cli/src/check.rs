@@ -8,11 +8,14 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use losscheck::backend::Backend;
+use losscheck::case::Case;
 use losscheck::case::format::Goldens;
 use losscheck::data::DataFolder;
 use losscheck::deviations::Scope;
 use losscheck::loss::LossKind;
 use losscheck::run::conformance::{Conformance, Settings};
+use losscheck_protocol::message::Profile;
+use losscheck_protocol::profile;
 
 use crate::adapters::{Answered, Running};
 use crate::args::{self, Check, Format};
@@ -22,13 +25,30 @@ use crate::{Passed, progress, source, table};
 
 /// Does the run and prints what came of it.
 pub(crate) fn run(options: &Check, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
-    let goldens = goldens(&options.selection.losses, &options.data, data)?;
+    let mut goldens = goldens(&options.selection.losses, &options.data, data)?;
     let running = Running::start(&options.selection.columns, scope(options), data)?;
+    let is_complete = select(&mut goldens.cases, options, &running)?;
     let Answered { columns, running } = running.answered(&goldens.cases, options.record.as_deref())?;
-    let passed = judge(goldens, &backends::borrow(&columns), options, data, out)?;
+    let passed = judge((goldens, is_complete), &backends::borrow(&columns), options, data, out)?;
     out.flush()?;
     running.finish()?;
     Ok(passed)
+}
+
+/// Leaves out the cases that the options do, and returns whether the rest is what deviations speak of.
+fn select(cases: &mut Vec<Case>, options: &Check, running: &Running) -> Result<bool, Failure> {
+    let all = cases.len();
+    if options.finite {
+        cases.retain(profile::is_finite);
+    }
+    let of_adapter = running.adapters.iter().any(|adapter| adapter.profile() == Some(Profile::Compiled));
+    if options.profile.map_or(of_adapter, |profile| profile == args::Profile::Compiled) {
+        *cases = profile::compiled(std::mem::take(cases));
+    }
+    if cases.is_empty() {
+        return Err(Failure::Usage("no case is left".to_owned()));
+    }
+    Ok(cases.len() == all && !options.selection.columns.dangerous)
 }
 
 /// Which deviations apply to the cases.
@@ -36,9 +56,9 @@ fn scope(options: &Check) -> Scope {
     if options.data.is_empty() { Scope::Goldens } else { Scope::Others }
 }
 
-/// Judges the answers of some backends, and prints what came of it.
+/// Judges the answers of some backends to cases, which are all of their losses or not, and prints what came of it.
 pub(crate) fn judge(
-    goldens: Goldens,
+    (goldens, is_complete): (Goldens, bool),
     backends: &[&dyn Backend],
     options: &Check,
     data: &DataFolder,
@@ -46,7 +66,13 @@ pub(crate) fn judge(
 ) -> Result<Passed, Failure> {
     let measured_at = args::measured_at(options.strict);
     let bar = progress::bar(goldens.cases.len(), "cases");
-    let settings = Settings { scope: scope(options), measured_at, pytorch: options.pytorch };
+    let against = options.against.as_ref().map(|name| {
+        let names: Vec<&str> = backends.iter().map(|backend| backend.name()).collect();
+        let position = names.iter().position(|column| column == name);
+        position.ok_or_else(|| Failure::Usage(format!("--against {name}: expected one of {}", names.join(", "))))
+    });
+    let against = against.transpose()?;
+    let settings = Settings { scope: scope(options), measured_at, pytorch: options.pytorch, against, is_complete };
     let run = Conformance::run(goldens, settings, backends, data, || bar.inc(1))?;
     bar.finish_and_clear();
 

@@ -17,13 +17,18 @@ use crate::{Passed, backends, check, export};
 pub(crate) fn run(options: &Judge, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
     let Judge { answers, losses, data: paths, strict, known, format } = options;
     let (goldens, exported) = export::export(losses, paths, Encoding::Bits, data)?;
-    let bad = |what: String| Failure::Usage(format!("{}: {what}", answers.display()));
-    let text = fs::read_to_string(answers).map_err(|error| bad(format!("cannot be read: {error}")))?;
-    let recording = Recording::read(&text, &goldens.cases, &exported.hash).map_err(|line| bad(line.to_string()))?;
-    let taken = backends::backends();
-    let taken = [backends::names(&taken), vec![PYTORCH, EXPECTED]].concat();
-    if taken.contains(&recording.name()) {
-        return Err(bad(format!("line 1: `name`: `{}` is the name of another column", recording.name())));
+    let mut columns: Vec<Recording> = Vec::new();
+    for file in answers {
+        let bad = |what: String| Failure::Usage(format!("{}: {what}", file.display()));
+        let text = fs::read_to_string(file).map_err(|error| bad(format!("cannot be read: {error}")))?;
+        let recording = Recording::read(&text, &goldens.cases, &exported.hash).map_err(|line| bad(line.to_string()))?;
+        let built_in = backends::backends();
+        let taken = backends::names(&built_in).into_iter().chain([PYTORCH, EXPECTED]);
+        if taken.chain(columns.iter().map(Backend::name)).any(|taken| taken == recording.name()) {
+            return Err(bad(format!("line 1: `name`: `{}` is the name of another column", recording.name())));
+        }
+        let deviations = data.deviations_file_of_adapter(recording.name());
+        columns.push(recording.with_deviations(Some(deviations)));
     }
     let check = Check {
         selection: Selection { losses: losses.clone(), ..Selection::default() },
@@ -31,8 +36,9 @@ pub(crate) fn run(options: &Judge, data: &DataFolder, out: &mut dyn Write) -> Re
         strict: *strict,
         known: *known,
         format: *format,
-        answers: Some(answers.clone()),
+        answers: answers.clone(),
         ..Check::default()
     };
-    check::judge(goldens, &[&recording], &check, data, out)
+    let columns: Vec<&dyn Backend> = columns.iter().map(|column| column as &dyn Backend).collect();
+    check::judge((goldens, true), &columns, &check, data, out)
 }

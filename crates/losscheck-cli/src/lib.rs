@@ -17,6 +17,7 @@ mod mutants;
 mod progress;
 pub mod report;
 mod show;
+mod smoke;
 mod source;
 mod style;
 mod table;
@@ -50,6 +51,7 @@ pub fn run() -> ExitCode {
             Command::Drift(options) => drift::run(&options, &data, &mut out),
             Command::Export(options) => export::run(&options, &data, &mut out),
             Command::Judge(options) => judge::run(&options, &data, &mut out),
+            Command::Smoke(options) => smoke::run(&options, &data, &mut out),
             Command::Report(options) => report::run(&options, &data, &mut out),
             Command::Mutants(options) => mutants::run(&options, &data, &mut out),
         }?;

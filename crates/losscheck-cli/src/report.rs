@@ -108,7 +108,13 @@ pub fn versions_page(data: &DataFolder) -> Result<Option<String>, DataError> {
 pub fn conformance(data: &DataFolder, backends: &[Box<dyn Backend>]) -> Result<ConformancePage, DataError> {
     let goldens = data.goldens()?;
     let bar = progress::bar(goldens.cases.len(), "cases");
-    let settings = Settings { scope: Scope::Goldens, measured_at: MeasuredAt::ErrorScale, pytorch: None };
+    let settings = Settings {
+        scope: Scope::Goldens,
+        measured_at: MeasuredAt::ErrorScale,
+        pytorch: None,
+        against: None,
+        is_complete: true,
+    };
     let backends = &backends::borrow(backends);
     let run = Conformance::run(goldens, settings, backends, data, || bar.inc(1))?;
     bar.finish_and_clear();

@@ -22,7 +22,20 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-const VERBS: [&str; 9] = ["check", "list", "show", "fuzz", "metamorphic", "mutants", "accuracy", "drift", "report"];
+const VERBS: [&str; 12] = [
+    "check",
+    "list",
+    "show",
+    "fuzz",
+    "metamorphic",
+    "mutants",
+    "accuracy",
+    "drift",
+    "export",
+    "judge",
+    "smoke",
+    "report",
+];
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

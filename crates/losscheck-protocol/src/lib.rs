@@ -7,6 +7,7 @@
 pub mod adapter;
 pub mod export;
 pub mod message;
+pub mod profile;
 pub mod recording;
 pub mod tensor;
 

@@ -86,7 +86,8 @@ impl Recording {
     }
 
     /// Names the file of the known deviations of the backend.
-    pub(crate) fn with_deviations(self, deviations: Option<PathBuf>) -> Self {
+    #[must_use]
+    pub fn with_deviations(self, deviations: Option<PathBuf>) -> Self {
         Self { deviations, ..self }
     }
 
@@ -112,6 +113,10 @@ impl Backend for Recording {
 
     fn deviations(&self) -> Option<&Path> {
         self.deviations.as_deref()
+    }
+
+    fn has_gradient(&self, loss: LossKind, input: &str) -> bool {
+        has_gradient(&self.hello, loss, input)
     }
 
     fn coverage(&self, loss: LossKind) -> Coverage {
@@ -141,6 +146,12 @@ pub(crate) fn coverage(hello: &Hello, loss: LossKind) -> Coverage {
         Some(CoverageName::Composed) => Coverage::Composed,
         None => Coverage::Missing,
     }
+}
+
+/// Returns whether an adapter computes the gradient of an input.
+pub(crate) fn has_gradient(hello: &Hello, loss: LossKind, input: &str) -> bool {
+    let gradients = hello.losses.get(loss.name()).and_then(|provided| provided.gradients.as_ref());
+    gradients.is_none_or(|gradients| gradients.iter().any(|name| name == input))
 }
 
 /// Returns what an adapter says that it has not, if a case needs it.

@@ -154,6 +154,11 @@ impl DataFolder {
         Ok(Policy::new(backend.name(), scope, Deviations::read(&self.deviations_file_of(backend))?))
     }
 
+    /// Returns the file of the deviations of an adapter that losscheck comes with.
+    pub fn deviations_file_of_adapter(&self, name: &str) -> PathBuf {
+        self.0.join("deviations/adapters").join(format!("{name}.toml"))
+    }
+
     /// Returns the file of the deviations of a backend.
     pub fn deviations_file_of(&self, backend: &dyn Backend) -> PathBuf {
         backend.deviations().map_or_else(|| self.deviations_file(backend.name()), Path::to_path_buf)

@@ -290,10 +290,8 @@ fn known_command(Check { selection, data: paths, strict, answers, .. }: &Check, 
     let losses = selection.losses.iter().map(|loss| format!(" --loss {}", loss.name()));
     let paths = paths.iter().map(|path| format!(" --data {}", quoted(&path.to_string_lossy())));
     let chosen: String = std::iter::once(selection.columns.arguments()).chain(losses).chain(paths).collect();
-    let verb = match answers {
-        None => "check".to_owned(),
-        Some(answers) => format!("judge {}", quoted(&answers.to_string_lossy())),
-    };
+    let files: Vec<_> = answers.iter().map(|file| quoted(&file.to_string_lossy())).collect();
+    let verb = if files.is_empty() { "check".to_owned() } else { format!("judge {}", files.join(" ")) };
     format!("losscheck {verb} --known{strict}{chosen}{}", reference_data(data))
 }
 

@@ -164,6 +164,7 @@ impl View {
                 JudgedBy::OracleOrPytorch => own.judge(&outcome),
                 JudgedBy::Oracle => own.judge_by_oracle(&outcome),
             };
+            let verdict = verdict.without_missing_gradients(*backend, case.loss.kind());
             let judged_by = (!std::ptr::eq(own, judge)).then(|| backend.pytorch().to_string());
             Ok(AnswerView { judged_by, ..AnswerView::new(case, &policy, outcome, verdict, own.exact()) })
         });

@@ -44,6 +44,11 @@ pub struct Settings {
     pub case: Option<Duration>,
     /// The file of the known deviations, unless it is among those that losscheck comes with.
     pub deviations: Option<PathBuf>,
+    /// Whether a case may damage the memory of the process. Such cases are asked last, each of a process of its own, and only if
+    /// `dangerous` is set.
+    pub corrupts_memory: Box<dyn Fn(&Case) -> bool + Send + Sync>,
+    /// Whether to ask cases that may damage the memory of the process.
+    pub dangerous: bool,
     /// Whether a case is known to become this: such deaths are not counted.
     pub is_known: Box<dyn Fn(&Case, &Outcome) -> bool + Send + Sync>,
 }
@@ -53,7 +58,18 @@ impl Settings {
     #[must_use]
     pub fn new(command: Vec<String>) -> Self {
         let is_known = Box::new(|_: &Case, _: &Outcome| false);
-        Self { command, jobs: 1, start: Duration::from_secs(120), first: None, case: None, deviations: None, is_known }
+        let corrupts_memory = Box::new(|_: &Case| false);
+        Self {
+            corrupts_memory,
+            dangerous: false,
+            command,
+            jobs: 1,
+            start: Duration::from_secs(120),
+            first: None,
+            case: None,
+            deviations: None,
+            is_known,
+        }
     }
 }
 
@@ -170,12 +186,19 @@ impl Adapter {
         record: Option<&Record>,
         progress: &(dyn Fn(Progress<'_>) + Sync),
     ) -> io::Result<Vec<Outcome>> {
-        let missing: Vec<Option<String>> = cases.iter().map(|case| recording::gap(&self.hello, case)).collect();
+        let Settings { corrupts_memory, dangerous, .. } = &self.settings;
+        let mut missing: Vec<Option<String>> = cases.iter().map(|case| recording::gap(&self.hello, case)).collect();
         let mut groups: BTreeMap<String, Vec<Task>> = BTreeMap::new();
+        let mut last = Vec::new();
         for (n, case) in cases.iter().enumerate() {
-            match missing[n] {
-                None => groups.entry(export::signature(case)).or_default().push(Task { n }),
-                Some(_) => progress(Progress::Answered),
+            match (&missing[n], corrupts_memory(case)) {
+                (None, false) => groups.entry(export::signature(case)).or_default().push(Task { n }),
+                (None, true) if *dangerous => last.push(Task { n }),
+                (None, true) => {
+                    missing[n] = Some("it is known to damage memory: --dangerous asks it".to_owned());
+                    progress(Progress::Answered);
+                }
+                (Some(_), _) => progress(Progress::Answered),
             }
         }
         let groups = groups.into_values().flat_map(|group| {
@@ -193,6 +216,14 @@ impl Adapter {
                 });
             }
         });
+        for task in last {
+            let queue = Mutex::new(VecDeque::from([VecDeque::from([task])]));
+            let mut worker = self.take();
+            worker.leave(true);
+            worker.work(&Work::new(self, cases, &queue, (&answers, record), progress));
+            worker.leave(true);
+            self.give(worker);
+        }
         let Answers { outcomes, error, .. } = answers.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(error) = error {
             return Err(error);
@@ -203,6 +234,21 @@ impl Adapter {
             (None, None) => Outcome::NotProvided("the adapter was stopped before".to_owned()),
         };
         Ok(outcomes.into_iter().zip(missing).map(outcome).collect())
+    }
+
+    /// Ends the processes as a crash would, at a time when they have nothing to do.
+    pub fn kill(&self) {
+        lock(&self.idle).iter_mut().for_each(Worker::kill);
+    }
+
+    /// Stops the processes, as if they hung, at a time when they have nothing to do. Returns whether the system can.
+    pub fn suspend(&self) -> bool {
+        lock(&self.idle).iter().any(Worker::suspend)
+    }
+
+    /// Tells the processes to end, by a last message or by the end of their input, and returns how they did.
+    pub fn leave(&self, with_bye: bool) -> Vec<String> {
+        lock(&self.idle).iter_mut().filter_map(|worker| worker.leave(with_bye)).collect()
     }
 
     /// Waits for a worker.
@@ -225,7 +271,7 @@ impl Adapter {
 impl Drop for Adapter {
     fn drop(&mut self) {
         for worker in lock(&self.idle).iter_mut() {
-            worker.leave();
+            worker.leave(true);
         }
     }
 }
@@ -245,6 +291,10 @@ impl Backend for Adapter {
 
     fn deviations(&self) -> Option<&Path> {
         self.settings.deviations.as_deref()
+    }
+
+    fn has_gradient(&self, loss: LossKind, input: &str) -> bool {
+        recording::has_gradient(&self.hello, loss, input)
     }
 
     fn coverage(&self, loss: LossKind) -> Coverage {

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use nix::sys::signal::Signal;
 #[cfg(windows)]
 use process_wrap::std::JobObject;
 #[cfg(unix)]
@@ -132,6 +134,19 @@ impl Process {
         }
     }
 
+    /// Ends the process as a crash would, without waiting for that.
+    pub(super) fn kill(&mut self) {
+        let _ = self.child.start_kill();
+    }
+
+    /// Stops the process, so that it does nothing any more until it is ended. Returns whether the system can.
+    pub(super) fn suspend(&self) -> bool {
+        #[cfg(unix)]
+        return self.child.signal(Signal::SIGSTOP as i32).is_ok();
+        #[cfg(not(unix))]
+        return false;
+    }
+
     /// Returns how a process ended that has closed its output.
     pub(super) fn ended(&mut self) -> String {
         self.end(TO_END)
@@ -160,30 +175,15 @@ impl Drop for Process {
 fn described(status: ExitStatus) -> String {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
-        return match signal_name(signal) {
-            Some(name) => format!("ended by signal {signal} ({name})"),
-            None => format!("ended by signal {signal}"),
+        return match Signal::try_from(signal) {
+            Ok(name) => format!("ended by signal {signal} ({name})"),
+            Err(_) => format!("ended by signal {signal}"),
         };
     }
     match status.code() {
         Some(code) => format!("ended with exit code {code}"),
         None => "ended".to_owned(),
     }
-}
-
-/// Returns the names of the signals by which programs end, which have the same numbers on every Unix.
-#[cfg(unix)]
-fn signal_name(signal: i32) -> Option<&'static str> {
-    Some(match signal {
-        2 => "SIGINT",
-        4 => "SIGILL",
-        6 => "SIGABRT",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        11 => "SIGSEGV",
-        15 => "SIGTERM",
-        _ => return None,
-    })
 }
 
 /// Writes lines until there are no more, or the pipe is closed.

@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use losscheck::backend::Outcome;
+use losscheck::backend::{Backend, Outcome};
 
 use super::process::{Event, Process};
 use super::{Settings, Task, Work};
@@ -193,7 +193,7 @@ impl Worker {
                     if !poisoned {
                         continue;
                     }
-                    self.leave();
+                    self.leave(true);
                     return Err(Interruption::Poisoned(asked.into_iter().map(|asked| asked.task).collect()));
                 }
                 Err(death) => death,
@@ -203,12 +203,25 @@ impl Worker {
         }
     }
 
-    /// Lets the process end.
-    pub(super) fn leave(&mut self) {
-        if let Some(mut running) = self.running.take() {
+    /// Lets the process end, and returns how it did. It is told so, or its input ends.
+    pub(super) fn leave(&mut self, with_bye: bool) -> Option<String> {
+        let mut running = self.running.take()?;
+        if with_bye {
             running.process.send(line(&Request::Bye(Bye {})));
-            running.process.end(TO_LEAVE);
         }
+        Some(running.process.end(TO_LEAVE))
+    }
+
+    /// Ends the process as a crash would.
+    pub(super) fn kill(&mut self) {
+        if let Some(running) = &mut self.running {
+            running.process.kill();
+        }
+    }
+
+    /// Stops the process, as if it hung. Returns whether the system can.
+    pub(super) fn suspend(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.process.suspend())
     }
 }
 
@@ -244,7 +257,8 @@ impl Running {
     /// Asks a case, and returns how long the answer may take.
     fn ask(&mut self, task: Task, work: &Work<'_>) -> Duration {
         let case = work.cases[task.n];
-        let question = question(task.n, case, work.adapter.hello.encoding);
+        let mut question = question(task.n, case, work.adapter.hello.encoding);
+        question.want.retain(|input| work.adapter.has_gradient(case.loss.kind(), input));
         self.process.send(line(&Request::Case(Box::new(question))));
         let is_first = self.signatures.insert(signature(case));
         if is_first { work.limits.first } else { work.limits.case }

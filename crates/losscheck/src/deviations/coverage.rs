@@ -116,15 +116,41 @@ impl<'a> Divided<'a> {
         if kind == DifferenceKind::Nan && gives.iter().any(is_infinite) && affected.get().is_reduced {
             return affected.get().parts.len() > 1;
         }
-        if !matches!(kind, DifferenceKind::Off | DifferenceKind::Zero) {
-            return false;
-        }
+        is_finite(kind) && self.is_within(of, number, self.allowed(gives, of, number, &|| affected.get()))
+    }
+
+    /// Returns how far what a library gives allows a wrong number to be off, beyond the tolerance: 0 if it does not.
+    pub(super) fn allowance(
+        &self,
+        (condition, gives): (Option<&Condition>, &[Gives]),
+        kind: DifferenceKind,
+        of: &WrongNumbers,
+        number: &WrongNumber,
+    ) -> f64 {
+        let affected = LazyAffected(OnceCell::new(), || self.affected(condition, of, number.index));
+        if is_finite(kind) { self.allowed(gives, of, number, &|| affected.get()) } else { 0.0 }
+    }
+
+    /// Returns whether a number is off by no more than the tolerance and an allowance other than 0.
+    pub(super) fn is_within(&self, of: &WrongNumbers, number: &WrongNumber, allowance: f64) -> bool {
+        let tolerance = tolerance(self.case.loss.kind(), of.output, of.dtype) * of.dtype.format().ulp(number.scale);
+        allowance > 0.0 && (number.actual - number.exact).abs() <= tolerance + allowance
+    }
+
+    /// Returns the allowance of what a library gives, for the parts of the number that are affected.
+    fn allowed<'b>(
+        &self,
+        gives: &[Gives],
+        of: &WrongNumbers,
+        number: &WrongNumber,
+        affected: &dyn Fn() -> &'b Affected,
+    ) -> f64 {
         let bounds: Vec<&Bound> = gives.iter().filter_map(|gives| gives.bound(of.dtype)).collect();
         let gives_zero = gives.contains(&Gives::Special(DifferenceKind::Zero));
         if bounds.is_empty() && !gives_zero {
-            return false;
+            return 0.0;
         }
-        let affected = affected.get();
+        let affected = affected();
         let (ulp, smallest) = (of.dtype.format().ulp(number.scale), of.dtype.format().ulp(0.0));
         let size = |bound: &Bound, part: &Part, share: f64| {
             let scale = share * number.scale;
@@ -148,10 +174,13 @@ impl<'a> Divided<'a> {
             // The library may leave out the part of a sum.
             if gives_zero && affected.is_reduced { of_bounds.max(scale) } else { of_bounds }
         };
-        let allowance: f64 = affected.parts.iter().zip(&affected.shares).map(allowance).sum();
-        let tolerance = tolerance(self.case.loss.kind(), of.output, of.dtype) * ulp;
-        allowance > 0.0 && (number.actual - number.exact).abs() <= tolerance + allowance
+        affected.parts.iter().zip(&affected.shares).map(allowance).sum()
     }
+}
+
+/// Returns whether a number that differs in this way has a distance from the right one.
+fn is_finite(kind: DifferenceKind) -> bool {
+    matches!(kind, DifferenceKind::Off | DifferenceKind::Zero)
 }
 
 /// What is affected of a number, worked out when it is first asked for.

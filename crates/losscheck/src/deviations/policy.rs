@@ -92,10 +92,18 @@ fn explain(difference: &Difference, entries: &[(&str, &Entry)], divided: &Divide
         let covers = |(_, entry): &&(&str, &Entry)| entry.covers_outcome(difference.kind, divided);
         return vec![Explained { difference: difference.clone(), known: entries.iter().find(covers).map(known) }];
     };
+    // The parts of a sum may be off for different reasons. The one that allows most stands for all.
+    let together = |kind, wrong: &WrongNumbers, number: &WrongNumber| {
+        let allowances = entries.iter().map(|(_, entry)| entry.allowance(kind, wrong, number, divided));
+        let allowances: Vec<f64> = allowances.collect();
+        let largest = allowances.iter().copied().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+        divided.is_within(wrong, number, allowances.iter().sum()).then_some(largest.0)
+    };
     let mut groups: Vec<Vec<WrongNumber>> = vec![Vec::new(); entries.len() + 1];
     for number in &wrong.numbers {
         let covers = |(_, entry): &(&str, &Entry)| entry.covers(difference.kind, wrong, number, divided);
-        groups[entries.iter().position(covers).unwrap_or(entries.len())].push(*number);
+        let owner = entries.iter().position(covers).or_else(|| together(difference.kind, wrong, number));
+        groups[owner.unwrap_or(entries.len())].push(*number);
     }
     let owners = entries.iter().map(|entry| Some(known(entry))).chain([None]);
     let explained = owners.zip(groups).filter_map(|(known, numbers)| {

@@ -12,6 +12,7 @@ use super::coverage::Divided;
 use super::matcher::Matcher;
 use super::statement::Statement;
 use crate::case::Case;
+use crate::data::DataFolder;
 use crate::error::DataError;
 use crate::files::{read_if_present, write_atomically};
 use crate::judge::verdict::{DifferenceKind, WrongNumber, WrongNumbers};
@@ -80,6 +81,13 @@ pub struct Deviation {
     /// a case that agrees is no failure.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cpu_dependent: bool,
+    /// Whether the backend is not deterministic: a case that agrees is no failure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub flaky: bool,
+    /// Whether a case may damage the memory of the process, so that later answers mean nothing. An adapter is asked it on
+    /// request only, last and alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub corrupts_memory: bool,
     /// The name of the [`Condition`] under which the backend gives that. Outside the goldens a deviation without a condition
     /// covers nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,7 +115,8 @@ fn is_default(judged_by: &JudgedBy) -> bool {
 }
 
 impl Deviations {
-    /// Reads the record of a backend. A file that is not there holds nothing. Files of other backends are beside it.
+    /// Reads the record of a backend. A file that is not there holds nothing. Files of other backends are beside it, or among
+    /// those that losscheck comes with.
     ///
     /// # Errors
     ///
@@ -162,6 +171,16 @@ impl Deviations {
         write_atomically(file, text.as_bytes())
     }
 
+    /// Returns whether a case may damage the memory of the process.
+    pub fn corrupts_memory(&self, case: &Case) -> bool {
+        let corrupts = |entry: &&Entry| entry.deviation.corrupts_memory && entry.loss == case.loss.kind();
+        let borrowed = self.borrowed.iter().map(|borrowed| &borrowed.entry);
+        self.entries.iter().chain(borrowed).filter(corrupts).any(|entry| {
+            let meets = |condition| Divided::new(case).meets(condition);
+            entry.lists(case) || entry.condition.is_some_and(meets)
+        })
+    }
+
     /// Returns whether the record says nothing.
     pub fn is_empty(&self) -> bool {
         self.provided.is_empty() && self.entries.is_empty() && self.borrowed.is_empty()
@@ -189,6 +208,7 @@ fn borrowed(paths: &[String], file: &Path) -> Result<Vec<Borrowed>, DataError> {
         if beside == file {
             return Err(failed("expected a deviation of another backend"));
         }
+        let beside = if beside.exists() { beside } else { DataFolder::shipped().deviations_file(of) };
         if !records.contains_key(of) {
             records.insert(of, Deviations::read(&beside)?);
         }
@@ -248,6 +268,23 @@ impl Entry {
             }
             Statement::Numbers { .. } | Statement::Outcome(_) => false,
         })
+    }
+
+    /// Returns how far the deviation allows a wrong number to be off: 0 if it does not.
+    pub(super) fn allowance(
+        &self,
+        kind: DifferenceKind,
+        of: &WrongNumbers,
+        number: &WrongNumber,
+        divided: &Divided<'_>,
+    ) -> f64 {
+        let allowance = |statement: &Statement| match statement {
+            Statement::Numbers { output, gives } if *output == of.output => {
+                divided.allowance((self.condition, gives), kind, of, number)
+            }
+            Statement::Numbers { .. } | Statement::Outcome(_) => 0.0,
+        };
+        self.statements.iter().map(allowance).sum()
     }
 
     /// Returns whether the deviation lists a golden.

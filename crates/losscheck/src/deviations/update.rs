@@ -43,7 +43,7 @@ impl Policy {
                     stale.push(format!("deviation {path}: `{pattern}` names no case"));
                 }
             }
-            for judged in covered.iter().filter(|_| !entry.deviation.cpu_dependent) {
+            for judged in covered.iter().filter(|_| !entry.deviation.cpu_dependent && !entry.deviation.flaky) {
                 let is_provided = !matches!(judged.verdict, Verdict::NotProvided(_));
                 if is_provided && !judged.explained.iter().any(|explained| entry.is_of(explained)) {
                     stale.push(format!("deviation {path}: {} does not differ so", judged.case.id));
@@ -73,7 +73,7 @@ impl Policy {
         stale
     }
 
-    /// Returns the deviations of PyTorch that are true of this backend, too.
+    /// Returns the deviations of PyTorch, and of other records that this one names, that are true of this backend, too.
     fn found_same_as<'a>(
         &self,
         pytorch: &Deviations,
@@ -89,8 +89,8 @@ impl Policy {
             let new = explained.iter().filter(|explained| explained.known.is_none());
             let as_pytorch = new.flat_map(|new| of_pytorch.explain_all(case, std::slice::from_ref(&new.difference)));
             let all = common.into_iter().chain(as_pytorch).chain(explained.iter().cloned());
-            let of_pytorch = all.filter_map(|explained| explained.known).filter(|known| known.of == PYTORCH);
-            found.extend(of_pytorch.map(|known| format!("{PYTORCH}/{}", known.deviation.path())));
+            let of_others = all.filter_map(|explained| explained.known).filter(|known| known.of != self.name);
+            found.extend(of_others.map(|known| format!("{}/{}", known.of, known.deviation.path())));
         }
         found
     }
@@ -132,8 +132,9 @@ impl Policy {
                 found.differences.extend(known.is_none().then_some(difference));
             }
         }
-        // If it depends on the processor, this run has no say about what is known already.
-        for (position, entry) in own.entries.iter().enumerate().filter(|(_, entry)| entry.deviation.cpu_dependent) {
+        // If it depends on the processor or on chance, or was not asked, this run has no say about what is known already.
+        let is_open = |deviation: &Deviation| deviation.cpu_dependent || deviation.flaky || deviation.corrupts_memory;
+        for (position, entry) in own.entries.iter().enumerate().filter(|(_, entry)| is_open(&entry.deviation)) {
             for Judged { case, .. } in judged.clone().filter(|judged| entry.lists(judged.case)) {
                 groups.entry(Group::Old(position)).or_default().ids.insert(&case.id);
             }
@@ -301,6 +302,8 @@ impl Deviation {
             upstream: "unreported".to_owned(),
             witness,
             cpu_dependent: false,
+            flaky: false,
+            corrupts_memory: false,
             when: None,
             cases: Vec::new(),
         }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::MeasuredAt;
-use crate::loss::Output;
+use crate::backend::Backend;
+use crate::loss::{LossKind, Output};
 use crate::tensor::DType;
 
 /// The result of judging what a backend did on one case.
@@ -38,6 +39,26 @@ impl Verdict {
         match self {
             Self::LikePyTorch(like_pytorch) | Self::Differs { like_pytorch, .. } => like_pytorch,
             Self::Agrees | Self::NotProvided(_) => &[],
+        }
+    }
+
+    /// Returns the verdict without what it says of gradients that a backend does not compute.
+    pub fn without_missing_gradients(self, backend: &dyn Backend, loss: LossKind) -> Self {
+        let is_computed = |difference: &Difference| match difference.output {
+            Some(Output::Gradient(input)) => backend.has_gradient(loss, input),
+            Some(Output::Value) | None => true,
+        };
+        match self {
+            Self::Differs { mut differences, mut like_pytorch } => {
+                differences.retain(is_computed);
+                like_pytorch.retain(is_computed);
+                match (differences.is_empty(), like_pytorch.is_empty()) {
+                    (false, _) => Self::Differs { differences, like_pytorch },
+                    (true, false) => Self::LikePyTorch(like_pytorch),
+                    (true, true) => Self::Agrees,
+                }
+            }
+            verdict => verdict,
         }
     }
 

@@ -7,9 +7,10 @@ use std::sync::{Mutex, PoisonError};
 use losscheck_backend::pytorch::PytorchVersion;
 use losscheck_reference::Error;
 
+use super::metamorphic::{Numbers, carried};
 use super::table::{Cell, Column, Table, policies};
-use crate::backend::Backend;
 use crate::backend::call::evaluate;
+use crate::backend::{Backend, Outcome};
 use crate::case::format::{Flag, Goldens};
 use crate::case::versions::Answers;
 use crate::case::{Case, ExpectedBy};
@@ -17,8 +18,8 @@ use crate::data::DataFolder;
 use crate::deviations::{Deviations, Judged, JudgedBy, PYTORCH, Policy, Scope};
 use crate::error::DataError;
 use crate::judge::bounds::Bounds;
-use crate::judge::verdict::Verdict;
-use crate::judge::{Judge, MeasuredAt, oracle};
+use crate::judge::verdict::{DifferenceKind, Verdict};
+use crate::judge::{Judge, MeasuredAt, in_place_of_exact, judge_by_expected, judge_failure, oracle};
 
 /// Name of the column of what the authors of cases expect.
 pub const EXPECTED: &str = "expected";
@@ -37,6 +38,8 @@ pub struct Conformance {
     pub measured_at: MeasuredAt,
     /// The version of PyTorch that all columns are judged by, if one was asked for.
     pub judged_by: Option<PytorchVersion>,
+    /// Whether these were all cases of their losses.
+    pub is_complete: bool,
     pytorch: Deviations,
 }
 
@@ -125,17 +128,26 @@ impl Conformance {
     /// Returns an error if a file of deviations, the file of the bounds, or what a version of PyTorch answers cannot be read.
     pub fn run(
         Goldens { cases, flags, .. }: Goldens,
-        Settings { scope, measured_at, pytorch: version }: Settings,
+        Settings { scope, measured_at, pytorch: version, against, is_complete }: Settings,
         backends: &[&dyn Backend],
         data: &DataFolder,
         progress: impl Fn() + Sync,
     ) -> Result<Self, DataError> {
         let by = JudgedAs::new(&cases, scope, version, backends, data)?;
         let pytorch = data.deviations_of_pytorch(version.unwrap_or(PytorchVersion::CURRENT))?;
-        let expectations = Expectations::new(&cases, scope);
+        let expectations = match against {
+            None => Expectations::new(&cases, scope),
+            Some(_) => Expectations { of_pytorch: false, of_authors: false },
+        };
         let mut all = expectations.policies(&pytorch, scope);
         let expected = all.len();
-        all.extend(policies(backends, scope, data)?);
+        all.extend(match against {
+            None => policies(backends, scope, data)?,
+            Some(_) => {
+                let unknown = |backend: &&dyn Backend| Policy::new(backend.name(), scope, Deviations::default());
+                backends.iter().map(unknown).collect()
+            }
+        });
         let bounds = data.bounds()?;
         let bad = Mutex::new(Vec::new());
         let judge = |(position, case): (usize, Case), policies: &[Policy]| {
@@ -149,7 +161,7 @@ impl Conformance {
                 bad.lock().unwrap_or_else(PoisonError::into_inner).push((position, BadCase { case, reason }));
                 return Vec::new();
             }
-            let of_backends = judge_backends(&judges, backends, &policies[expected..]);
+            let of_backends = judge_backends(&judges, backends, &policies[expected..], against);
             let verdicts = expectations.judge(judge).chain(of_backends).zip(policies);
             let cells = verdicts.map(|(verdict, policy)| Cell::new(verdict, policy, &case)).collect();
             let other = judges.into_other_case();
@@ -159,13 +171,14 @@ impl Conformance {
         let mut bad = bad.into_inner().unwrap_or_else(PoisonError::into_inner);
         bad.sort_by_key(|(position, _)| *position);
         let bad = bad.into_iter().map(|(_, bad)| bad).collect();
-        Ok(Self { table, flags, bad, measured_at, judged_by: version, pytorch })
+        Ok(Self { table, flags, bad, measured_at, judged_by: version, is_complete, pytorch })
     }
 
-    /// Returns what is no longer true of the deviations of a column; nothing if they do not have to be true of all cases, or
-    /// speak of other errors than those that decide, or of another version of PyTorch.
+    /// Returns what is no longer true of the deviations of a column; nothing if they do not have to be true of all cases,
+    /// if cases were left out, or if they speak of other errors than those that decide, or of another version of PyTorch.
     pub fn stale(&self, column: &Column) -> Vec<String> {
         match (column.policy.scope, self.measured_at) {
+            _ if !self.is_complete => Vec::new(),
             _ if self.judged_by.is_some_and(|version| version != PytorchVersion::CURRENT) => Vec::new(),
             (Scope::Goldens, MeasuredAt::ErrorScale) => column.policy.stale(&self.pytorch, self.judged(column)),
             (Scope::Others, _) | (_, MeasuredAt::ExactNumber) => Vec::new(),
@@ -201,6 +214,11 @@ pub struct Settings {
     /// The version of PyTorch that all columns are judged by. If it is left out, PyTorch's stored answers are those of the
     /// current one, and each backend is judged by the version that it is to agree with.
     pub pytorch: Option<PytorchVersion>,
+    /// The position of a backend with which the others are compared, instead of exact arithmetic. No deviation is known then,
+    /// and there are no columns of what the cases expect.
+    pub against: Option<usize>,
+    /// Whether these are all cases of their losses, so that what the deviations say of each can be checked.
+    pub is_complete: bool,
 }
 
 /// The versions of PyTorch that the columns of a run are judged by.
@@ -301,7 +319,7 @@ pub fn judge_all<'a>(
     bounds: &Bounds,
 ) -> Vec<Verdict> {
     let judges = Judges::new(case, by, bounds, MeasuredAt::default());
-    let of_backends = judge_backends(&judges, backends, policies.into_iter().skip(1));
+    let of_backends = judge_backends(&judges, backends, policies.into_iter().skip(1), None);
     [judge_stored(judges.of_expectations())].into_iter().chain(of_backends).collect()
 }
 
@@ -310,13 +328,38 @@ fn judge_backends<'a>(
     judges: &Judges<'_>,
     backends: &[&dyn Backend],
     policies: impl IntoIterator<Item = &'a Policy>,
+    against: Option<usize>,
 ) -> impl Iterator<Item = Verdict> {
-    backends.iter().zip(policies).enumerate().map(|(position, (backend, policy))| {
+    let outcome = |position: usize| evaluate(backends[position], judges.of_backend(position).case());
+    let other = against.map(|position| (position, outcome(position)));
+    backends.iter().zip(policies).enumerate().map(move |(position, (backend, policy))| {
         let judge = judges.of_backend(position);
-        let outcome = evaluate(*backend, judge.case());
-        match policy.own.judged_by {
-            JudgedBy::OracleOrPytorch => judge.judge(&outcome),
-            JudgedBy::Oracle => judge.judge_by_oracle(&outcome),
-        }
+        let verdict = match (&other, policy.own.judged_by) {
+            (Some((other, _)), _) if *other == position => {
+                Verdict::NotProvided("the others are compared with it".to_owned())
+            }
+            (Some((_, other)), _) => judge_against(judge, other, &outcome(position)),
+            (None, JudgedBy::OracleOrPytorch) => judge.judge(&outcome(position)),
+            (None, JudgedBy::Oracle) => judge.judge_by_oracle(&outcome(position)),
+        };
+        verdict.without_missing_gradients(*backend, judge.case().loss.kind())
     })
+}
+
+/// Judges an outcome by that of another backend. Both may be off by the tolerance.
+fn judge_against<C: Borrow<Case>>(judge: &Judge<C>, other: &Outcome, outcome: &Outcome) -> Verdict {
+    match (other, outcome) {
+        (Outcome::Answer(other) | Outcome::ChangedInputs(other), _) => match judge.exact() {
+            Ok(exact) => judge_by_expected(judge.case(), ("the other", carried(exact, Numbers::of(other))), outcome),
+            Err(_) => {
+                let numbers = in_place_of_exact(other, judge.case());
+                judge_by_expected(judge.case(), ("the other", numbers), outcome)
+            }
+        },
+        (Outcome::Rejection(why), Outcome::Answer(_) | Outcome::ChangedInputs(_)) => {
+            Verdict::whole(DifferenceKind::WronglyAccepted, format!("accepted, and the other rejects it: {why}"))
+        }
+        (Outcome::Rejection(_), _) => judge_failure(outcome),
+        _ => Verdict::NotProvided("the other has no answer".to_owned()),
+    }
 }

@@ -79,7 +79,8 @@ pub fn table(
         let exact = ExactAnswers::new(&case);
         let cell = |(backend, policy): (&&dyn Backend, &Policy)| {
             let exact = exact.with(backend.pytorch().slope_at_kink());
-            Cell::new(judge(&case, exact, &evaluate(*backend, &case)), policy, &case)
+            let verdict = judge(&case, exact, &evaluate(*backend, &case));
+            Cell::new(verdict.without_missing_gradients(*backend, draw.loss), policy, &case)
         };
         let cells = backends.iter().zip(policies).map(cell).collect();
         vec![(draw, cells)]
@@ -174,6 +175,7 @@ impl Shrinking<'_> {
     fn unexplained(&self, case: &Case) -> Option<Difference> {
         let exact = oracle::evaluate_with(case, self.backend.pytorch().slope_at_kink());
         let verdict = judge(case, &exact, &evaluate(self.backend, case));
+        let verdict = verdict.without_missing_gradients(self.backend, case.loss.kind());
         let explained = self.policy.explain(case, &verdict).into_iter();
         let new = explained.filter(|explained| explained.known.is_none()).map(|explained| explained.difference);
         new.filter(|new| new.kind == self.kind).max_by(|a, b| a.ulps.total_cmp(&b.ulps))

@@ -37,13 +37,13 @@ struct Pair {
 }
 
 /// The numbers of an answer; of the gradients those that the relation speaks of.
-struct Numbers {
+pub(crate) struct Numbers {
     value: ArrayD<f64>,
     gradients: BTreeMap<String, ArrayD<f64>>,
 }
 
 impl Numbers {
-    fn of(answer: &Answer) -> Self {
+    pub(crate) fn of(answer: &Answer) -> Self {
         let gradients = answer.gradients.iter().map(|(name, gradient)| (name.clone(), gradient.to_array()));
         Self { value: answer.value.to_array(), gradients: gradients.collect() }
     }
@@ -127,7 +127,9 @@ impl Claim {
             }
             _ => return Verdict::NotProvided("the other case has no answer".to_owned()),
         };
-        judge_by_expected(case, ("from the other", expected(&self.exact, carry(&answer))), &outcome)
+        let expected = carried(&self.exact, carry(&answer));
+        let verdict = judge_by_expected(case, ("from the other", expected), &outcome);
+        verdict.without_missing_gradients(backend, case.loss.kind())
     }
 }
 
@@ -138,6 +140,7 @@ fn explanation(backend: &dyn Backend, policy: &Policy, cases: [&Case; 2]) -> Opt
     for case in cases {
         let exact = oracle::evaluate_with(case, backend.pytorch().slope_at_kink());
         let verdict = judge(case, &exact, &evaluate(backend, case));
+        let verdict = verdict.without_missing_gradients(backend, case.loss.kind());
         for explained in policy.explain(case, &verdict) {
             known = Some(explained.known?);
         }
@@ -147,7 +150,7 @@ fn explanation(backend: &dyn Backend, policy: &Policy, cases: [&Case; 2]) -> Opt
 
 /// Returns what is carried over in place of the exact results. Both answers may be off by the tolerance and may jump, so the
 /// error scale and the jumps count twice.
-fn expected(own: &ExactAnswer, Numbers { value, gradients }: Numbers) -> ExactAnswer {
+pub(crate) fn carried(own: &ExactAnswer, Numbers { value, gradients }: Numbers) -> ExactAnswer {
     // The value, and the gradients that the relation speaks of.
     let of_relation = |all: &ValueAndGradients<DoubleDouble>| {
         let named = all.gradients.iter().filter(|(name, _)| gradients.contains_key(*name));

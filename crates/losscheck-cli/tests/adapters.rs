@@ -1,4 +1,4 @@
-//! What `judge` says about an adapter's answers to the cases of `export`, through the built binary.
+//! What the program says about adapters, which answer a file or run, through the built binary.
 
 use std::fs;
 use std::path::Path;
@@ -104,4 +104,80 @@ fn answers_are_judged_like_those_of_any_backend() {
     assert!(code == Some(2) && stderr.contains("nowhere.jsonl: cannot be read"), "{stderr}");
     let (code, _, stderr) = losscheck(path, &["judge", "answers.jsonl", "--loss", "mse_loss"]);
     assert!(code == Some(2) && stderr.contains("answers to other cases"), "{stderr}");
+}
+
+/// An adapter that has all its answers ready: `cat` writes them, in the order in which the cases are asked.
+#[test]
+fn an_adapter_that_runs_is_a_column_of_every_command() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let path = folder.path();
+    let loss = ["--loss", LOSS.name()];
+    losscheck(path, &[&["export", "--out", "cases.jsonl"][..], &loss].concat());
+    fs::write(path.join("answers.jsonl"), answers(path, |_, reply| reply)).expect("a file to write");
+    let count = DataFolder::shipped().goldens_of(&[LOSS]).expect("the goldens").cases.len();
+
+    let live = ["--adapter", "mine=cat answers.jsonl"];
+    let (code, stdout, stderr) = losscheck(path, &[&["check", "--record", "record.jsonl"][..], &loss, &live].concat());
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    assert!(stdout.contains("mine 1.0") && stdout.contains(&format!("{count} cases in 2 columns")), "{stdout}");
+    assert!(stdout.contains(&format!("--known --adapter 'mine=cat answers.jsonl' --loss {}", LOSS.name())), "{stdout}");
+    // The record is judged as the run was.
+    let (code, again, stderr) = losscheck(path, &[&["judge", "record.jsonl"][..], &loss].concat());
+    assert_eq!(code, Some(0), "{again}{stderr}");
+    assert_eq!(again.lines().take(5).collect::<Vec<_>>(), stdout.lines().take(5).collect::<Vec<_>>());
+
+    // Compared with the reference, a wrong answer is the one difference.
+    let wrong = answers(path, |n, reply| match n {
+        0 => json!({"answer": {"n": 0, "value": {"dtype": "f32", "shape": [], "data": [42]}}}),
+        _ => reply,
+    });
+    fs::write(path.join("wrong.jsonl"), wrong).expect("a file to write");
+    let live = ["--adapter", "mine=cat wrong.jsonl", "--backend", "reference", "--against", "reference"];
+    let (code, stdout, _) = losscheck(path, &[&["check", "--format", "json"][..], &loss, &live].concat());
+    let report: Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!((code, &report["differences"][0]["cases"]), (Some(1), &json!(1)), "{stdout}");
+    assert_eq!(report["columns"].as_array().map(Vec::len), Some(2), "{stdout}");
+
+    // The file that lists adapters.
+    let listed = "[adapters.mine]\ncommand = [\"cat\", \"answers.jsonl\"]\nlimits = { case = 5 }\n";
+    fs::write(path.join("losscheck.toml"), listed).expect("a file to write");
+    let (code, stdout, stderr) = losscheck(path, &[&["check"][..], &loss].concat());
+    assert!(code == Some(0) && stdout.contains("reference") && stdout.contains("mine 1.0"), "{stdout}{stderr}");
+    for (text, message) in [
+        ("[adapters.mine]\n", "missing field `command`"),
+        ("[adapters.mine]\ncommand = 1\n", "expected a string or a list of strings"),
+        ("[adapters.mine]\ncommand = \"cat\"\nlimit = 1\n", "unknown field `limit`"),
+        ("[adapters.candle]\ncommand = \"cat\"\n", "`candle` is the name of another column"),
+        ("[adapters.mine]\ncommand = \"cat\"\nlimits = { case = -1 }\n", "`limits.case`"),
+    ] {
+        fs::write(path.join("losscheck.toml"), text).expect("a file to write");
+        let (code, _, stderr) = losscheck(path, &[&["check"][..], &loss].concat());
+        assert!(code == Some(2) && stderr.contains("losscheck.toml") && stderr.contains(message), "{text}: {stderr}");
+    }
+    fs::remove_file(path.join("losscheck.toml")).expect("the file");
+
+    for (arguments, message) in [
+        (&["check", "--adapter", "mine=cat nothing.jsonl"][..], "adapter mine: `cat nothing.jsonl` does not start"),
+        (&["check", "--adapter", "mine"], "write --adapter mine='COMMAND'"),
+        (&["check", "--adapter", "tch-cli=nothing-of-that-name"], "cannot be started"),
+        (&["check", "--adapter", "reference=cat"], "`reference` is the name of another column"),
+        (&["check", "--adapter", "mine='cat"], "whose quotes are not closed"),
+        (&["check", "--against", "torch"], "--against torch: expected one of reference"),
+        (&["check", "--record", "new.jsonl"], "--record takes the answers of one adapter"),
+        (&["fuzz", "--cases", "10", "--adapter", "mine=cat answers.jsonl"], "adapter mine was stopped"),
+    ] {
+        let (code, _, stderr) = losscheck(path, &[arguments, &loss].concat());
+        assert!(code == Some(2) && stderr.contains(message), "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+fn smoke_tells_what_an_adapter_does_wrong() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let hello = json!({"hello": {"protocol": 1, "name": "mine", "losses": {LOSS.name(): {}}}});
+    fs::write(folder.path().join("hello.jsonl"), format!("{hello}\n")).expect("a file to write");
+    let (code, stdout, stderr) = losscheck(folder.path(), &["smoke", "mine=cat hello.jsonl"]);
+    assert_eq!(code, Some(1), "{stdout}{stderr}");
+    assert!(stdout.contains("ended with exit code 0") && stdout.contains("losscheck show "), "{stdout}");
+    assert!(stdout.contains("--adapter 'mine=cat hello.jsonl'"), "{stdout}");
 }
