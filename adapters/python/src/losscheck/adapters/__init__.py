@@ -1,0 +1,1 @@
+"""Adapters of libraries that many people use. `python -m losscheck.adapters.torch` is one of them."""
