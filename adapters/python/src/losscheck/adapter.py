@@ -11,8 +11,9 @@ from functools import cached_property
 from typing import Any, Literal, NoReturn, TypeVar
 
 from losscheck.answer import Missing, Reply, answer, restrict
-from losscheck.case import Question, check_dtype
+from losscheck.case import Question
 from losscheck.frameworks import FRAMEWORKS, Framework, LossFunction, framework
+from losscheck.losses import check_selection
 from losscheck.tensor import ENCODINGS, Encoding
 
 PROTOCOL = 1
@@ -112,8 +113,7 @@ class Adapter:
         """
         if name in self.losses:
             raise ValueError(f"{self.name} has {name} already")
-        for dtype in dtypes or ():
-            check_dtype(dtype)
+        check_selection(name, dtypes, options, gradients)
         if coverage not in ("native", "composed"):
             raise ValueError(f"expected a coverage of native or composed, found {coverage!r}")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from losscheck.errors import LibraryError, ProtocolError, Unsupported
-from losscheck.tensor import FLOATS, Tensor
+from losscheck.tensor import Tensor
 
 Result = TypeVar("Result")
 
@@ -105,8 +105,8 @@ class Case:
         """Tells losscheck that the adapter is at work on something slow, so that the time limit starts anew."""
         self._busy(stage)
 
-    def no_more_than(self, *names: str) -> None:
-        """Raises [`Unsupported`] if the case has another input than these."""
+    def takes(self, *names: str) -> None:
+        """Raises [`Unsupported`] if the case has an input other than these."""
         for name in self.inputs:
             if name not in names:
                 raise Unsupported(f"no argument `{name}`")
@@ -117,12 +117,6 @@ def split_result(result: Any) -> tuple[Any, Mapping[str, Any] | None]:
     if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Mapping):
         return result
     return result, None
-
-
-def check_dtype(name: str) -> None:
-    """Raises a `ValueError` unless `name` is a dtype of floating-point numbers."""
-    if name not in FLOATS:
-        raise ValueError(f"expected a dtype of {', '.join(FLOATS)}, found {name!r}")
 
 
 def _option(value: Any) -> Any:
