@@ -111,7 +111,7 @@ def test_a_result_of_another_type_is_a_failure_that_names_it() -> None:
 @pytest.mark.parametrize(
     ("mistake", "message"),
     [
-        (lambda: Adapter("a", framework="pytorch"), "expected a framework of numpy, torch, jax, found 'pytorch'"),
+        (lambda: Adapter("a", framework="pytorch"), "expected a framework of numpy, torch, jax, mlx, found 'pytorch'"),
         (
             lambda: Adapter("a").loss("l1_loss", dtypes=["float32"]),
             "expected a dtype of l1_loss: f16, bf16, f32, f64; found 'float32'",

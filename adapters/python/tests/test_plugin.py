@@ -133,7 +133,7 @@ def test_a_missing_program_is_said_plainly(pytester: pytest.Pytester) -> None:
             '"mse_loss", gradients=["weight"]',
             "expected an input of mse_loss that has a gradient: input, target; found 'weight'",
         ),
-        ('"mse_loss", framework="tf"', "expected a framework of numpy, torch, jax; found 'tf'"),
+        ('"mse_loss", framework="tf"', "expected a framework of numpy, torch, jax, mlx; found 'tf'"),
         ('"mse_loss", dtype=["f32"]', "*unexpected keyword argument 'dtype'"),
         ("", "*missing 1 required positional argument: 'loss'"),
     ],

@@ -1,4 +1,4 @@
-"""Serves the adapter in a file or module: `python -m losscheck serve my_adapter.py`."""
+"""Serves the adapter in a file or module, `python -m losscheck serve my_adapter.py`, or keeps one going that crashes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from types import ModuleType
 from typing import NoReturn
 
 from losscheck.adapter import Adapter
-from losscheck.errors import AdapterError
+from losscheck.errors import AdapterError, ProtocolError
+from losscheck.restart import restart
 from losscheck.serve import BAD_LINE, run
 from losscheck.streams import claim_streams
 
@@ -24,7 +25,18 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("serve", help="answer losscheck's cases on the standard input and output")
     command.add_argument("adapter", help="a Python file, or the name of a module, that has a losscheck.Adapter")
+    command = commands.add_parser("restart", help="run an adapter that is a command, and start it anew whenever it dies")
+    command.add_argument("--limit", type=float, default=60, help="seconds that an answer may take (default: 60)")
+    command.add_argument("adapter", nargs=argparse.REMAINDER, metavar="COMMAND", help="the command, with its arguments")
     chosen = parser.parse_args(arguments)
+    if chosen.command == "restart":
+        if not chosen.adapter:
+            parser.error("restart: expected a command")
+        try:
+            sys.exit(restart(chosen.adapter, sys.stdin.buffer, sys.stdout.buffer, chosen.limit))
+        except (OSError, ProtocolError) as error:
+            sys.stderr.write(f"losscheck: {error}\n")
+            sys.exit(BAD_LINE)
     # Before the import, because a library may print while it is imported.
     streams = claim_streams()
     try:

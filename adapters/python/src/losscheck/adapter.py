@@ -56,9 +56,9 @@ class Provided:
 class Adapter:
     """Answers losscheck's test cases with the values and gradients of a library.
 
-    `name` is the name of the column in losscheck's tables. `framework` is `"torch"`, `"jax"` or `"numpy"`: the kind of
-    arrays that the loss functions take. It is imported when the first case arrives, or the greeting. `libraries` are the
-    packages whose versions losscheck shows; that of the framework is always among them.
+    `name` is the name of the column in losscheck's tables. `framework` is `"torch"`, `"jax"`, `"mlx"` or `"numpy"`: the
+    kind of arrays that the loss functions take. It is imported when the greeting or the first case arrives. `libraries`
+    are the packages whose versions losscheck shows; that of the framework is always among them.
 
     `limits` are the seconds that the first case of a signature and any other case may take. `window` is how many cases
     losscheck may send before it has the answers. An adapter that compiles declares `profile="compiled"`, so that

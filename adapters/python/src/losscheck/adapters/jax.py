@@ -152,7 +152,8 @@ def cosine_embedding_loss(case: Case) -> Any:
 
     def losses(a: Any, b: Any, y: Any) -> Any:
         cosine = optax.losses.cosine_similarity(a, b)
-        return jnp.where(y == 1, 1 - cosine, jnp.maximum(cosine - case.options["margin"], 0))
+        apart = jnp.where(y == -1, jnp.maximum(cosine - case.options["margin"], 0), 0)
+        return jnp.where(y == 1, 1 - cosine, apart)
 
     return reduced(case, losses, case["input1"], case["input2"], case["target"])
 

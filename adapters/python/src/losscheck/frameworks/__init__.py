@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from losscheck.frameworks.base import Failure, Framework, LossFunction
 
-FRAMEWORKS = ("numpy", "torch", "jax")
+FRAMEWORKS = ("numpy", "torch", "jax", "mlx")
 
 
 def framework(name: str, device: str | None = None) -> Framework:
@@ -21,6 +21,10 @@ def framework(name: str, device: str | None = None) -> Framework:
         from losscheck.frameworks.jax import JaxFramework
 
         return JaxFramework(device)
+    if name == "mlx":
+        from losscheck.frameworks.mlx import MlxFramework
+
+        return MlxFramework(device)
     raise ValueError(f"expected a framework of {', '.join(FRAMEWORKS)}, found {name!r}")
 
 

@@ -96,9 +96,9 @@ def _detect(function: Callable[..., Any]) -> str:
     for value in vars(sys.modules[function.__module__]).values():
         home = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
         names.add(str(home).split(".", maxsplit=1)[0])
-    found = [name for name in ("torch", "jax") if name in names]
+    found = [name for name in FRAMEWORKS if name != "numpy" and name in names]
     if len(found) > 1:
-        raise ValueError(f"expected framework={' or '.join(map(repr, found))}, because {function.__module__} imports both")
+        raise ValueError(f"expected framework={' or '.join(map(repr, found))}, because {function.__module__} imports them all")
     if not found and "numpy" not in names:
         raise ValueError(f"expected framework={', '.join(map(repr, FRAMEWORKS))}: {function.__module__} imports none of them")
     return found[0] if found else "numpy"
