@@ -103,6 +103,8 @@ class Run:
             self._judge()
         except ProgramError as error:
             self.program_error = str(error)
+        # Outside of the handler, or else pytest shows the error twice.
+        if self.program_error:
             pytest.fail(self.program_error, pytrace=False)
 
     def column(self, item: pytest.Item) -> Column | None:
