@@ -166,10 +166,9 @@ class Run:
         answered = [column for column in self.columns.values() if column.replies]
         if not answered:
             return
-        files = [self._write(column) for column in answered]
-        # Of a column each: the answers of one function to the cases of its loss.
-        for column, file in zip(answered, files, strict=True):
-            self._read(column, self.program.judge(losses, [file]))
+        judged = self.program.judge(losses, [self._write(column) for column in answered])
+        for column in answered:
+            self._read(column, judged)
 
     def _write(self, column: Column) -> Path:
         file = self.folder / f"{column.name}.jsonl"
