@@ -241,6 +241,11 @@ impl Running {
         Ok(Answered { columns, running: Self { built_in: Vec::new(), adapters: self.adapters } })
     }
 
+    /// Returns whether an adapter was stopped, so that its last answers mean nothing.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.adapters.iter().any(|adapter| adapter.stopped().is_some())
+    }
+
     /// Says which adapters died without its recurring.
     ///
     /// # Errors

@@ -158,6 +158,10 @@ pub(crate) struct Export {
     #[arg(long, value_enum, default_value_t)]
     pub(crate) encoding: Encoding,
 
+    /// Write the exact answer to each case, too, rounded to f64
+    #[arg(long)]
+    pub(crate) exact: bool,
+
     /// The file to write, instead of the standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -246,7 +250,7 @@ pub(crate) struct Show {
 }
 
 /// Random cases.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Draws {
     /// How many cases to draw, shared out evenly among the losses and dtypes
     #[arg(long, default_value_t = 10_000, value_name = "N")]
@@ -263,7 +267,8 @@ pub(crate) struct Draws {
     #[arg(long)]
     pub(crate) known: bool,
 
-    /// Where to keep what differs, instead of the repository's `reference_data/regressions`
+    /// Where to keep what differs, instead of the repository's `reference_data/regressions`, or `regressions` in the current folder
+    /// if adapters take part
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
 }
@@ -394,7 +399,7 @@ fn float() -> impl TypedValueParser<Value = DType> {
         .map(|name| name.parse().expect("one of the possible values"))
 }
 
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Selection {
     #[command(flatten)]
     pub(crate) columns: Columns,
@@ -405,7 +410,7 @@ pub(crate) struct Selection {
 }
 
 /// What is judged.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Columns {
     /// Only this backend; repeatable
     #[arg(long = "backend", value_name = "NAME", value_parser = backends::parse)]
@@ -426,10 +431,15 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
+    /// The arguments that choose adapters, each after a space.
+    pub(crate) fn adapters(&self) -> String {
+        self.adapters.iter().map(|adapter| format!(" --adapter {}", quoted(&adapter.argument()))).collect()
+    }
+
     /// The arguments that choose the columns, each after a space.
     pub(crate) fn arguments(&self) -> String {
         let backends = self.backends.iter().map(|backend| format!(" --backend {backend}"));
-        let adapters = self.adapters.iter().map(|adapter| format!(" --adapter {}", quoted(&adapter.argument())));
+        let adapters = [self.adapters()];
         let jobs = self.jobs.iter().map(|jobs| format!(" --jobs {jobs}"));
         let dangerous = self.dangerous.then(|| " --dangerous".to_owned());
         backends.chain(adapters).chain(jobs).chain(dangerous).collect()

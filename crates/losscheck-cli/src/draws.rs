@@ -10,6 +10,7 @@ use losscheck::data::DataFolder;
 use losscheck::deviations::Known;
 use losscheck::run::table::Table;
 
+use crate::adapters::Running;
 use crate::args::Draws;
 use crate::source::{quoted, reference_data, show_command};
 use crate::style::{DIM, HEADING, NOTE};
@@ -35,6 +36,13 @@ impl Draws {
         command + &reference_data(data)
     }
 
+    /// Returns the same draws, whose finds are kept in the folder in which the program was started if adapters take part: they
+    /// say nothing of the backends that the shipped regressions are about.
+    pub(crate) fn keeping_apart(&self, running: &Running) -> Self {
+        let apart = (!running.adapters.is_empty()).then(|| PathBuf::from("regressions"));
+        Self { out: self.out.clone().or(apart), ..self.clone() }
+    }
+
     /// Where to keep what is found.
     pub(crate) fn folder(&self, data: &DataFolder) -> PathBuf {
         self.out.clone().unwrap_or_else(|| data.regressions_folder())
@@ -43,7 +51,7 @@ impl Draws {
     /// The command that shows a case which is kept there.
     pub(crate) fn show_command(&self, case: &str, data: &DataFolder) -> String {
         let paths: Vec<PathBuf> = self.out.iter().cloned().collect();
-        show_command(case, &paths, data)
+        show_command(case, &paths, data) + &self.selection.columns.adapters()
     }
 }
 

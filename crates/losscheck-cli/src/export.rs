@@ -2,20 +2,26 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
 
 use losscheck::data::DataFolder;
-use losscheck::loss::LossKind;
-use losscheck_protocol::export;
+use losscheck_protocol::export::Export;
 use losscheck_protocol::tensor;
 
-use crate::args::{Encoding, Export};
+use crate::args::{self, Encoding};
 use crate::failure::Failure;
 use crate::{Passed, check};
 
 /// Writes the lines.
-pub(crate) fn run(options: &Export, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
-    let (_, export::Export { lines, .. }) = export(&options.losses, &options.data, options.encoding, data)?;
+pub(crate) fn run(options: &args::Export, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
+    let goldens = check::goldens(&options.losses, &options.data, data)?;
+    let encoding = match options.encoding {
+        Encoding::Bits => tensor::Encoding::Bits,
+        Encoding::Data => tensor::Encoding::Data,
+    };
+    let lines = match options.exact {
+        false => Export::new(&goldens.cases, encoding).lines,
+        true => Export::with_exact_answers(&goldens.cases, encoding).lines,
+    };
     match &options.out {
         None => out.write_all(lines.as_bytes())?,
         Some(file) => {
@@ -24,20 +30,4 @@ pub(crate) fn run(options: &Export, data: &DataFolder, out: &mut dyn Write) -> R
         }
     }
     Ok(Passed(true))
-}
-
-/// The cases, and what an adapter is asked.
-pub(crate) fn export(
-    losses: &[LossKind],
-    paths: &[PathBuf],
-    encoding: Encoding,
-    data: &DataFolder,
-) -> Result<(losscheck::case::format::Goldens, export::Export), Failure> {
-    let goldens = check::goldens(losses, paths, data)?;
-    let encoding = match encoding {
-        Encoding::Bits => tensor::Encoding::Bits,
-        Encoding::Data => tensor::Encoding::Data,
-    };
-    let export = export::Export::new(&goldens.cases, encoding);
-    Ok((goldens, export))
 }

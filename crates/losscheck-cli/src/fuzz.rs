@@ -20,18 +20,22 @@ use crate::{Passed, progress};
 
 /// Draws the cases, prints what became of them, and keeps those whose differences are not known.
 pub(crate) fn run(options: &Draws, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
+    let running = Running::start(&options.selection.columns, Scope::Others, data)?;
+    running.takes_any_case()?;
+    let options = &options.keeping_apart(&running);
     let random = options.random_cases();
     let command = options.command("fuzz", random.seed, data);
     writeln!(out, "seed {}; to repeat: {command}\n", random.seed)?;
     out.flush()?;
 
-    let running = Running::start(&options.selection.columns, Scope::Others, data)?;
-    running.takes_any_case()?;
     let bar = progress::bar(random.count, "cases");
     let report = fuzz::fuzz(&random, &running.backends(), data, || bar.inc(1))?;
     bar.finish_and_clear();
 
-    let files = fuzz::save(report.witnesses.iter().map(|witness| &witness.case), &options.folder(data))?;
+    let files = match running.is_stopped() {
+        true => Vec::new(),
+        false => fuzz::save(report.witnesses.iter().map(|witness| &witness.case), &options.folder(data))?,
+    };
     print(&random, &report, out)?;
     known(&report.table, "case", (options.known, &command), out)?;
     witnesses(&report, &files, |case| options.show_command(case, data), out)?;

@@ -7,16 +7,19 @@ use losscheck::backend::Backend;
 use losscheck::data::DataFolder;
 use losscheck::deviations::PYTORCH;
 use losscheck::run::conformance::EXPECTED;
+use losscheck_protocol::export::Export;
 use losscheck_protocol::recording::Recording;
+use losscheck_protocol::tensor::Encoding;
 
-use crate::args::{Check, Encoding, Judge, Selection};
+use crate::args::{Check, Judge, Selection};
 use crate::failure::Failure;
-use crate::{Passed, backends, check, export};
+use crate::{Passed, backends, check};
 
 /// Judges the answers in a file, and prints what came of it.
 pub(crate) fn run(options: &Judge, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
     let Judge { answers, losses, data: paths, strict, known, format } = options;
-    let (goldens, exported) = export::export(losses, paths, Encoding::Bits, data)?;
+    let goldens = check::goldens(losses, paths, data)?;
+    let exported = Export::new(&goldens.cases, Encoding::Bits);
     let mut columns: Vec<Recording> = Vec::new();
     for file in answers {
         let bad = |what: String| Failure::Usage(format!("{}: {what}", file.display()));

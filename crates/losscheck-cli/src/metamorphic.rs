@@ -105,10 +105,10 @@ struct KnownEntry {
 
 /// Draws the cases, prints which relations hold, and keeps the cases that break one.
 pub(crate) fn run(options: &Metamorphic, data: &DataFolder, out: &mut dyn Write) -> Result<Passed, Failure> {
-    let draws = &options.draws;
-    let random = draws.random_cases();
-    let running = Running::start(&draws.selection.columns, Scope::Others, data)?;
+    let running = Running::start(&options.draws.selection.columns, Scope::Others, data)?;
     running.takes_any_case()?;
+    let draws = &options.draws.keeping_apart(&running);
+    let random = draws.random_cases();
     let bar = progress::bar(random.count, "cases");
     let found = metamorphic::run(&random, &running.backends(), data, || bar.inc(1))?;
     bar.finish_and_clear();
@@ -116,7 +116,7 @@ pub(crate) fn run(options: &Metamorphic, data: &DataFolder, out: &mut dyn Write)
     let broken: Vec<_> =
         found.columns.iter().map(|column| (column.name(), metamorphic::broken(&found, column))).collect();
     let pairs = broken.iter().flat_map(|(_, broken)| broken.values()).flat_map(|broken| &broken.worst_pair);
-    let files = save(pairs, &draws.folder(data))?;
+    let files = if running.is_stopped() { Vec::new() } else { save(pairs, &draws.folder(data))? };
     let show = |case: &str| draws.show_command(case, data);
     let document = Document {
         losscheck: env!("CARGO_PKG_VERSION"),

@@ -156,6 +156,8 @@ fn an_adapter_that_runs_is_a_column_of_every_command() {
     }
     fs::remove_file(path.join("losscheck.toml")).expect("the file");
 
+    let shipped = || fs::read(DataFolder::shipped().regressions_folder().join(format!("{}.json", LOSS.name()))).ok();
+    let before = shipped();
     for (arguments, message) in [
         (&["check", "--adapter", "mine=cat nothing.jsonl"][..], "adapter mine: `cat nothing.jsonl` does not start"),
         (&["check", "--adapter", "mine"], "write --adapter mine='COMMAND'"),
@@ -169,6 +171,7 @@ fn an_adapter_that_runs_is_a_column_of_every_command() {
         let (code, _, stderr) = losscheck(path, &[arguments, &loss].concat());
         assert!(code == Some(2) && stderr.contains(message), "{arguments:?}: {stderr}");
     }
+    assert!(shipped() == before && !path.join("regressions").exists());
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use std::fmt::Write;
 
 use losscheck::case::Case;
-use losscheck::tensor::Tensors;
+use losscheck::judge::oracle::{self, ExactAnswer};
+use losscheck::tensor::{DType, Tensor, TensorExt, Tensors};
 use serde_json::{Map, Value};
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::PROTOCOL;
-use crate::message::{Bye, Greeting, Question, Request};
+use crate::message::{Bye, Exact, Greeting, Question, Request};
 use crate::tensor::{self, Encoding};
 
 /// All that is said to an adapter in one run, without waiting for an answer.
@@ -16,7 +17,7 @@ use crate::tensor::{self, Encoding};
 pub struct Export {
     /// The lines: a greeting, each case, and the last message.
     pub lines: String,
-    /// The hash of the cases, in hexadecimal digits. It does not depend on the encoding.
+    /// The hash of the cases, in hexadecimal digits. It depends neither on the encoding nor on exact answers.
     pub hash: String,
 }
 
@@ -25,14 +26,27 @@ impl Export {
     /// and shapes follow each other, so that a compiler has to compile once for all of them.
     #[must_use]
     pub fn new(cases: &[Case], encoding: Encoding) -> Self {
+        Self::of(cases, encoding, &|question, _| question)
+    }
+
+    /// Writes the messages with the exact answer to each case.
+    #[must_use]
+    pub fn with_exact_answers(cases: &[Case], encoding: Encoding) -> Self {
+        Self::of(cases, encoding, &|question, case| Question { exact: Some(exact(case, encoding)), ..question })
+    }
+
+    fn of(cases: &[Case], encoding: Encoding, complete: &dyn Fn(Question, &Case) -> Question) -> Self {
         let mut order: Vec<usize> = (0..cases.len()).collect();
         order.sort_by_cached_key(|&n| (signature(&cases[n]), n));
-        let written = |encoding: Encoding| -> String {
-            order.iter().map(|&n| line(&Request::Case(Box::new(question(n, &cases[n], encoding))))).collect()
-        };
-        let exact = written(Encoding::Bits);
-        let hash = format!("{:032x}", xxh3_128(exact.as_bytes()));
-        let questions = if encoding == Encoding::Bits { exact } else { written(encoding) };
+        let mut hash = Xxh3::new();
+        let mut questions = String::new();
+        for n in order {
+            let in_bits = question(n, &cases[n], Encoding::Bits);
+            hash.update(line(&Request::Case(Box::new(in_bits.clone()))).as_bytes());
+            let question = if encoding == Encoding::Bits { in_bits } else { question(n, &cases[n], encoding) };
+            questions.push_str(&line(&Request::Case(Box::new(complete(question, &cases[n])))));
+        }
+        let hash = format!("{:032x}", hash.digest128());
         let greeting =
             Greeting { protocol: PROTOCOL, losscheck: env!("CARGO_PKG_VERSION").to_owned(), cases: Some(hash.clone()) };
         let lines = [line(&Request::Hello(greeting)), questions, line(&Request::Bye(Bye {}))].concat();
@@ -57,6 +71,19 @@ pub(crate) fn question(n: usize, case: &Case, encoding: Encoding) -> Question {
         inputs: write(&case.inputs),
         cotangent: case.cotangent.as_ref().map(|cotangent| tensor::write(cotangent, encoding)),
         want: case.differentiable().map(str::to_owned).collect(),
+        exact: None,
+    }
+}
+
+/// The exact answer to a case.
+fn exact(case: &Case, encoding: Encoding) -> Exact {
+    let write = |array| tensor::write(&Tensor::from_array(DType::F64, array), encoding);
+    match oracle::evaluate(case) {
+        Ok(ExactAnswer { results, .. }) => Exact::Answer {
+            value: write(&results.value),
+            gradients: results.gradients.iter().map(|(name, array)| ((*name).to_owned(), write(array))).collect(),
+        },
+        Err(reason) => Exact::Rejected(reason.to_string()),
     }
 }
 

@@ -51,6 +51,24 @@ pub struct Question {
     pub cotangent: Option<Value>,
     /// The inputs whose gradients are wanted.
     pub want: Vec<String>,
+    /// The exact answer, if the export was asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact: Option<Exact>,
+}
+
+/// The exact answer to a case, rounded to f64.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exact {
+    /// The value and the gradients.
+    Answer {
+        /// The value, a tensor.
+        value: Value,
+        /// The gradients by the names of the inputs.
+        gradients: Map<String, Value>,
+    },
+    /// Why the loss refuses the case.
+    Rejected(String),
 }
 
 /// A message without fields.

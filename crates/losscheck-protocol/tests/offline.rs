@@ -7,7 +7,7 @@ use losscheck::case::format::{case_of, write_tensor};
 use losscheck::loss::LossKind;
 use losscheck_protocol::export::Export;
 use losscheck_protocol::message::{
-    Answered, Bye, CoverageName, Failed, Hello, Provided, Question, Rejected, Reply, Request, Unsupported,
+    Answered, Bye, CoverageName, Exact, Failed, Hello, Provided, Question, Rejected, Reply, Request, Unsupported,
 };
 use losscheck_protocol::recording::Recording;
 use losscheck_protocol::tensor::{self, Encoding};
@@ -274,4 +274,19 @@ fn the_schema_is_the_one_that_is_kept_and_holds_for_all_messages() {
     {
         assert!(!validator.is_valid(&wrong), "{wrong}");
     }
+}
+
+#[test]
+fn exact_answers_are_those_of_the_oracle() {
+    let cases = cases();
+    let (plain, exact) = (Export::new(&cases, Encoding::Bits), Export::with_exact_answers(&cases, Encoding::Data));
+    assert_eq!(plain.hash, exact.hash);
+    let exact: Vec<(usize, Exact)> =
+        questions(&exact).into_iter().filter_map(|question| Some((question.n, question.exact?))).collect();
+    let of = |n: usize| exact.iter().find(|(own, _)| *own == n).map(|(_, exact)| exact).expect("an exact answer");
+    let Exact::Answer { value, gradients } = of(0) else { panic!("{:?}", of(0)) };
+    // The mean of 1 and 9.
+    assert_eq!(*value, tensor("f64", &[], json!([5.0])));
+    assert_eq!(gradients["input"], tensor("f64", &[2], json!([1.0, -3.0])));
+    assert!(matches!(of(4), Exact::Rejected(why) if why.contains("delta")), "{:?}", of(4));
 }

@@ -156,7 +156,7 @@ fn what_is_no_statement_is_refused_with_what_is_expected() {
     for (text, message) in [
         (
             "explodes",
-            "`explodes`, expected `accepts`, `rejects`, `fails`, `crashes`, `times out` or `OUTPUT: WHAT, WHAT`".to_owned(),
+            "`explodes`, expected `accepts`, `rejects`, `fails`, `crashes`, `times out`, `changes its inputs` or `OUTPUT: WHAT, WHAT`".to_owned(),
         ),
         (
             "gradient of weight: NaN",

@@ -330,7 +330,7 @@ fn differences(
             worst_plain_ulps: measured(worst.difference.plain_ulps),
             witness: worst.row.id.clone(),
             message: worst.difference.message.clone(),
-            command: show_command(&worst.row.id, &options.data, data) + strict,
+            command: show_command(&worst.row.id, &options.data, data) + strict + &options.selection.columns.adapters(),
             failing,
         })
     };
