@@ -49,7 +49,7 @@ impl Trying<'_> {
     fn all(&mut self, adapter: &Adapter) -> Result<(), Failure> {
         let provided: Vec<LossKind> =
             LossKind::ALL.iter().copied().filter(|&loss| adapter.coverage(loss) != Coverage::Missing).collect();
-        let losses = counted_losses(provided.len());
+        let losses = if provided.len() == 1 { "1 loss".to_owned() } else { format!("{} losses", provided.len()) };
         self.line("hello", &format!("{}, {losses}", adapter.version()), Ok(()))?;
         if provided.is_empty() {
             return Ok(self.line("losses", "", Err("expected at least one in `losses`".to_owned()))?);
@@ -58,13 +58,13 @@ impl Trying<'_> {
         for &loss in &provided {
             let cases = self.data.goldens_of(&[loss])?.cases;
             let smallest = |is: &dyn Fn(&Case) -> bool| {
-                let size = |case: &&Case| case.inputs.iter().map(|(_, tensor)| tensor.len()).sum::<usize>();
+                let size = |case: &&Case| case.inputs.values().map(Tensor::len).sum::<usize>();
                 cases.iter().filter(|case| is(case)).min_by_key(size)
             };
             let is_plain = |case: &Case| {
-                case.dtype() == DType::F32 && is_finite(case) && case.inputs.iter().all(|(_, tensor)| tensor.len() > 0)
+                case.dtype() == DType::F32 && is_finite(case) && case.inputs.values().all(|tensor| !tensor.is_empty())
             };
-            match smallest(&|case| is_plain(case) && value_of(case).is_some_and(|value| value.len() > 0)) {
+            match smallest(&|case| is_plain(case) && value_of(case).is_some_and(|value| !value.is_empty())) {
                 Some(case) => self.case(loss.name(), adapter, case)?,
                 None => continue,
             }
@@ -138,12 +138,11 @@ impl Trying<'_> {
     }
 }
 
-fn counted_losses(number: usize) -> String {
-    if number == 1 { "1 loss".to_owned() } else { format!("{number} losses") }
-}
+/// Something that is tried, and the cases that do.
+type Special = (&'static str, fn(&Case) -> bool);
 
 /// What is tried besides a case of each loss.
-const SPECIAL: &[(&str, fn(&Case) -> bool)] = &[
+const SPECIAL: &[Special] = &[
     ("NaN", |case| has(case, f64::is_nan) && value_of(case).is_some()),
     ("infinity", |case| has(case, f64::is_infinite) && value_of(case).is_some()),
     ("-0", |case| has(case, |x| x == 0.0 && x.is_sign_negative()) && value_of(case).is_some()),
@@ -153,7 +152,7 @@ const SPECIAL: &[(&str, fn(&Case) -> bool)] = &[
 ];
 
 fn has(case: &Case, is: fn(f64) -> bool) -> bool {
-    case.inputs.iter().any(|(_, tensor)| tensor.dtype().is_float() && tensor.to_f64().into_iter().any(is))
+    case.inputs.values().any(|tensor| tensor.dtype().is_float() && tensor.to_f64().into_iter().any(is))
 }
 
 fn cotangent(case: &Case) -> Option<&Tensor> {

@@ -12,7 +12,7 @@ use serde_json::Value;
 #[must_use]
 pub fn compiled(cases: Vec<Case>) -> Vec<Case> {
     let features: Vec<Vec<String>> = cases.iter().map(features).collect();
-    let size = |n: usize| cases[n].inputs.iter().map(|(_, tensor)| tensor.len()).sum::<usize>();
+    let size = |n: usize| cases[n].inputs.values().map(Tensor::len).sum::<usize>();
     // The case that covers most comes first; of several, one with small tensors.
     let mut left: BinaryHeap<(usize, Reverse<(usize, usize)>)> =
         (0..cases.len()).map(|n| (features[n].len(), Reverse((size(n), n)))).collect();
@@ -67,5 +67,5 @@ pub fn is_finite(case: &Case) -> bool {
         Some(Expected::Answer(answer)) => all(&answer.value) && answer.gradients.values().all(all),
         Some(Expected::Rejection { .. }) | None => true,
     };
-    options && expected && case.inputs.iter().all(|(_, tensor)| all(tensor)) && case.cotangent.as_ref().is_none_or(all)
+    options && expected && case.inputs.values().all(all) && case.cotangent.as_ref().is_none_or(all)
 }

@@ -165,11 +165,10 @@ pub(crate) fn gap(hello: &Hello, case: &Case) -> Option<String> {
         return Some(format!("{name} does not have {loss} for {dtype}"));
     }
     let asked = case.loss.write_options();
-    let missing = options.iter().find_map(|(option, values)| {
+    options.iter().find_map(|(option, values)| {
         let value = asked.get(option).filter(|&value| values.iter().all(|provided| !is_same(provided, value)))?;
         Some(format!("{name} does not have {loss} with `{option}` {value}"))
-    });
-    missing
+    })
 }
 
 /// Returns whether two values are the same, be numbers whole or not.

@@ -76,6 +76,12 @@ fn say(message: &Value) {
     }
 }
 
+/// Writes what is no message.
+fn write_raw(bytes: &[u8]) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(bytes).and_then(|()| out.flush());
+}
+
 fn answer(Question { n, id, loss, options, inputs, want, .. }: &Question) -> Value {
     let inputs: Map<String, Value> = inputs
         .iter()
@@ -109,7 +115,7 @@ fn adapter(fault: &str, folder: &Path) {
             Request::Hello(_) => {
                 match fault {
                     "is silent" => sleep(Duration::from_secs(60)),
-                    "greets in prose" => println!("Welcome to torch!"),
+                    "greets in prose" => write_raw(b"Welcome to torch!\n"),
                     _ => {}
                 }
                 let protocol = if fault == "is of the future" { 2 } else { 1 };
@@ -168,11 +174,9 @@ fn adapter(fault: &str, folder: &Path) {
                 }
                 continue;
             }
-            "prints" if is_at => println!("Warning: lossy conversion"),
-            "prints once" if is_at && is_first_time("print") => println!("Warning: lossy conversion"),
-            "prints what is no text" if is_at => {
-                let _ = io::stdout().write_all(&[0xff, 0xfe, b'\n']);
-            }
+            "prints" if is_at => write_raw(b"Warning: lossy conversion\n"),
+            "prints once" if is_at && is_first_time("print") => write_raw(b"Warning: lossy conversion\n"),
+            "prints what is no text" if is_at => write_raw(&[0xff, 0xfe, b'\n']),
             "floods with lines" if is_at => loop {
                 say(&json!({"bye": {}}));
             },

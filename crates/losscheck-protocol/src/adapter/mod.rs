@@ -30,6 +30,9 @@ const WINDOW: usize = 8;
 /// How many cases with the same signature one process takes before it looks at what another has left.
 const GROUP: usize = 32;
 
+/// Says whether it is known that a case becomes this.
+pub type IsKnown = Box<dyn Fn(&Case, &Outcome) -> bool + Send + Sync>;
+
 /// How to run an adapter.
 pub struct Settings {
     /// The program and its arguments.
@@ -50,7 +53,7 @@ pub struct Settings {
     /// Whether to ask cases that may damage the memory of the process.
     pub dangerous: bool,
     /// Whether a case is known to become this: such deaths are not counted.
-    pub is_known: Box<dyn Fn(&Case, &Outcome) -> bool + Send + Sync>,
+    pub is_known: IsKnown,
 }
 
 impl Settings {
