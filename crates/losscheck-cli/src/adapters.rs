@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 use losscheck::backend::{Backend, Outcome};
 use losscheck::case::Case;
 use losscheck::data::DataFolder;
-use losscheck::deviations::{Deviations, PYTORCH, Policy, Scope};
+use losscheck::deviations::{PYTORCH, Policy, Scope};
 use losscheck::judge::judge_failure;
 use losscheck::run::conformance::EXPECTED;
 use losscheck_protocol::adapter::{Adapter, Progress, Record, Settings, Unsteady};
@@ -184,7 +184,7 @@ impl Running {
             let mut settings = file.settings(&chosen)?;
             settings.jobs = columns.jobs.map_or(settings.jobs, NonZeroUsize::get);
             let record = settings.deviations.get_or_insert_with(|| data.deviations_file_of_adapter(name));
-            let own = Deviations::read(record)?;
+            let own = data.deviations_in(record)?;
             let policy = Policy::new(name, scope, own.clone());
             settings.is_known = Box::new(move |case: &Case, outcome: &Outcome| {
                 let explained = policy.explain(case, &judge_failure(outcome));

@@ -151,7 +151,16 @@ impl DataFolder {
     ///
     /// Returns an error if the file cannot be read or an entry is malformed.
     pub fn policy_of(&self, backend: &dyn Backend, scope: Scope) -> Result<Policy, DataError> {
-        Ok(Policy::new(backend.name(), scope, Deviations::read(&self.deviations_file_of(backend))?))
+        Ok(Policy::new(backend.name(), scope, self.deviations_in(&self.deviations_file_of(backend))?))
+    }
+
+    /// Reads the deviations in a file, which may name those of other backends in this folder.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the file cannot be read or an entry is malformed.
+    pub fn deviations_in(&self, file: &Path) -> Result<Deviations, DataError> {
+        Deviations::read_among(file, &self.0.join("deviations"))
     }
 
     /// Returns the file of the deviations of an adapter that losscheck comes with.

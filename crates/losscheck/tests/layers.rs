@@ -13,7 +13,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ("backend", &["tensor", "loss", "case"]),
     ("judge", &["tensor", "error", "files", "loss", "case", "backend"]),
     ("deviations", &["tensor", "error", "files", "loss", "case", "judge"]),
-    ("data", &["error", "loss", "case", "judge", "deviations"]),
+    ("data", &["error", "loss", "case", "backend", "judge", "deviations"]),
     ("run", &["tensor", "error", "files", "loss", "case", "backend", "judge", "deviations", "data"]),
 ];
 

@@ -12,7 +12,6 @@ use super::coverage::Divided;
 use super::matcher::Matcher;
 use super::statement::Statement;
 use crate::case::Case;
-use crate::data::DataFolder;
 use crate::error::DataError;
 use crate::files::{read_if_present, write_atomically};
 use crate::judge::verdict::{DifferenceKind, WrongNumber, WrongNumbers};
@@ -115,13 +114,22 @@ fn is_default(judged_by: &JudgedBy) -> bool {
 }
 
 impl Deviations {
-    /// Reads the record of a backend. A file that is not there holds nothing. Files of other backends are beside it, or among
-    /// those that losscheck comes with.
+    /// Reads the record of a backend. A file that is not there holds nothing. Files of other backends are beside it.
     ///
     /// # Errors
     ///
     /// Returns an error if the file cannot be read or an entry is malformed.
     pub fn read(file: &Path) -> Result<Self, DataError> {
+        Self::read_among(file, file.parent().unwrap_or(Path::new(".")))
+    }
+
+    /// Reads the record of a backend, as [`Deviations::read`] does. Files of other backends are beside it, or in the folder
+    /// `others`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the file cannot be read or an entry is malformed.
+    pub fn read_among(file: &Path, others: &Path) -> Result<Self, DataError> {
         let Some(text) = read_if_present(file)? else { return Ok(Self::default()) };
         let read: File = toml::from_str(&text).map_err(|error| DataError::new(file, error.to_string()))?;
         let failed = |message: String| DataError::new(file, message);
@@ -137,7 +145,7 @@ impl Deviations {
                 "deviation {twice}: `name`: expected a name that no other deviation of the loss has"
             )));
         }
-        let borrowed = borrowed(&read.same_as, file)?;
+        let borrowed = borrowed(&read.same_as, file, others)?;
         Ok(Self { judged_by: read.judged_by, provided: read.provided, entries, borrowed })
     }
 
@@ -198,7 +206,7 @@ impl Deviations {
 }
 
 /// Looks up deviations in the records of other backends.
-fn borrowed(paths: &[String], file: &Path) -> Result<Vec<Borrowed>, DataError> {
+fn borrowed(paths: &[String], file: &Path, others: &Path) -> Result<Vec<Borrowed>, DataError> {
     let mut records: BTreeMap<&str, Deviations> = BTreeMap::new();
     let mut borrowed = Vec::new();
     for path in paths {
@@ -208,7 +216,7 @@ fn borrowed(paths: &[String], file: &Path) -> Result<Vec<Borrowed>, DataError> {
         if beside == file {
             return Err(failed("expected a deviation of another backend"));
         }
-        let beside = if beside.exists() { beside } else { DataFolder::shipped().deviations_file(of) };
+        let beside = if beside.exists() { beside } else { others.join(format!("{of}.toml")) };
         if !records.contains_key(of) {
             records.insert(of, Deviations::read(&beside)?);
         }
