@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -141,7 +140,6 @@ class Adapter:
             "protocol": PROTOCOL,
             "name": self.name,
             "libraries": {package: version(package) for package in packages},
-            "platform": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
             "device": self.framework.device,
             "losses": {name: provided.to_json() for name, provided in self.losses.items()},
             "encoding": self.encoding,
