@@ -94,7 +94,7 @@ def test_a_cuda_error_poisons_the_process() -> None:
     assert answered.poisoned
 
 
-def test_the_portable_adapter_starts_anew_and_ends_in_order() -> None:
+def test_the_portable_adapter_starts_again_and_ends_in_order() -> None:
     inputs = {"input": Tensor.of([0.5], "f32").to_json(), "target": Tensor.of([1.0], "f32").to_json()}
     case = {"n": 0, "id": "l1_loss/f32/1", "loss": "l1_loss", "options": {"reduction": "mean"}, "inputs": inputs, "want": []}
     lines = [{"hello": {"protocol": 1, "losscheck": "0.1.0"}}, {"case": case}]

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("serve", help="answer losscheck's cases on the standard input and output")
     command.add_argument("adapter", help="a Python file, or the name of a module, that has a losscheck.Adapter")
-    command = commands.add_parser("restart", help="run an adapter that is a command, and start it anew whenever it dies")
+    command = commands.add_parser("restart", help="run an adapter that is a command, and start it again whenever it ends")
     command.add_argument("--limit", type=float, default=60, help="seconds that an answer may take (default: 60)")
     command.add_argument("adapter", nargs=argparse.REMAINDER, metavar="COMMAND", help="the command, with its arguments")
     chosen = parser.parse_args(arguments)

@@ -102,7 +102,7 @@ class Case:
             raise LibraryError(error) from error
 
     def busy(self, stage: str = "compile") -> None:
-        """Tells losscheck that the adapter is at work on something slow, so that the time limit starts anew."""
+        """Tells losscheck that the adapter is at work on something slow, so that the time limit starts again."""
         self._busy(stage)
 
     def takes(self, *names: str) -> None:

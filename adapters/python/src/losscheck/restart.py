@@ -1,7 +1,7 @@
 """Keeps an adapter going whose library ends the process: for answers that are written to a file.
 
 `python -m losscheck restart COMMAND...` runs the adapter, one case at a time. If it dies, or does not answer within the
-time limit, that case has failed, and the adapter is started anew for the next one.
+time limit, that case has failed, and the adapter is started again for the next one.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Restarted:
         except BrokenPipeError:
             return None
         while True:
-            # The limit starts anew with each message.
+            # The limit starts again with each message.
             timer = threading.Timer(self.limit, self._end)
             timer.start()
             reply = self._stdout.readline()

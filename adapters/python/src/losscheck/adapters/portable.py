@@ -22,7 +22,7 @@ _libraries: list[Any] = []
 
 
 def restart_if_needed() -> None:
-    """Runs the same command anew with [`ENVIRONMENT`], unless it is set already."""
+    """Starts the same command again with the variables of `ENVIRONMENT`, unless they are set already."""
     if all(os.environ.get(name) == value for name, value in ENVIRONMENT.items()):
         return
     # `orig_argv` has the options of the interpreter, too.
